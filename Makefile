@@ -1,0 +1,57 @@
+# Every target makes its own environment: `python3 -m venv` and pip are all it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+ARGS ?=
+
+.PHONY: help train test test-all test-long mutants lint bench docs clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# One stamp for each set of packages; it is made anew when pyproject.toml changes.
+$(VENV)/.base: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+$(VENV)/.test: $(VENV)/.base
+	$(PIP) --editable '.[test]'
+	@touch $@
+$(VENV)/.peers: $(VENV)/.test
+	$(PIP) --editable '.[test,peers]'
+	@touch $@
+$(VENV)/.lint: $(VENV)/.test
+	$(PIP) --editable '.[test,lint]'
+	@touch $@
+
+train: $(VENV)/.base  ## train a CNN on real digits (ARGS="--net resnet ..." for more)
+	$(BIN)/faltung train $(ARGS)
+
+test: $(VENV)/.test  ## run the tests; those whose peer is missing are skipped and named
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-all: $(VENV)/.peers  ## install every peer, run the tests, fail where a peer is missing
+	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: $(VENV)/.peers  ## the tests that take minutes
+	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m long $(ARGS)
+
+mutants: $(VENV)/.test  ## plant bugs in every operator and count how many the checks catch
+	$(BIN)/python -m faltung.testing.mutants $(ARGS)
+
+lint: $(VENV)/.lint  ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.peers  ## time faltung against its peers
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.test  ## make what the documentation shows anew
+	$(BIN)/python scripts/make_docs.py
+
+clean:  ## remove the environment and what was built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

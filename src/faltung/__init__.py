@@ -1,0 +1,1 @@
+"""See, check, train and run convolutional networks."""

@@ -1,0 +1,87 @@
+"""The exceptions that faltung raises, all of them.
+
+Each also inherits the builtin that a caller would catch::
+
+    FaltungError
+    ├── GeometryError     (ValueError)       sizes, strides, padding that do not fit together
+    ├── DTypeError        (TypeError)        a dtype that an operation does not take
+    ├── GraphError        (ValueError)       a graph that is not one: names, wiring, shapes
+    ├── ModelFileError    (ValueError)       a model file that cannot be read or understood
+    ├── DatasetError      (ValueError)       data files that are malformed, truncated or mismatched
+    ├── CheckpointError   (ValueError)       a checkpoint that cannot be read or does not belong
+    ├── TrainingError     (ArithmeticError)  training that cannot go on: a loss that is not finite
+    ├── KernelError       (LookupError)      no kernel does what was asked for
+    ├── StorageError      (OSError)          a file that cannot be written or read
+    └── MissingExtraError (ImportError)      an optional package that is not installed
+
+Every message has the same parts, in the same order: subject, rule, values, cure, constraint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class FaltungError(Exception):
+    """What every error of faltung's own inherits."""
+
+
+class GeometryError(FaltungError, ValueError):
+    """Sizes, strides, dilations, padding or groups that do not fit together."""
+
+
+class DTypeError(FaltungError, TypeError):
+    """A dtype that an operation does not take."""
+
+
+class GraphError(FaltungError, ValueError):
+    """A graph whose names, wiring or shapes contradict each other."""
+
+
+class ModelFileError(FaltungError, ValueError):
+    """A model file that cannot be read, or asks for what is not there."""
+
+
+class DatasetError(FaltungError, ValueError):
+    """Data files that are malformed, truncated or do not belong together."""
+
+
+class CheckpointError(FaltungError, ValueError):
+    """A checkpoint that cannot be read, or that belongs to another run."""
+
+
+class TrainingError(FaltungError, ArithmeticError):
+    """Training that cannot go on, such as a loss that is not finite."""
+
+
+class KernelError(FaltungError, LookupError):
+    """No kernel does what was asked for."""
+
+
+class StorageError(FaltungError, OSError):
+    """A file that cannot be written or read."""
+
+
+class MissingExtraError(FaltungError, ImportError):
+    """An optional package that is not installed."""
+
+
+def message(
+    subject: str,
+    rule: str,
+    values: Mapping[str, object] | None = None,
+    cure: str = "",
+    constraint: str = "",
+) -> str:
+    """One line: ``<subject>: <rule>, got <name>=<value>. <cure>. [<constraint>]``.
+
+    >>> message("conv", "stride must be at least 1", {"stride": 0}, "Use stride=1", "conv C3")
+    'conv: stride must be at least 1, got stride=0. Use stride=1. [conv C3]'
+    """
+    got = ", ".join(f"{name}={value}" for name, value in (values or {}).items())
+    parts = [f"{subject}: {rule}" + (f", got {got}." if got else ".")]
+    if cure:
+        parts.append(f"{cure}.")
+    if constraint:
+        parts.append(f"[{constraint}]")
+    return " ".join(parts)
