@@ -1,0 +1,42 @@
+"""What every test may use: peers by name, and settings for Hypothesis."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("faltung", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("faltung")
+
+
+def require_peer(name: str) -> ModuleType:
+    """Import a peer that only tests need; skip, naming it, or fail where all must be there."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        reason = f"the peer {name} is not installed (make test-all installs it)"
+        if os.environ.get("FALTUNG_REQUIRE_PEERS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def onnxruntime() -> ModuleType:
+    """ONNX Runtime, or a skip that names it."""
+    return require_peer("onnxruntime")
+
+
+@pytest.fixture
+def torch() -> ModuleType:
+    """PyTorch, or a skip that names it."""
+    return require_peer("torch")
+
+
+@pytest.fixture
+def scipy() -> ModuleType:
+    """SciPy, or a skip that names it."""
+    return require_peer("scipy")
