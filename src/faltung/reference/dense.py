@@ -1,0 +1,69 @@
+"""The dense layer: every output is a weighted sum of all inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from faltung.reference.arrays import Array, as_float, ieee
+
+
+@ieee
+def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
+    """``y[n, co] = b[co] + Σ_ci w[co, ci] · x[n, ci]``.
+
+    Parameters
+    ----------
+    x : array, (N, in_features)
+    w : array, (out_features, in_features)
+    b : array, (out_features,), optional
+
+    Returns
+    -------
+    array, (N, out_features)
+
+    Examples
+    --------
+    >>> dense([[1, 2]], [[3, 4], [5, 6], [7, 8]], [0, 0, 100])
+    array([[ 11.,  17., 123.]])
+    """
+    x, w = as_float(x), as_float(w)
+    y = np.zeros((x.shape[0], w.shape[0])) if b is None else as_float(b) + np.zeros((len(x), 1))
+    for n, co, ci in np.ndindex(len(x), *w.shape):
+        y[n, co] += w[co, ci] * x[n, ci]
+    return y
+
+
+@ieee
+def dense_dx(dout: ArrayLike, w: ArrayLike) -> Array:
+    """``dx[n, ci] = Σ_co w[co, ci] · dout[n, co]``.
+
+    >>> dense_dx([[1, 0, 10]], [[3, 4], [5, 6], [7, 8]])
+    array([[73., 84.]])
+    """
+    dx: Array = np.einsum("nc,ci->ni", as_float(dout), as_float(w))
+    return dx
+
+
+@ieee
+def dense_dw(x: ArrayLike, dout: ArrayLike) -> Array:
+    """``dw[co, ci] = Σ_n dout[n, co] · x[n, ci]``.
+
+    >>> dense_dw([[1, 2]], [[1, 0, 10]])
+    array([[ 1.,  2.],
+           [ 0.,  0.],
+           [10., 20.]])
+    """
+    dw: Array = np.einsum("nc,ni->ci", as_float(dout), as_float(x))
+    return dw
+
+
+@ieee
+def dense_db(dout: ArrayLike) -> Array:
+    """``db[co] = Σ_n dout[n, co]``.
+
+    >>> dense_db([[1, 0], [10, 5]])
+    array([11.,  5.])
+    """
+    db: Array = as_float(dout).sum(axis=0)
+    return db
