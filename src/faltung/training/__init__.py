@@ -1,0 +1,1 @@
+"""Training: losses, optimisers, schedules, augmentation, batches, state, checkpoints."""

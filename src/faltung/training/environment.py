@@ -1,0 +1,93 @@
+"""What, beside the code and the numbers, decides the bits of a training run."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
+
+import numpy as np
+
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
+
+
+def environment() -> dict[str, JSON]:
+    """Versions, instruction set, BLAS, threads and kernel choice of this process.
+
+    >>> sorted(environment())  # doctest: +NORMALIZE_WHITESPACE
+    ['FALTUNG_KERNEL', 'blas', 'blas_core', 'faltung', 'machine', 'numpy', 'python', 'simd',
+     'threads']
+    """
+    core, threads = _openblas()
+    return {
+        "faltung": _faltung_version(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": _blas_name(),
+        "blas_core": core,
+        "machine": f"{sys.platform}-{platform.machine()}",
+        "simd": _simd(),
+        "threads": threads,
+        "FALTUNG_KERNEL": os.environ.get("FALTUNG_KERNEL", ""),
+    }
+
+
+def differences(then: Mapping[str, JSON]) -> list[str]:
+    """Where this process differs from a recorded `environment`: there, bits may differ too.
+
+    >>> differences(environment())
+    []
+    >>> differences({**environment(), "FALTUNG_KERNEL": "reference"})
+    ["FALTUNG_KERNEL was 'reference', is ''"]
+    """
+    now = environment()
+    names = [*now, *(name for name in then if name not in now)]
+    return [
+        f"{name} was {then.get(name)!r}, is {now.get(name)!r}"
+        for name in names
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _faltung_version() -> str:
+    try:
+        return version("faltung")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"
+
+
+def _blas_name() -> str:
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+
+
+def _simd() -> str:
+    found: list[str] = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    return " ".join(found)
+
+
+def _numpy_library() -> ctypes.CDLL | None:
+    """NumPy's extension module: a symbol is looked up in it and in the BLAS it is linked to."""
+    path = getattr(sys.modules.get("numpy._core._multiarray_umath"), "__file__", None)
+    try:
+        return ctypes.CDLL(path) if path else None
+    except OSError:
+        return None
+
+
+def _openblas() -> tuple[str, int]:
+    """The core that OpenBLAS chose its kernels for and its threads; else what can be known."""
+    library = _numpy_library()
+    for prefix, suffix in (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "")):
+        try:
+            core = getattr(library, f"{prefix}_get_corename{suffix}")
+            threads = getattr(library, f"{prefix}_get_num_threads{suffix}")
+        except AttributeError:
+            continue
+        core.restype = ctypes.c_char_p
+        return core().decode(), int(threads())
+    return "unknown", os.cpu_count() or 1

@@ -1,0 +1,244 @@
+"""Optimisers: how gradients move parameters.
+
+An optimiser is a frozen record of its settings. What it remembers from step to step, the moments,
+belongs to the training state: ``init`` makes them, ``update`` changes parameters and moments in
+place, in their own dtype. All arithmetic is element by element, so its bits depend on no thread.
+
+Weight decay applies only to parameters of rank 2 or more (kernels and matrices). Biases and the
+scales of batch normalisation are not pulled towards zero: they are few, and they do not overfit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from faltung.errors import GraphError, TrainingError, message
+from faltung.training.state import Array, Moments
+
+
+class AbstractOptimiser(ABC):
+    """What the training loop asks of an optimiser."""
+
+    @abstractmethod
+    def init(self, params: Mapping[str, Array]) -> Moments:
+        """Moments before the first step: ``{moment: {parameter: zeros like it}}``."""
+
+    @abstractmethod
+    def update(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        moments: Moments,
+        *,
+        lr: float,
+        step: int,
+    ) -> None:
+        """Take one step, in place on ``params`` and ``moments``.
+
+        Parameters
+        ----------
+        params : mapping of name to array
+            Writable arrays.
+        grads : mapping of name to array
+            The gradient of each parameter, of its shape. Names that are no parameters are ignored.
+        moments : mapping
+            What `init` made for these parameters.
+        lr : float
+            The learning rate of this step.
+        step : int
+            Steps taken before this one: 0 at the first. Adam corrects its bias with ``step + 1``.
+
+        Raises
+        ------
+        GraphError
+            A gradient is missing or has another shape, or the moments are not those of these
+            parameters [optimiser O1, O2, O3].
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SGD(AbstractOptimiser):
+    """Stochastic gradient descent with momentum, Nesterov's if asked.
+
+    ``g = grad + weight_decay p;  v = momentum v + g;  p -= lr v``, and with ``nesterov``
+    ``p -= lr (g + momentum v)``. Source: Sutskever, Martens, Dahl, Hinton, *On the importance of
+    initialization and momentum in deep learning* (2013), in the form PyTorch gives it.
+
+    >>> sgd, params = SGD(momentum=0.5), {"w": np.array([1.0])}
+    >>> moments = sgd.init(params)
+    >>> for step in range(2):
+    ...     sgd.update(params, {"w": np.array([1.0])}, moments, lr=0.25, step=step)
+    >>> params["w"].tolist()  # 1 - 0.25 (1) - 0.25 (1.5)
+    [0.375]
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_fraction("SGD", "momentum", self.momentum)
+        _check_decay("SGD", self.weight_decay)
+        if self.nesterov and self.momentum == 0.0:
+            rule, cure = "nesterov needs momentum above 0", "Use momentum=0.9"
+            raise TrainingError(message("SGD", rule, {"momentum": 0.0}, cure, "optimiser O6"))
+
+    def init(self, params: Mapping[str, Array]) -> Moments:
+        """One velocity for each parameter; none at all without momentum."""
+        return {"velocity": _zeros(params)} if self.momentum else {}
+
+    def update(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        moments: Moments,
+        *,
+        lr: float,
+        step: int,
+    ) -> None:
+        """See `AbstractOptimiser.update`."""
+        _check_match(params, grads, moments, ("velocity",) if self.momentum else ())
+        for name, p in params.items():
+            g = grads[name]
+            if self.weight_decay and p.ndim >= 2:
+                g = g + self.weight_decay * p
+            if self.momentum:
+                v = moments["velocity"][name]
+                v *= self.momentum
+                v += g
+                g = g + self.momentum * v if self.nesterov else v
+            p -= float(lr) * g
+
+
+@dataclass(frozen=True, slots=True)
+class Adam(AbstractOptimiser):
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    With ``t = step + 1``: ``m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g**2``;
+    ``p -= lr (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)``. Source: Kingma, Ba,
+    *Adam: a method for stochastic optimization* (2015), algorithm 1.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _check_adam("Adam", self.beta1, self.beta2, self.eps)
+
+    def init(self, params: Mapping[str, Array]) -> Moments:
+        """The running means ``m`` and ``v`` of each parameter."""
+        return {"m": _zeros(params), "v": _zeros(params)}
+
+    def update(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        moments: Moments,
+        *,
+        lr: float,
+        step: int,
+    ) -> None:
+        """See `AbstractOptimiser.update`."""
+        _check_match(params, grads, moments, ("m", "v"))
+        correction1, correction2 = 1.0 - self.beta1 ** (step + 1), 1.0 - self.beta2 ** (step + 1)
+        for name, p in params.items():
+            g, m, v = grads[name], moments["m"][name], moments["v"][name]
+            m *= self.beta1
+            m += (1.0 - self.beta1) * g
+            v *= self.beta2
+            v += (1.0 - self.beta2) * np.square(g)
+            p -= (float(lr) / correction1) * m / (np.sqrt(v / correction2) + self.eps)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW(AbstractOptimiser):
+    """Adam with weight decay apart from the gradient: ``p *= 1 - lr weight_decay``, then Adam.
+
+    Source: Loshchilov, Hutter, *Decoupled weight decay regularization* (2019), algorithm 2.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_adam("AdamW", self.beta1, self.beta2, self.eps)
+        _check_decay("AdamW", self.weight_decay)
+
+    def init(self, params: Mapping[str, Array]) -> Moments:
+        """The running means ``m`` and ``v`` of each parameter."""
+        return self._adam.init(params)
+
+    def update(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        moments: Moments,
+        *,
+        lr: float,
+        step: int,
+    ) -> None:
+        """See `AbstractOptimiser.update`."""
+        _check_match(params, grads, moments, ("m", "v"))
+        for p in params.values():
+            if self.weight_decay and p.ndim >= 2:
+                p *= 1.0 - float(lr) * self.weight_decay
+        self._adam.update(params, grads, moments, lr=lr, step=step)
+
+    @property
+    def _adam(self) -> Adam:
+        return Adam(self.beta1, self.beta2, self.eps)
+
+
+def _zeros(params: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: np.zeros(p.shape, p.dtype) for name, p in params.items()}
+
+
+def _check_match(
+    params: Mapping[str, Array],
+    grads: Mapping[str, Array],
+    moments: Moments,
+    words: tuple[str, ...],
+) -> None:
+    """Refuse what does not fit before anything has changed."""
+    if set(moments) != set(words):
+        rule = f"the moments must be those of this optimiser, {list(words)}"
+        raise GraphError(message("optimiser", rule, {"moments": list(moments)}, "", "optimiser O3"))
+    for name, p in params.items():
+        if name not in grads:
+            rule = f"parameter {name} has no gradient"
+            raise GraphError(message("optimiser", rule, constraint="optimiser O1"))
+        if grads[name].shape != p.shape:
+            rule = f"the gradient of {name} must have its shape"
+            shapes = {"gradient": grads[name].shape, "parameter": p.shape}
+            raise GraphError(message("optimiser", rule, shapes, "", "optimiser O2"))
+        for word in words:
+            if name not in moments[word] or moments[word][name].shape != p.shape:
+                rule = f"the moment {word} of {name} is missing or has another shape"
+                raise GraphError(message("optimiser", rule, constraint="optimiser O3"))
+
+
+def _check_fraction(subject: str, name: str, value: float) -> None:
+    if not 0.0 <= value < 1.0:
+        rule = f"{name} must be at least 0 and below 1"
+        raise TrainingError(message(subject, rule, {name: value}, "", "optimiser O4"))
+
+
+def _check_decay(subject: str, value: float) -> None:
+    if not value >= 0.0:
+        rule, values = "weight_decay must not be negative", {"weight_decay": value}
+        raise TrainingError(message(subject, rule, values, "", "optimiser O5"))
+
+
+def _check_adam(subject: str, beta1: float, beta2: float, eps: float) -> None:
+    _check_fraction(subject, "beta1", beta1)
+    _check_fraction(subject, "beta2", beta2)
+    if not eps > 0.0:
+        rule = "eps must be positive"
+        raise TrainingError(message(subject, rule, {"eps": eps}, "", "optimiser O7"))
