@@ -1,0 +1,1 @@
+"""Fast CPU code: one row of the registry per kernel."""

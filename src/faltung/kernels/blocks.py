@@ -1,0 +1,96 @@
+"""How the NumPy rows cut their work: blocks of images, boxes of outputs, and what those read.
+
+Every size here follows from the geometry and the dtype, never from the values, so that one
+geometry is always summed in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from math import prod
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.axis import AxisWindow
+from faltung.geometry.interval import Interval
+
+Array = NDArray[Any]
+Box = tuple[Interval, ...]
+Index = tuple[slice | EllipsisType, ...]
+
+BLOCK_BYTES = 4 << 20
+"""What one block's working buffer may take: it stays in the last-level cache of most machines."""
+
+
+def image_blocks(batch: int, bytes_per_image: int) -> Iterator[slice]:
+    """Runs of images whose buffers together stay within `BLOCK_BYTES`, one image at least."""
+    step = max(1, BLOCK_BYTES // max(1, bytes_per_image))
+    return (slice(first, min(first + step, batch)) for first in range(0, batch, step))
+
+
+def output_boxes(out_space: Sequence[int], bytes_per_output: int) -> Iterator[Box]:
+    """Boxes of outputs that cover `out_space`, each one run of positions in row-major order.
+
+    The last axes are taken whole as long as they fit, one axis is cut, those before it go one by
+    one; so a box is contiguous in a C-ordered output.
+
+    >>> [tuple(map(tuple, box)) for box in output_boxes((3, 4), BLOCK_BYTES // 8)]
+    [((0, 2), (0, 4)), ((2, 3), (0, 4))]
+    """
+    room = max(1, BLOCK_BYTES // max(1, bytes_per_output))
+    steps: list[int] = []
+    for size in reversed(out_space):
+        steps.insert(0, max(1, min(size, room)))
+        room //= max(1, size)
+    cuts = [
+        [Interval(lo, min(lo + step, size)) for lo in range(0, size, step)]
+        for size, step in zip(out_space, steps, strict=True)
+    ]
+    return product(*cuts)
+
+
+def run_of(box: Box, out_space: Sequence[int]) -> slice:
+    """Where the outputs of a box from `output_boxes` lie in the flattened output."""
+    first = 0
+    for span, size in zip(box, out_space, strict=True):
+        first = first * size + span.lo
+    return slice(first, first + prod(span.size for span in box))
+
+
+def last_axes(slices: Iterable[slice]) -> Index:
+    """Index that takes one slice of each of the last axes, and the others whole."""
+    return (..., *slices)
+
+
+def cut(x: Array, spans: Sequence[Interval]) -> Array:
+    """Give ``x[..., spans]``, with zeros where a span leaves `x`; a view where none does."""
+    lead = x.shape[: x.ndim - len(spans)]
+    kept = [span.clip(0, n) for span, n in zip(spans, x.shape[len(lead) :], strict=True)]
+    inside = x[last_axes(slice(*span) for span in kept)]
+    shape = (*lead, *(span.size for span in spans))
+    if inside.shape == shape:
+        return inside
+    part = np.zeros(shape, x.dtype)
+    here = (span.shift(-whole.lo) for span, whole in zip(kept, spans, strict=True))
+    part[last_axes(slice(*span) for span in here)] = inside
+    return part
+
+
+def tap_slices(axis: AxisWindow, tap: int, outs: Interval) -> tuple[slice, slice]:
+    """Which of the outputs `outs` have kernel tap `tap` inside the input, and where it lies.
+
+    The first slice counts from ``outs.lo``; the second is into the input. A tap on padding, or
+    on what negative padding crops, is in neither.
+    """
+    offset = tap * axis.dilation - axis.pad_lo
+    lo = max(outs.lo, -(offset // axis.stride))
+    hi = min(outs.hi, (axis.end - 1 - offset) // axis.stride + 1)
+    if hi <= lo:
+        return slice(0, 0), slice(0, 0)
+    first = lo * axis.stride + offset
+    last = (hi - 1) * axis.stride + offset
+    return slice(lo - outs.lo, hi - outs.lo), slice(first, last + 1, axis.stride)

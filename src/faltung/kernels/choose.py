@@ -1,0 +1,79 @@
+"""Geometry and dtype, or a name that the user gives, to a row of the registry."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from faltung.errors import KernelError, message
+from faltung.kernels.registry import ROWS, Row, Window, rows_of
+
+
+@lru_cache(maxsize=1024)
+def choose(operation: str, window: Window, dtype: np.dtype[Any], imposed: str = "") -> Row:
+    """The row that runs `operation` on this window and dtype.
+
+    Parameters
+    ----------
+    operation : str
+        ``"conv"``, ``"conv_dx"``, ``"conv_dw"``, ``"max_pool"`` ...
+    window : ConvWindow or PoolWindow
+    dtype : numpy.dtype
+    imposed : str
+        A row's name. It replaces the choice for the operation that it computes; other operations
+        choose as ever. Empty: the first row of the registry that applies.
+
+    Raises
+    ------
+    KernelError
+        If no row has the imposed name, if that row does not take this window or dtype (K1, K2),
+        or if no row does (K3).
+    """
+    if imposed:
+        row = _named(imposed)
+        if row.operation == operation:
+            return _checked(row, window, dtype)
+    for row in rows_of(operation):
+        if row.applies(window, dtype):
+            return row
+    raise KernelError(
+        message(
+            operation,
+            "no kernel takes these arrays",
+            {"dtype": dtype, "window": window},
+            "Convert to float32 or float64",
+            "kernel K3",
+        )
+    )
+
+
+def _named(name: str) -> Row:
+    for row in ROWS:
+        if row.name == name:
+            return row
+    known = ", ".join(row.name for row in ROWS)
+    raise KernelError(
+        message(
+            "FALTUNG_KERNEL",
+            "must be empty, 'reference' or the name of a kernel",
+            {"FALTUNG_KERNEL": repr(name)},
+            f"Kernels: {known}",
+            "kernel K1",
+        )
+    )
+
+
+def _checked(row: Row, window: Window, dtype: np.dtype[Any]) -> Row:
+    if row.applies(window, dtype):
+        return row
+    raise KernelError(
+        message(
+            "FALTUNG_KERNEL",
+            f"{row.name} does not take these arrays",
+            {"dtype": dtype, "window": window},
+            f"Use one of {', '.join(other.name for other in rows_of(row.operation))}",
+            "kernel K2",
+        )
+    )

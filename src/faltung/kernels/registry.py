@@ -1,0 +1,147 @@
+"""One row per kernel: what it computes, when it applies, its block and its error bound.
+
+A row names its function by string, so that the table can be read without what the function
+needs. The tests, and the benchmarks, are made from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.window import ConvWindow, PoolWindow
+
+Window = ConvWindow | PoolWindow
+Kernel = Callable[..., NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A kernel.
+
+    Parameters
+    ----------
+    name : str
+        ``<op>_<algorithm>_<dtype>_<layout>``; also what ``FALTUNG_KERNEL`` takes.
+    operation : str
+        What it computes: a function of `faltung.ops.dispatch`.
+    function : str
+        ``module:function``, called as ``function(window, *arrays)``.
+    applies : callable
+        Whether the row takes this window and dtype; from these alone, never from values.
+    terms : callable
+        How many rounded terms, at most, one output of a window sums.
+    block : int
+        Outputs on each axis whose rounding depends on one another's inputs: 1 for direct sums.
+    """
+
+    name: str
+    operation: str
+    function: str
+    applies: Callable[[Window, np.dtype[Any]], bool]
+    terms: Callable[[Window], int]
+    block: int = 1
+
+    def load(self) -> Kernel:
+        """The function itself; its module is imported here."""
+        return _function(self.function)
+
+    def error_bound(self, window: Window, dtype: np.dtype[Any]) -> float:
+        """The c in ``|error| ≤ c · Σ|terms|``, for every output: `gamma` of the terms summed."""
+        return gamma(self.terms(window), dtype)
+
+
+def gamma(terms: int, dtype: np.dtype[Any]) -> float:
+    """``γ_k = k·u / (1 - k·u)``, u the unit roundoff of `dtype`; infinite where ``k·u ≥ 1``.
+
+    Bounds the error of a sum of k products in any order, fused or not: N. Higham, *Accuracy and
+    Stability of Numerical Algorithms*, 2nd edition, section 3.1.
+
+    >>> gamma(9, np.dtype(np.float64)) * 2**53
+    9.000000000000009
+    """
+    ku = terms * float(np.finfo(dtype).eps) / 2
+    return ku / (1 - ku) if ku < 1 else float("inf")
+
+
+@cache
+def _function(name: str) -> Kernel:
+    module, _, function = name.partition(":")
+    kernel: Kernel = getattr(import_module(module), function)
+    return kernel
+
+
+def _is_float(window: Window, dtype: np.dtype[Any]) -> bool:
+    return dtype in (np.float32, np.float64)
+
+
+def _adjoint_is_cheaper(window: Window, dtype: np.dtype[Any]) -> bool:
+    """Copying a column costs about half of adding one back, and dout has other channels than x."""
+    return (
+        isinstance(window, ConvWindow)
+        and _is_float(window, dtype)
+        and set(window.stride) == {1}
+        and 0 not in window.out_space
+        and window.out_channels <= 2 * window.in_channels
+    )
+
+
+def _conv_terms(window: Window) -> int:
+    assert isinstance(window, ConvWindow)
+    return window.reduction + 1  # the bias
+
+
+def _conv_dx_terms(window: Window) -> int:
+    assert isinstance(window, ConvWindow)
+    return window.group_out * prod(window.kernel)
+
+
+def _conv_dw_terms(window: Window) -> int:
+    assert isinstance(window, ConvWindow)
+    return window.batch * prod(window.out_space) + 1  # rounded once more, from float64
+
+
+def _no_terms(window: Window) -> int:
+    return 0
+
+
+def _taps(window: Window) -> int:
+    return prod(axis.kernel for axis in window.axes)
+
+
+def _mean_terms(window: Window) -> int:
+    return _taps(window) + 1  # the division
+
+
+_CONV = "faltung.kernels.numpy_conv:"
+_POOL = "faltung.kernels.numpy_pool:"
+
+# For each operation the first row that applies is taken.
+ROWS: tuple[Row, ...] = (
+    Row("conv_im2col_any_nchw", "conv", _CONV + "conv", _is_float, _conv_terms),
+    Row(
+        "conv_dx_adjoint_any_nchw",
+        "conv_dx",
+        _CONV + "conv_dx_adjoint",
+        _adjoint_is_cheaper,
+        _conv_dx_terms,
+    ),
+    Row("conv_dx_col2im_any_nchw", "conv_dx", _CONV + "conv_dx", _is_float, _conv_dx_terms),
+    Row("conv_dw_im2col_any_nchw", "conv_dw", _CONV + "conv_dw", _is_float, _conv_dw_terms),
+    Row("max_pool_taps_any_nchw", "max_pool", _POOL + "max_pool", _is_float, _no_terms),
+    Row("max_pool_dx_taps_any_nchw", "max_pool_dx", _POOL + "max_pool_dx", _is_float, _taps),
+    Row("avg_pool_taps_any_nchw", "avg_pool", _POOL + "avg_pool", _is_float, _mean_terms),
+    Row("avg_pool_dx_taps_any_nchw", "avg_pool_dx", _POOL + "avg_pool_dx", _is_float, _mean_terms),
+)
+
+
+def rows_of(operation: str) -> tuple[Row, ...]:
+    """The rows that compute `operation`, the preferred first."""
+    return tuple(row for row in ROWS if row.operation == operation)

@@ -1,0 +1,87 @@
+"""The one place that calls a kernel, or the reference.
+
+``FALTUNG_KERNEL`` decides, and is read at each call: empty, the registry chooses; ``reference``,
+the float64 definitions run, their result cast to the inputs' dtype; a row's name imposes that row
+on its operation.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.window import ConvWindow, PoolWindow
+from faltung.kernels.choose import choose
+
+Array = NDArray[Any]
+
+
+def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Array:
+    """Cross-correlation: `x` (N, C, *space), `w` (O, C/groups, *kernel), `b` (O,)."""
+    return _run("conv", window, x, w, b)
+
+
+def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
+    """Gradient of `conv` with respect to `x`, in its shape."""
+    return _run("conv_dx", window, dout, w)
+
+
+def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
+    """Gradient of `conv` with respect to `w`, summed over the batch."""
+    return _run("conv_dw", window, x, dout)
+
+
+def max_pool(window: PoolWindow, x: Array) -> Array:
+    """Largest value under each window; NaN wins."""
+    return _run("max_pool", window, x)
+
+
+def max_pool_dx(window: PoolWindow, x: Array, dout: Array) -> Array:
+    """Gradient of `max_pool`: all to the first winner in row-major order."""
+    return _run("max_pool_dx", window, x, dout)
+
+
+def avg_pool(window: PoolWindow, x: Array, count_include_pad: bool = False) -> Array:
+    """Mean under each window."""
+    return _run("avg_pool", window, x, count_include_pad)
+
+
+def avg_pool_dx(window: PoolWindow, dout: Array, count_include_pad: bool = False) -> Array:
+    """Gradient of `avg_pool`."""
+    return _run("avg_pool_dx", window, dout, count_include_pad)
+
+
+def _run(operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any) -> Array:
+    imposed = os.environ.get("FALTUNG_KERNEL", "")
+    if imposed == "reference":
+        return np.asarray(_run_reference(operation, window, x, *rest), x.dtype)
+    kernel = choose(operation, window, x.dtype, imposed).load()
+    # Infinities and NaN are results here, and BLAS raises flags for them as it pleases.
+    with np.errstate(all="ignore"):
+        return kernel(window, x, *rest)
+
+
+def _run_reference(operation: str, window: Any, *arrays: Any) -> Any:
+    """The definition of `operation`, in float64."""
+    from faltung import reference
+
+    slide: dict[str, Any] = {
+        "stride": tuple(axis.stride for axis in window.axes),
+        "pads": tuple((axis.pad_lo, axis.pad_hi) for axis in window.axes),
+        "dilation": tuple(axis.dilation for axis in window.axes),
+    }
+    if isinstance(window, ConvWindow):
+        shape = {"conv_dx": [window.x_shape], "conv_dw": [window.w_shape]}.get(operation, [])
+        return getattr(reference, operation)(*arrays, *shape, **slide, groups=window.groups)
+    slide["out_space"] = tuple(axis.out_size for axis in window.axes)
+    kernel = tuple(axis.kernel for axis in window.axes)
+    match operation, arrays:
+        case "avg_pool", (x, include):
+            return reference.avg_pool(x, kernel, **slide, count_include_pad=include)
+        case "avg_pool_dx", (dout, include):
+            shape = window.x_shape
+            return reference.avg_pool_dx(dout, shape, kernel, **slide, count_include_pad=include)
+    return getattr(reference, operation)(*arrays, kernel, **slide)
