@@ -95,12 +95,15 @@ def tanh_dx(x: ArrayLike, dout: ArrayLike) -> Array:
 def softmax(x: ArrayLike, axis: int = -1) -> Array:
     """``eˣ / Σ eˣ`` along one axis.
 
-    Every entry is divided by the largest first, which cancels and keeps ``eˣ`` finite.
+    Both are divided by the largest ``eˣ`` first: that cancels, and nothing overflows.
 
     >>> softmax([1000, 1000])
     array([0.5, 0.5])
     """
-    return np.exp(log_softmax(x, axis))
+    x = as_float(x)
+    e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+    y: Array = e / e.sum(axis=axis, keepdims=True)
+    return y
 
 
 @ieee

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from faltung.errors import GeometryError, message
 from faltung.reference.arrays import Array, Ints, Pads, as_float, ieee, padded
 from faltung.reference.window import Window, inside
 
@@ -51,6 +52,11 @@ def conv_loops(
     -------
     array, (N, O, *out_space)
 
+    Raises
+    ------
+    GeometryError
+        Channels, groups or the numbers of axes do not fit together.
+
     Examples
     --------
     >>> patch = [[1, 2, 0], [0, 1, 2], [2, 0, 1]]
@@ -59,6 +65,7 @@ def conv_loops(
     array([[[[2.]]]])
     """
     x, w = as_float(x), as_float(w)
+    check_channels(x.shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     space, group_in, group_out = x.shape[2:], w.shape[1], w.shape[0] // groups
     y = np.zeros((x.shape[0], w.shape[0], *window.out_space(space)), np.result_type(x, w))
@@ -68,7 +75,7 @@ def conv_loops(
             iyx = window.tap(oyx, kyx)
             value = x[n, first + ci, *iyx] if inside(iyx, space) else 0.0
             y[n, co, *oyx] += w[co, ci, *kyx] * value
-    return _with_bias(y, b)
+    return with_bias(y, b)
 
 
 @ieee
@@ -90,8 +97,9 @@ def conv_strided(
     array([[[8., 8.]]])
     """
     x, w = as_float(x), as_float(w)
+    check_channels(x.shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
-    return _with_bias(sum_windows(x, w, window, window.out_space(x.shape[2:]), groups), b)
+    return with_bias(sum_windows(x, w, window, window.out_space(x.shape[2:]), groups), b)
 
 
 conv = conv_strided
@@ -111,12 +119,20 @@ def subscripts(window: Window) -> tuple[str, str]:
     return _SPACE[:axes], _TAPS[:axes]
 
 
+def check_channels(x_shape: Ints, w_shape: Ints, groups: int) -> None:
+    """Refuse what the loops would read past or leave out without a word."""
+    if w_shape[0] % groups or x_shape[1] != w_shape[1] * groups:
+        rule = "w must be (O, C/groups, *kernel), O a multiple of groups"
+        got = {"x.shape": tuple(x_shape), "w.shape": tuple(w_shape), "groups": groups}
+        raise GeometryError(message("conv", rule, got))
+
+
 def split(x: Array, axis: int, groups: int) -> Array:
     """``x`` with its channel axis cut in two: (groups, channels of a group)."""
     size = x.shape[axis] // groups
     return x.reshape(*x.shape[:axis], groups, size, *x.shape[axis + 1 :])
 
 
-def _with_bias(y: Array, b: ArrayLike | None) -> Array:
+def with_bias(y: Array, b: ArrayLike | None) -> Array:
     """One number added to each output channel."""
     return y if b is None else y + as_float(b).reshape(-1, *[1] * (y.ndim - 2))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from faltung.reference.arrays import Array, Ints, Pads, as_float, ieee, padded, unpadded
-from faltung.reference.conv import split, subscripts
+from faltung.reference.conv import check_channels, split, subscripts
 from faltung.reference.window import Window, inside
 
 
@@ -39,9 +39,11 @@ def conv_dx_loops(
     >>> conv_dx_loops([[[1, 1]]], [[[1, 2]]], (1, 1, 4), stride=[2])
     array([[[1., 2., 1., 2.]]])
     """
-    dout, w, dx = as_float(dout), as_float(w), np.zeros(x_shape)
+    dout, w = as_float(dout), as_float(w)
+    check_channels(x_shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     group_in, group_out = w.shape[1], w.shape[0] // groups
+    dx = np.zeros(x_shape, np.result_type(dout, w))
     for n, co, *oyx in np.ndindex(*dout.shape):
         first = co // group_out * group_in
         for ci, *kyx in np.ndindex(*w.shape[1:]):
@@ -69,9 +71,11 @@ def conv_dw_loops(
     >>> conv_dw_loops([[[1, 2, 3, 4]]], [[[1, 1]]], (1, 1, 2), stride=[2])
     array([[[4., 6.]]])
     """
-    x, dout, dw = as_float(x), as_float(dout), np.zeros(w_shape)
+    x, dout = as_float(x), as_float(dout)
+    check_channels(x.shape, w_shape, groups)
     window = Window.of(w_shape[2:], stride, pads, dilation)
     group_in, group_out = w_shape[1], w_shape[0] // groups
+    dw = np.zeros(w_shape, np.result_type(x, dout))
     for n, co, *oyx in np.ndindex(*dout.shape):
         first = co // group_out * group_in
         for ci, *kyx in np.ndindex(*w_shape[1:]):
@@ -110,7 +114,8 @@ def conv_dx(
     Raises
     ------
     GeometryError
-        ``dout`` has more positions than the padded input has windows.
+        ``dout`` has more positions than the padded input has windows, or the channels, groups or
+        numbers of axes do not fit together.
 
     Examples
     --------
@@ -118,11 +123,12 @@ def conv_dx(
     array([[[1., 2., 1., 2., 0.]]])
     """
     dout, w = as_float(dout), as_float(w)
+    check_channels(x_shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     (o, k), out_space = subscripts(window), dout.shape[2:]
     columns = np.einsum(f"ngc{o},gci{k}->ngi{o}{k}", split(dout, 1, groups), split(w, 0, groups))
     columns = columns.reshape(*x_shape[:2], *out_space, *window.kernel)
-    dx = padded(np.zeros(x_shape), window.pads)
+    dx = padded(np.zeros(x_shape, columns.dtype), window.pads)
     window.check_fit(dx.shape[2:], out_space)
     for kyx in np.ndindex(*window.kernel):
         dx[:, :, *window.slices(kyx, out_space)] += columns[..., *kyx]
@@ -157,7 +163,8 @@ def conv_dw(
     Raises
     ------
     GeometryError
-        ``dout`` has more positions than the padded input has windows.
+        ``dout`` has more positions than the padded input has windows, or the channels, groups or
+        numbers of axes do not fit together.
 
     Examples
     --------
@@ -165,6 +172,7 @@ def conv_dw(
     array([[[6., 9.]]])
     """
     x, dout = as_float(x), as_float(dout)
+    check_channels(x.shape, w_shape, groups)
     window = Window.of(w_shape[2:], stride, pads, dilation)
     o, k = subscripts(window)
     views = split(window.view(padded(x, window.pads), dout.shape[2:]), 1, groups)

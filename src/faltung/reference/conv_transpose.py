@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from faltung.reference.arrays import Array, Ints, Pads, as_float, ieee
-from faltung.reference.conv import sum_windows
+from faltung.reference.conv import check_channels, sum_windows, with_bias
 from faltung.reference.conv_backward import conv_dw, conv_dx
 from faltung.reference.window import Window, inside
 
@@ -43,14 +43,15 @@ def conv_transpose_loops(
     window = Window.of(w.shape[2:], stride, pads, dilation)
     group_in, group_out = w.shape[0] // groups, w.shape[1]
     space = _out_space(window, x.shape[2:], output_padding)
-    y = np.zeros((x.shape[0], group_out * groups, *space))
+    y = np.zeros((x.shape[0], group_out * groups, *space), np.result_type(x, w))
+    check_channels(y.shape, w.shape, groups)
     for n, ci, *iyx in np.ndindex(*x.shape):
         first = ci // group_in * group_out
         for co, *kyx in np.ndindex(*w.shape[1:]):
             oyx = window.tap(iyx, kyx)
             if inside(oyx, space):
                 y[n, first + co, *oyx] += w[ci, co, *kyx] * x[n, ci, *iyx]
-    return y if b is None else y + as_float(b).reshape(-1, *[1] * len(space))
+    return with_bias(y, b)
 
 
 @ieee
@@ -85,6 +86,11 @@ def conv_transpose(
     array, (N, O, *out_space)
         ``out_space = (space − 1)·stride + dilation·(kernel − 1) + 1 − pads + output_padding``.
 
+    Raises
+    ------
+    GeometryError
+        Channels, groups or the numbers of axes do not fit together.
+
     Examples
     --------
     >>> conv_transpose([[[1, 10]]], [[[1, 2, 3]]], stride=[2], pads=[(1, 1)], output_padding=[1])
@@ -95,7 +101,7 @@ def conv_transpose(
     space = _out_space(window, x.shape[2:], output_padding)
     y_shape = (x.shape[0], w.shape[1] * groups, *space)
     y = conv_dx(x, w, y_shape, stride=stride, pads=pads, dilation=dilation, groups=groups)
-    return y if b is None else y + as_float(b).reshape(-1, *[1] * len(space))
+    return with_bias(y, b)
 
 
 @ieee
@@ -119,6 +125,7 @@ def conv_transpose_dx(
     array([[[6., 6.]]])
     """
     dout, w = as_float(dout), as_float(w)
+    check_channels(dout.shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     return sum_windows(dout, w, window, x_shape[2:], groups)
 

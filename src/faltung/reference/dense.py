@@ -28,10 +28,10 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
     array([[ 11.,  17., 123.]])
     """
     x, w = as_float(x), as_float(w)
-    y = np.zeros((x.shape[0], w.shape[0])) if b is None else as_float(b) + np.zeros((len(x), 1))
-    for n, co, ci in np.ndindex(len(x), *w.shape):
+    y = np.zeros((x.shape[0], w.shape[0]))
+    for n, co, ci in np.ndindex(x.shape[0], *w.shape):
         y[n, co] += w[co, ci] * x[n, ci]
-    return y
+    return y if b is None else y + as_float(b)
 
 
 @ieee

@@ -50,12 +50,12 @@ def softmax_cross_entropy_dx(logits: ArrayLike, labels: ArrayLike) -> Array:
 
 @ieee
 def mean_squared_error(y: ArrayLike, target: ArrayLike) -> float:
-    """Mean of ``(y − target)²`` over every entry.
+    """Mean of ``(y − target)²`` over every entry; the two have one shape, or GeometryError.
 
     >>> mean_squared_error([[1, 2]], [[1, 4]])
     2.0
     """
-    return float(((as_float(y) - as_float(target)) ** 2).mean())
+    return float((_difference(y, target) ** 2).mean())
 
 
 @ieee
@@ -65,8 +65,17 @@ def mean_squared_error_dx(y: ArrayLike, target: ArrayLike) -> Array:
     >>> mean_squared_error_dx([[1, 2]], [[1, 4]])
     array([[ 0., -2.]])
     """
-    y = as_float(y)
-    return 2.0 * (y - as_float(target)) / y.size
+    return 2.0 * _difference(y, target) / np.size(y)
+
+
+def _difference(y: ArrayLike, target: ArrayLike) -> Array:
+    """``y − target``, never broadcast: (N, 1) less (N,) would be a silent (N, N)."""
+    y, target = as_float(y), as_float(target)
+    if y.shape != target.shape or y.size == 0:
+        rule = "y and target need one shape, with at least one entry"
+        got = {"y.shape": y.shape, "target.shape": target.shape}
+        raise GeometryError(message("mean_squared_error", rule, got))
+    return y - target
 
 
 def _checked(labels: ArrayLike, logits_shape: tuple[int, ...]) -> Array:

@@ -7,6 +7,8 @@ padded input (ceil mode); the caller says how many there are in ``out_space``.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -162,7 +164,7 @@ def global_max_pool(x: ArrayLike) -> Array:
     array([[[3.]]])
     """
     x = as_float(x)
-    y: Array = x.max(axis=tuple(range(2, x.ndim)), keepdims=True)
+    y: Array = x.max(axis=tuple(range(2, x.ndim)), keepdims=True, initial=-np.inf)
     return y
 
 
@@ -185,8 +187,8 @@ def global_avg_pool(x: ArrayLike) -> Array:
     array([[[2.]]])
     """
     x = as_float(x)
-    y: Array = x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
-    return y
+    total: Array = x.sum(axis=tuple(range(2, x.ndim)), keepdims=True)
+    return total / max(1, math.prod(x.shape[2:]))
 
 
 @ieee
@@ -196,7 +198,7 @@ def global_avg_pool_dx(dout: ArrayLike, x_shape: Ints) -> Array:
     >>> global_avg_pool_dx([[[6]]], (1, 1, 3))
     array([[[2., 2., 2.]]])
     """
-    return as_float(dout) * np.ones(x_shape) / np.prod(x_shape[2:])
+    return as_float(dout) * np.ones(x_shape) / max(1, math.prod(x_shape[2:]))
 
 
 def _outputs(window: Window, space: Ints, out_space: Ints | None) -> tuple[int, ...]:

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 from faltung.errors import GeometryError, message
 from faltung.reference.arrays import Array, as_float, ieee
 
+_SUBJECT = "convolve and correlate"
+
 
 @ieee
 def convolve(f: ArrayLike, g: ArrayLike, mode: str = "full") -> Array:
@@ -73,9 +75,10 @@ def correlate(f: ArrayLike, g: ArrayLike, mode: str = "full") -> Array:
 
 
 def _check_axes(f: Array, g: Array) -> None:
+    """Refuse arrays that do not live in one space."""
     if f.ndim != g.ndim:
         rule = "both arrays need as many axes"
-        raise GeometryError(message("convolve", rule, {"f.ndim": f.ndim, "g.ndim": g.ndim}))
+        raise GeometryError(message(_SUBJECT, rule, {"f.ndim": f.ndim, "g.ndim": g.ndim}))
 
 
 def _full(f: Array, g: Array) -> tuple[int, ...]:
@@ -93,7 +96,7 @@ def _kept(f: Array, g: Array, mode: str) -> tuple[slice, ...]:
     if mode == "valid":
         return _valid(f, g)
     rule = 'mode must be "full", "same" or "valid"'
-    raise GeometryError(message("convolve", rule, {"mode": repr(mode)}))
+    raise GeometryError(message(_SUBJECT, rule, {"mode": repr(mode)}))
 
 
 def _valid(f: Array, g: Array) -> tuple[slice, ...]:
@@ -101,5 +104,5 @@ def _valid(f: Array, g: Array) -> tuple[slice, ...]:
     pairs = list(zip(f.shape, g.shape, strict=True))
     if not (all(a >= b for a, b in pairs) or all(a <= b for a, b in pairs)):
         rule = 'mode "valid" needs one array at least as large as the other on every axis'
-        raise GeometryError(message("convolve", rule, {"f.shape": f.shape, "g.shape": g.shape}))
+        raise GeometryError(message(_SUBJECT, rule, {"f.shape": f.shape, "g.shape": g.shape}))
     return tuple(slice(min(a, b) - 1, max(a, b)) for a, b in pairs)

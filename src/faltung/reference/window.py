@@ -50,7 +50,7 @@ class Window(NamedTuple):
         )
         if len({len(entries) for entries in given}) > 1:
             rule = "kernel, stride, pads and dilation need one entry a space axis"
-            raise GeometryError(message("reference", rule, given._asdict()))
+            raise GeometryError(message("window", rule, given._asdict()))
         return given
 
     @property
@@ -97,9 +97,9 @@ class Window(NamedTuple):
         )
 
     def check_fit(self, padded_space: Ints, out_space: Ints) -> None:
-        """Refuse more outputs than the padded input has windows for."""
+        """Refuse what would read past the end of the padded input."""
         room = self._replace(pads=((0, 0),) * len(self.kernel)).out_space(padded_space)
         if any(o > most for o, most in zip(out_space, room, strict=True)):
-            rule = "there are fewer windows than outputs"
-            got = {"windows": room, "outputs": tuple(out_space)}
-            raise GeometryError(message("reference", rule, got))
+            rule = "there are more outputs than windows"
+            got = {"outputs": tuple(out_space), "windows": room}
+            raise GeometryError(message("conv", rule, got))
