@@ -1,0 +1,475 @@
+"""Layer builders: networks written as they are read, chains and branches alike.
+
+A layer is a record of what to add; calling it on a `Symbol` returns the symbol of its output, and
+`build` turns symbols into a `faltung.Graph` with initial parameters::
+
+    net = build(Chain(Conv(16, 3, padding="same"), Relu(), MaxPool(2), Flatten(), Dense(10)),
+                input_shape=(1, 28, 28))
+
+Branches are calls::
+
+    x = Input((3, 32, 32))
+    h = Chain(Conv(16, 3, padding="same"), Relu())(x)
+    y = Conv(16, 3, padding="same")(h) + h
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from faltung import ops
+from faltung.errors import FaltungError, GraphError, message
+from faltung.geometry import PaddingLike, per_axis
+from faltung.graph.graph import Graph, Node, Value
+from faltung.ops.operator import AbstractOperator, Array, Shape
+
+Initial: TypeAlias = Callable[[np.random.Generator], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """An array that a layer brings along: how its name ends, its shape, its first values."""
+
+    suffix: str
+    shape: tuple[int, ...]
+    initial: Initial
+    trainable: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Symbol:
+    """A value of a network that is being written: an input, or what a layer makes of others."""
+
+    shape: Shape
+    operator: AbstractOperator | None = None
+    sources: tuple[Symbol | Weight, ...] = ()
+    name: str | None = None
+
+    def __add__(self, other: Symbol) -> Symbol:
+        return Add()(self, other)
+
+    def __mul__(self, other: Symbol) -> Symbol:
+        return Mul()(self, other)
+
+
+def Input(shape: Shape, name: str = "x", batch: int | str = "N") -> Symbol:  # noqa: N802
+    """Return an input of shape (channels, *space); the batch axis is put before it."""
+    return Symbol((batch, *shape), name=name)
+
+
+class AbstractLayer(ABC):
+    """What can be called on symbols."""
+
+    @abstractmethod
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add this layer after the given symbols and return the symbol of its output."""
+
+
+def apply(operator: AbstractOperator, *sources: Symbol | Weight, name: str | None = None) -> Symbol:
+    """Add one operator; its shape rule runs at once, so that an error points at the line."""
+    try:
+        (shape, *_) = operator.out_shapes([source.shape for source in sources])
+    except FaltungError as error:
+        error.add_note(f"while adding layer {name or operator.subject!r}")
+        raise
+    return Symbol(shape, operator, sources, name)
+
+
+def zeros(shape: tuple[int, ...]) -> Initial:
+    """Start at zero."""
+    return lambda _: np.zeros(shape, dtype=np.float32)
+
+
+def ones(shape: tuple[int, ...]) -> Initial:
+    """Start at one."""
+    return lambda _: np.ones(shape, dtype=np.float32)
+
+
+def constant(values: ArrayLike) -> Initial:
+    """Start at given values."""
+    return lambda _: np.asarray(values, dtype=np.float32)
+
+
+def he_normal(shape: tuple[int, ...], fan_in: int) -> Initial:
+    """Start normal with variance 2 / fan_in (He et al. 2015, eq. 10)."""
+    scale = np.sqrt(2 / max(fan_in, 1))
+    return lambda rng: (scale * rng.standard_normal(shape)).astype(np.float32)
+
+
+def _channels(x: Symbol, subject: str) -> int:
+    if len(x.shape) < 2 or not isinstance(x.shape[1], int):
+        rule = "the input must have a channel axis of known size"
+        raise GraphError(message(subject, rule, {"shape": x.shape}))
+    return x.shape[1]
+
+
+@dataclass(frozen=True)
+class Conv(AbstractLayer):
+    """Cross-correlation to ``out_channels`` channels; its weights are (out, in/groups, *kernel)."""
+
+    out_channels: int
+    kernel_size: int | tuple[int, ...]
+    stride: int | tuple[int, ...] = 1
+    padding: PaddingLike = 0
+    dilation: int | tuple[int, ...] = 1
+    groups: int = 1
+    padding_mode: str = "zeros"
+    bias: bool = True
+    name: str | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the convolution with He-normal weights and a zero bias."""
+        (x,) = sources
+        kernel = per_axis(self.kernel_size, len(x.shape) - 2, "kernel_size")
+        per_group = _channels(x, "conv") // self.groups
+        shape = (self.out_channels, per_group, *kernel)
+        weight = Weight("weight", shape, he_normal(shape, per_group * int(np.prod(kernel))))
+        bias = (Weight("bias", shape[:1], zeros(shape[:1])),) if self.bias else ()
+        operator = ops.Conv(
+            self.stride, self.padding, self.dilation, self.groups, self.padding_mode
+        )
+        return apply(operator, x, weight, *bias, name=self.name)
+
+
+@dataclass(frozen=True)
+class ConvTranspose(AbstractLayer):
+    """Transposed convolution to ``out_channels``; its weights are (in, out/groups, *kernel)."""
+
+    out_channels: int
+    kernel_size: int | tuple[int, ...]
+    stride: int | tuple[int, ...] = 1
+    padding: PaddingLike = 0
+    output_padding: int | tuple[int, ...] = 0
+    dilation: int | tuple[int, ...] = 1
+    groups: int = 1
+    bias: bool = True
+    name: str | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the transposed convolution with He-normal weights and a zero bias."""
+        (x,) = sources
+        kernel = per_axis(self.kernel_size, len(x.shape) - 2, "kernel_size")
+        channels = _channels(x, "conv_transpose")
+        shape = (channels, self.out_channels // self.groups, *kernel)
+        # Each output meets about kernel / stride taps of each input channel of its group.
+        steps = int(np.prod(per_axis(self.stride, len(kernel), "stride")))
+        fan_in = max(channels // self.groups * int(np.prod(kernel)) // steps, 1)
+        weight = Weight("weight", shape, he_normal(shape, fan_in))
+        out = (self.out_channels,)
+        bias = (Weight("bias", out, zeros(out)),) if self.bias else ()
+        operator = ops.ConvTranspose(
+            self.stride, self.padding, self.output_padding, self.dilation, self.groups
+        )
+        return apply(operator, x, weight, *bias, name=self.name)
+
+
+@dataclass(frozen=True)
+class Dense(AbstractLayer):
+    """A dense layer on (N, features); its weights are (out_features, in_features)."""
+
+    out_features: int
+    bias: bool = True
+    name: str | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the dense layer with He-normal weights and a zero bias."""
+        (x,) = sources
+        features = _channels(x, "dense")
+        shape = (self.out_features, features)
+        weight = Weight("weight", shape, he_normal(shape, features))
+        bias = (Weight("bias", shape[:1], zeros(shape[:1])),) if self.bias else ()
+        return apply(ops.Gemm(trans_b=True), x, weight, *bias, name=self.name)
+
+
+@dataclass(frozen=True)
+class BatchNorm(AbstractLayer):
+    """Batch normalisation with running statistics as state."""
+
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+    name: str | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the normalisation: scale 1, bias 0, running mean 0, running variance 1."""
+        (x,) = sources
+        shape = (_channels(x, "batch norm"),)
+        operator = ops.BatchNormalization(self.epsilon, self.momentum)
+        return apply(
+            operator,
+            x,
+            Weight("scale", shape, ones(shape)),
+            Weight("bias", shape, zeros(shape)),
+            Weight("mean", shape, zeros(shape), trainable=False),
+            Weight("var", shape, ones(shape), trainable=False),
+            name=self.name,
+        )
+
+
+@dataclass(frozen=True)
+class Normalize(AbstractLayer):
+    """``(x - mean) / std`` with fixed numbers, so that a network takes raw pixels.
+
+    ``mean`` and ``std`` are one number or one for each channel; they are state, not trained.
+    """
+
+    mean: float | tuple[float, ...]
+    std: float | tuple[float, ...]
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the subtraction and the division."""
+        (x,) = sources
+        ones_after = (1,) * (len(x.shape) - 2)
+        mean, std = (
+            np.asarray(v, dtype=np.float32).reshape(-1, *ones_after) for v in (self.mean, self.std)
+        )
+        centred = apply(
+            ops.Sub(), x, Weight("mean", mean.shape, constant(mean), False), name="centre"
+        )
+        return apply(
+            ops.Div(), centred, Weight("std", std.shape, constant(std), False), name="scale"
+        )
+
+
+@dataclass(frozen=True)
+class Operation(AbstractLayer):
+    """Any operator without weights, as a layer."""
+
+    operator: AbstractOperator
+    name: str | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the operator."""
+        return apply(self.operator, *sources, name=self.name)
+
+
+def Relu(name: str | None = None) -> Operation:  # noqa: N802
+    """Return ``max(x, 0)`` as a layer."""
+    return Operation(ops.Relu(), name)
+
+
+def LeakyRelu(alpha: float = 0.01, name: str | None = None) -> Operation:  # noqa: N802
+    """Return ``x`` or ``alpha x`` as a layer."""
+    return Operation(ops.LeakyRelu(alpha), name)
+
+
+def Sigmoid(name: str | None = None) -> Operation:  # noqa: N802
+    """Return the logistic function as a layer."""
+    return Operation(ops.Sigmoid(), name)
+
+
+def Tanh(name: str | None = None) -> Operation:  # noqa: N802
+    """Return the hyperbolic tangent as a layer."""
+    return Operation(ops.Tanh(), name)
+
+
+def Softmax(axis: int = -1, name: str | None = None) -> Operation:  # noqa: N802
+    """Return the softmax along an axis as a layer."""
+    return Operation(ops.Softmax(axis), name)
+
+
+def MaxPool(  # noqa: N802
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: PaddingLike = 0,
+    *,
+    dilation: int | tuple[int, ...] = 1,
+    ceil_mode: bool = False,
+    name: str | None = None,
+) -> Operation:
+    """Return max pooling as a layer; the stride is the kernel's size unless given."""
+    return Operation(ops.MaxPool(kernel_size, stride, padding, dilation, ceil_mode), name)
+
+
+def AvgPool(  # noqa: N802
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: PaddingLike = 0,
+    *,
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    name: str | None = None,
+) -> Operation:
+    """Return average pooling as a layer; the stride is the kernel's size unless given."""
+    operator = ops.AveragePool(kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    return Operation(operator, name)
+
+
+def GlobalAvgPool(name: str | None = None) -> Operation:  # noqa: N802
+    """Return the mean over all of space as a layer."""
+    return Operation(ops.GlobalAveragePool(), name)
+
+
+def GlobalMaxPool(name: str | None = None) -> Operation:  # noqa: N802
+    """Return the maximum over all of space as a layer."""
+    return Operation(ops.GlobalMaxPool(), name)
+
+
+def Flatten(name: str | None = None) -> Operation:  # noqa: N802
+    """Return the merging of channels and space as a layer."""
+    return Operation(ops.Flatten(), name)
+
+
+def Dropout(ratio: float = 0.5, name: str | None = None) -> Operation:  # noqa: N802
+    """Return dropout as a layer."""
+    return Operation(ops.Dropout(ratio), name)
+
+
+def Pad(pads: Sequence[tuple[int, int]], mode: str = "zeros") -> Operation:  # noqa: N802
+    """Return padding of the space axes by ``(lo, hi)`` each as a layer."""
+    return Operation(ops.Pad(((0, 0), (0, 0), *pads), mode))
+
+
+def Add(name: str | None = None) -> Operation:  # noqa: N802
+    """Return the sum of two symbols as a layer."""
+    return Operation(ops.Add(), name)
+
+
+def Mul(name: str | None = None) -> Operation:  # noqa: N802
+    """Return the product of two symbols as a layer."""
+    return Operation(ops.Mul(), name)
+
+
+def Concat(axis: int = 1, name: str | None = None) -> Operation:  # noqa: N802
+    """Return the concatenation of symbols as a layer."""
+    return Operation(ops.Concat(axis), name)
+
+
+class Chain(AbstractLayer):
+    """Layers one after the other."""
+
+    def __init__(self, *layers: AbstractLayer) -> None:
+        self.layers = layers
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the layers; the first takes all the given symbols."""
+        for layer in self.layers:
+            sources = (layer(*sources),)
+        return sources[0]
+
+
+@dataclass(frozen=True)
+class Residual(AbstractLayer):
+    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``."""
+
+    body: AbstractLayer
+    shortcut: AbstractLayer | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add both branches and their sum."""
+        (x,) = sources
+        return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
+@dataclass
+class _Naming:
+    """Counts names: conv1, conv2, relu1 ..."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def next(self, symbol: Symbol) -> str:
+        if symbol.name and symbol.name not in self.counts:
+            self.counts[symbol.name] = 1
+            return symbol.name
+        stem = symbol.name or type(symbol.operator).__name__.lower()
+        stem = {"gemm": "dense", "batchnormalization": "norm"}.get(stem, stem)
+        self.counts[stem] = self.counts.get(stem, 0) + 1
+        return f"{stem}{self.counts[stem]}"
+
+
+def build(
+    network: AbstractLayer | Symbol | Sequence[Symbol],
+    input_shape: Shape | None = None,
+    *,
+    seed: int = 0,
+    metadata: Mapping[str, str] | None = None,
+) -> Graph:
+    """Return the graph of a network, its parameters drawn.
+
+    Parameters
+    ----------
+    network
+        A layer (a `Chain`, say) to be called on one input, or the output symbols.
+    input_shape
+        ``(channels, *space)`` of that input; only with a layer.
+    seed
+        Each layer draws from its own stream, made of the seed and the layer's position.
+    metadata
+        Text by name, kept in files.
+
+    Raises
+    ------
+    GraphError, GeometryError
+        Where shapes do not fit; a note names the layer.
+    """
+    if isinstance(network, AbstractLayer):
+        if input_shape is None:
+            cure = "Pass input_shape=(channels, *space)"
+            raise GraphError(message("build", "a layer needs an input shape", {}, cure))
+        network = network(Input(input_shape))
+    ends = [network] if isinstance(network, Symbol) else list(network)
+    return _Build(seed).graph(ends, metadata or {})
+
+
+class _Build:
+    """Walks symbols from the outputs back and writes nodes from the inputs on."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.names: dict[Symbol, str] = {}
+        self.weights: dict[Weight, str] = {}
+        self.inputs: list[Value] = []
+        self.nodes: list[Node] = []
+        self.params: dict[str, Array] = {}
+        self.state: dict[str, Array] = {}
+        self.naming = _Naming()
+
+    def graph(self, ends: Sequence[Symbol], metadata: Mapping[str, str]) -> Graph:
+        for symbol in _in_order(ends):
+            self._add(symbol)
+        outputs = tuple(self.names[end] for end in ends)
+        return Graph(
+            tuple(self.inputs), tuple(self.nodes), outputs, self.params, self.state, metadata
+        )
+
+    def _add(self, symbol: Symbol) -> None:
+        if symbol.operator is None:
+            name = symbol.name or f"x{len(self.inputs)}"
+            self.names[symbol] = name
+            self.inputs.append(Value(name, symbol.shape))
+            return
+        name = self.names[symbol] = self.naming.next(symbol)
+        rng = np.random.default_rng([self.seed, len(self.nodes)])
+        inputs = [
+            self._weight(source, name, rng) if isinstance(source, Weight) else self.names[source]
+            for source in symbol.sources
+        ]
+        self.nodes.append(Node(name, symbol.operator, tuple(inputs), (name,)))
+
+    def _weight(self, weight: Weight, layer: str, rng: np.random.Generator) -> str:
+        if weight not in self.weights:
+            name = self.weights[weight] = f"{layer}.{weight.suffix}"
+            (self.params if weight.trainable else self.state)[name] = weight.initial(rng)
+        return self.weights[weight]
+
+
+def _in_order(ends: Sequence[Symbol]) -> list[Symbol]:
+    """Return the symbols that lead to the ends, sources first, without recursion."""
+    order: dict[Symbol, None] = {}
+    stack = [(end, False) for end in reversed(ends)]
+    while stack:
+        symbol, ready = stack.pop()
+        if symbol in order:
+            continue
+        if ready:
+            order[symbol] = None
+            continue
+        stack.append((symbol, True))
+        before = [s for s in symbol.sources if isinstance(s, Symbol)]
+        stack += [(s, False) for s in reversed(before) if s not in order]
+    return list(order)

@@ -1,0 +1,38 @@
+"""The operators. Each is one record in one module; this list is all that else knows of it."""
+
+from __future__ import annotations
+
+from faltung.ops.conv import Conv as Conv
+from faltung.ops.conv_transpose import ConvTranspose as ConvTranspose
+from faltung.ops.dense import Gemm as Gemm
+from faltung.ops.dense import MatMul as MatMul
+from faltung.ops.dropout import Dropout as Dropout
+from faltung.ops.elementwise import Add as Add
+from faltung.ops.elementwise import Div as Div
+from faltung.ops.elementwise import Identity as Identity
+from faltung.ops.elementwise import LeakyRelu as LeakyRelu
+from faltung.ops.elementwise import Mul as Mul
+from faltung.ops.elementwise import Relu as Relu
+from faltung.ops.elementwise import Sigmoid as Sigmoid
+from faltung.ops.elementwise import Sub as Sub
+from faltung.ops.elementwise import Tanh as Tanh
+from faltung.ops.normalisation import BatchNormalization as BatchNormalization
+from faltung.ops.operator import AbstractOperator
+from faltung.ops.pad import Pad as Pad
+from faltung.ops.pool import AveragePool as AveragePool
+from faltung.ops.pool import GlobalAveragePool as GlobalAveragePool
+from faltung.ops.pool import GlobalMaxPool as GlobalMaxPool
+from faltung.ops.pool import MaxPool as MaxPool
+from faltung.ops.shape import Concat as Concat
+from faltung.ops.shape import Flatten as Flatten
+from faltung.ops.shape import Reshape as Reshape
+from faltung.ops.shape import Transpose as Transpose
+from faltung.ops.softmax import LogSoftmax as LogSoftmax
+from faltung.ops.softmax import Softmax as Softmax
+
+OPERATORS: dict[str, type[AbstractOperator]] = {
+    cls.onnx_type: cls
+    for cls in list(globals().values())
+    if isinstance(cls, type) and issubclass(cls, AbstractOperator) and cls is not AbstractOperator
+}
+"""Every operator, by its ONNX name."""

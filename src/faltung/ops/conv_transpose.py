@@ -1,0 +1,197 @@
+"""Transposed convolution: the adjoint of `Conv`, the record that owns its rule and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from faltung.errors import GeometryError, message
+from faltung.geometry import AxisTransposed, Interval, TransposedWindow
+from faltung.geometry.padding import PaddingLike
+from faltung.ops import dispatch
+from faltung.ops.operator import (
+    AbstractOperator,
+    Array,
+    Attribute,
+    AxisSpan,
+    Cost,
+    Everything,
+    Example,
+    Key,
+    OnnxNode,
+    Result,
+    Shape,
+    Spans,
+    Taps,
+    integers,
+    point,
+)
+from faltung.ops.windowed import (
+    axis_spans,
+    bias_gradient,
+    channel_span,
+    channel_taps,
+    check_bias,
+    hashable,
+    known_space,
+    onnx_padding,
+)
+
+
+@dataclass(frozen=True)
+class ConvTranspose(AbstractOperator):
+    """The transpose of `Conv`: ``x (N, I, *space)``, ``w (I, O/groups, *kernel)``.
+
+    Each input value lays a scaled copy of the kernel into the output; copies that overlap add.
+    ``output_padding`` extends the region that is computed at its end, it is no border of zeros.
+    """
+
+    onnx_type: ClassVar[str] = "ConvTranspose"
+    arity: ClassVar[tuple[int, int]] = (2, 3)
+    stride: int | tuple[int, ...] = 1
+    padding: PaddingLike = 0
+    output_padding: int | tuple[int, ...] = 0
+    dilation: int | tuple[int, ...] = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("stride", "padding", "dilation", "output_padding"):
+            object.__setattr__(self, name, hashable(getattr(self, name)))
+
+    @property
+    def subject(self) -> str:
+        """The operator's name in messages."""
+        return "ConvTranspose"
+
+    def window(self, x_shape: Shape, w_shape: Shape) -> TransposedWindow:
+        """Return the geometry, all of it explicit."""
+        return TransposedWindow.of(
+            known_space(x_shape, self.subject),
+            integers(w_shape, self.subject),
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+    def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        """Return (N, O, *out)."""
+        window = self.window(in_shapes[0], in_shapes[1])
+        check_bias(in_shapes, window.out_channels, self.subject)
+        return ((in_shapes[0][0], *window.out_shape[1:]),)
+
+    def forward(
+        self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
+    ) -> Result:
+        """Run the data gradient of the convolution that this is the transpose of."""
+        x, w = inputs[0], inputs[1]
+        adjoint = self.window(x.shape, w.shape).adjoint
+        y = dispatch.conv_dx(adjoint, x, w)
+        if len(inputs) > 2:
+            y += inputs[2].reshape(-1, *(1 for _ in adjoint.axes))
+        return (y,), {}, (adjoint, x, w, len(inputs) > 2)
+
+    def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
+        """Return dx (a plain convolution), dw and, where there is a bias, db."""
+        adjoint, x, w, biased = saved
+        dx = dispatch.conv(adjoint, douts[0], w, None)
+        dw = dispatch.conv_dw(adjoint, douts[0], x)
+        return (dx, dw, bias_gradient(douts[0])) if biased else (dx, dw)
+
+    def taps(
+        self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
+    ) -> tuple[Taps, ...]:
+        """Return the inputs whose kernel copy covers one output, and the entries that do."""
+        window = self.window(in_shapes[0], in_shapes[1])
+        n, co, *position = index
+        per_out, per_in = window.out_channels // self.groups, window.in_channels // self.groups
+        channels = channel_taps(co, per_out, per_in)
+        pairs = list(zip(window.axes, position, strict=True))
+        x = (point(n), channels, *(axis.taps(o) for axis, o in pairs))
+        w = (channels, point(co % per_out), *(ascending(a.kernel_taps(o)) for a, o in pairs))
+        return (x, w, (point(co),))[: len(in_shapes)]
+
+    def input_span(
+        self, in_shapes: Sequence[Shape], spans: Spans, output: int = 0
+    ) -> tuple[Spans, ...]:
+        """Return the inputs whose kernel copies reach an interval of outputs."""
+        window = self.window(in_shapes[0], in_shapes[1])
+        per_out, per_in = window.out_channels // self.groups, window.in_channels // self.groups
+        channels = channel_span(spans[1], per_out, per_in)
+        x = (spans[0], channels, *axis_spans(window.axes, spans[2:]))
+        kernel = tuple(
+            span if isinstance(span, Everything) else _kernel_span(axis, span)
+            for axis, span in zip(window.axes, spans[2:], strict=True)
+        )
+        w = (channels, _within_group(spans[1], per_out), *kernel)
+        return (x, w, (spans[1],))[: len(in_shapes)]
+
+    def cost(self, in_shapes: Sequence[Shape]) -> Cost:
+        """Count: the work grows with the input positions."""
+        window = self.window(in_shapes[0], in_shapes[1])
+        return Cost(window.macs, window.connections(True), window.connections(False))
+
+    def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
+        """Return all of the geometry, explicit."""
+        window = self.window(in_shapes[0], in_shapes[1])
+        axes = window.axes
+        return {
+            "kernel_shape": tuple(a.kernel for a in axes),
+            "strides": tuple(a.stride for a in axes),
+            "dilations": tuple(a.dilation for a in axes),
+            "pads": tuple(a.pad_lo for a in axes) + tuple(a.pad_hi for a in axes),
+            "output_padding": tuple(a.output_padding for a in axes),
+            "group": self.groups,
+        }
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
+        """Read the geometry; output_shape and auto_pad leave it open and are refused."""
+        for name in ("output_shape",):
+            if name in node.attributes:
+                cure = "Write pads and output_padding instead"
+                raise GeometryError(message("ConvTranspose", f"{name} is not supported", {}, cure))
+        if node.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+            cure = "Write pads and output_padding instead"
+            raise GeometryError(message("ConvTranspose", "auto_pad is not supported", {}, cure))
+        operator = cls(
+            stride=node.ints("strides") or 1,
+            padding=onnx_padding(node),
+            output_padding=node.ints("output_padding") or 0,
+            dilation=node.ints("dilations") or 1,
+            groups=node.integer("group", 1),
+        )
+        return operator, node.inputs
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        """Return plain, strided, padded, dilated and grouped uses on 1 to 3 axes."""
+        return [
+            Example(cls(), ((2, 3, 4, 3), (3, 2, 3, 2), (2,))),
+            Example(cls(stride=2, padding=1, output_padding=1), ((1, 2, 3, 4), (2, 3, 3, 3), (3,))),
+            Example(cls(stride=(3, 2), padding=((1, 0), (0, 2))), ((2, 2, 3, 3), (2, 1, 2, 3))),
+            Example(cls(stride=2, dilation=2, groups=2), ((1, 4, 3), (4, 3, 3), (6,))),
+            Example(cls(stride=2, padding=1), ((1, 1, 2, 3, 2), (1, 2, 3, 2, 3))),
+        ]
+
+
+def ascending(taps: range) -> range:
+    """Return the same positions in ascending order."""
+    return taps if taps.step > 0 else taps[::-1]
+
+
+def _kernel_span(axis: AxisTransposed, span: Interval) -> AxisSpan:
+    found = [k for o in range(span.lo, span.hi) for k in axis.kernel_taps(o)]
+    return Interval(min(found), max(found) + 1) if found else Interval(0, 0)
+
+
+def _within_group(span: AxisSpan, per_group: int) -> AxisSpan:
+    """Return where an interval of channels falls inside its groups' filters."""
+    if isinstance(span, Everything) or span.lo >= span.hi:
+        return span
+    if span.lo // per_group != (span.hi - 1) // per_group:
+        inside = {channel % per_group for channel in range(span.lo, span.hi)}
+        return Interval(min(inside), max(inside) + 1)
+    return Interval(span.lo % per_group, (span.hi - 1) % per_group + 1)

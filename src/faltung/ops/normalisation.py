@@ -1,0 +1,146 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from faltung.errors import GeometryError, message
+from faltung.ops.operator import (
+    AbstractOperator,
+    Array,
+    Attribute,
+    Example,
+    Key,
+    OnnxNode,
+    Result,
+    Shape,
+    Spans,
+    Taps,
+    point,
+)
+
+
+def channel_mean(x: Array) -> Array:
+    """Return the mean of each channel: float64 sums over the batch of each image's own sum."""
+    rows = x.reshape(x.shape[0], x.shape[1], -1)
+    count = max(rows.shape[0] * rows.shape[2], 1)
+    mean: Array = rows.sum(axis=2).sum(axis=0, dtype=np.float64) / count
+    return mean
+
+
+@dataclass(frozen=True)
+class BatchNormalization(AbstractOperator):
+    """``y = scale (x - mean) / sqrt(var + eps) + bias``, channel by channel.
+
+    In training the mean and the (population) variance are the batch's own, and the running ones,
+    inputs 3 and 4, become ``momentum * running + (1 - momentum) * batch``.
+    """
+
+    onnx_type: ClassVar[str] = "BatchNormalization"
+    arity: ClassVar[tuple[int, int]] = (5, 5)
+    state_inputs: ClassVar[tuple[int, ...]] = (3, 4)
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+
+    def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        """Return the shape of x."""
+        shape = tuple(in_shapes[0])
+        if len(shape) < 2:
+            rule = "the input must have a channel axis"
+            raise GeometryError(message(self.subject, rule, {"shape": shape}))
+        for name, given in zip(("scale", "bias", "mean", "var"), in_shapes[1:], strict=True):
+            if tuple(given) != (shape[1],):
+                values = {name: given, "channels": shape[1]}
+                raise GeometryError(message(self.subject, f"{name} must be (channels,)", values))
+        return (shape,)
+
+    def forward(
+        self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
+    ) -> Result:
+        """Normalise by the batch in training, by the running statistics otherwise."""
+        self.out_shapes([x.shape for x in inputs])
+        x, scale, bias, mean, var = inputs
+        state: dict[int, Array] = {}
+        if training:
+            batch_mean = channel_mean(x)
+            centred = x - _column(batch_mean.astype(x.dtype), x)
+            batch_var = channel_mean(centred * centred)
+            state = {3: self._moved(mean, batch_mean), 4: self._moved(var, batch_var)}
+            inverse = (1 / np.sqrt(batch_var + self.epsilon)).astype(x.dtype)
+        else:
+            centred = x - _column(mean, x)
+            inverse = (1 / np.sqrt(var.astype(np.float64) + self.epsilon)).astype(x.dtype)
+        y = centred * _column(scale * inverse, x)
+        y += _column(bias, x)
+        return (y,), state, (centred, inverse, scale, training)
+
+    def _moved(self, running: Array, batch: Array) -> Array:
+        moved = self.momentum * running.astype(np.float64) + (1 - self.momentum) * batch
+        return moved.astype(running.dtype)
+
+    def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
+        """Return dx, dscale and dbias; in training dx also goes through the statistics.
+
+        ``dx = scale inverse (dout - mean(dout) - xhat mean(dout xhat))``
+        """
+        centred, inverse, scale, training = saved
+        dout = douts[0]
+        count = max(dout.size // max(dout.shape[1], 1), 1)
+        mean_dout = channel_mean(dout)
+        mean_product = channel_mean(dout * centred)
+        dscale = (mean_product * inverse * count).astype(dout.dtype)
+        dbias = (mean_dout * count).astype(dout.dtype)
+        if training:
+            slope = (mean_product * inverse.astype(np.float64) ** 2).astype(dout.dtype)
+            dx = dout - centred * _column(slope, dout)
+            dx -= _column(mean_dout.astype(dout.dtype), dout)
+            dx *= _column(scale * inverse, dout)
+        else:
+            dx = dout * _column(scale * inverse, dout)
+        return dx, dscale, dbias, None, None
+
+    def taps(
+        self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
+    ) -> tuple[Taps, ...]:
+        """Return the position, and its channel's statistics: what inference uses."""
+        return (tuple(point(i) for i in index), *((point(index[1]),) for _ in range(4)))
+
+    def input_span(
+        self, in_shapes: Sequence[Shape], spans: Spans, output: int = 0
+    ) -> tuple[Spans, ...]:
+        """Return the spans, and those of the channels."""
+        return (tuple(spans), *((spans[1],) for _ in range(4)))
+
+    def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
+        """Return what inference needs, and the momentum for whoever trains on."""
+        return {"epsilon": float(self.epsilon), "momentum": float(self.momentum)}
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
+        """Read epsilon and momentum."""
+        if node.integer("training_mode", 0):
+            cure = "Export the model for inference"
+            rule = "training_mode=1 is not supported"
+            raise GeometryError(message("BatchNormalization", rule, {}, cure))
+        operator = cls(epsilon=node.real("epsilon", 1e-5), momentum=node.real("momentum", 0.9))
+        return operator, node.inputs
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        """Return images, a signal, plain vectors and another epsilon."""
+        four = ((3,),) * 4
+        return [
+            Example(cls(), ((4, 3, 2, 3), *four), positive=(1, 4)),
+            Example(cls(epsilon=0.1, momentum=0.5), ((5, 3, 4), *four), positive=(1, 4)),
+            Example(cls(), ((6, 3), *four), positive=(1, 4)),
+        ]
+
+
+def _column(values: Array, x: Array) -> Array:
+    """Shape one value a channel so that it meets the channel axis of x."""
+    return values.reshape(1, math.prod(values.shape), *(1 for _ in x.shape[2:]))
