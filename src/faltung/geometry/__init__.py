@@ -19,7 +19,7 @@ from faltung.geometry.padding import transposed_padding as transposed_padding
 from faltung.geometry.transposed import AxisTransposed as AxisTransposed
 from faltung.geometry.window import ConvWindow as ConvWindow
 from faltung.geometry.window import PoolWindow as PoolWindow
-from faltung.geometry.window import TransposedWindow as TransposedWindow
+from faltung.geometry.window_transposed import TransposedWindow as TransposedWindow
 
 __all__ = [
     "AxisTransposed",

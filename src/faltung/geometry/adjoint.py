@@ -10,8 +10,8 @@ With ``y[o] = sum_k x[o*stride - pad_lo + k*dilation] w[k]``:
 
 from __future__ import annotations
 
-from faltung.errors import GeometryError, message
 from faltung.geometry.axis import AxisWindow
+from faltung.geometry.checks import refuse
 
 
 def data_gradient(axis: AxisWindow) -> AxisWindow:
@@ -53,14 +53,12 @@ def weight_gradient(axis: AxisWindow) -> AxisWindow:
     """
     outputs = axis.out_size
     if not outputs:
-        raise GeometryError(
-            message(
-                "weight_gradient",
-                "the window must have outputs",
-                {"size": axis.size, "extent": axis.extent, "out_size": outputs},
-                "Without outputs dw is zero",
-                "axis A3",
-            )
+        refuse(
+            "weight_gradient",
+            "the window must have outputs",
+            {"size": axis.size, "extent": axis.extent, "out_size": outputs},
+            "Without outputs dw is zero",
+            "axis A3",
         )
     pad_hi = axis.reach - axis.size - axis.pad_lo
     return AxisWindow(axis.size, outputs, axis.dilation, axis.stride, axis.pad_lo, pad_hi)

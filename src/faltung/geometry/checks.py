@@ -1,19 +1,41 @@
-"""Checks that the windows share; each takes the subject and the id it has there."""
+"""Checks that the windows share; each takes the subject and the id that its constraint has there.
+
+The ids are those of ``docs/spec/conv.md``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isqrt
+from operator import index
+from typing import NoReturn
 
 from faltung.errors import GeometryError, message
-from faltung.geometry.padding import Pads
 
 MAX_AXES = 3
 
 
-def refuse(subject: str, rule: str, values: dict[str, object], cure: str, constraint: str) -> None:
+def refuse(
+    subject: str, rule: str, values: Mapping[str, object], cure: str, constraint: str
+) -> NoReturn:
     """Raise the error of one constraint."""
     raise GeometryError(message(subject, rule, values, cure, constraint))
+
+
+def refuse_axis(size: int, kernel: int, stride: int, dilation: int) -> NoReturn:
+    """Raise for an axis that cannot be; windows name the value at fault before they make one."""
+    rule = "size must be at least 0; kernel, stride and dilation at least 1"
+    values = {"size": size, "kernel": kernel, "stride": stride, "dilation": dilation}
+    refuse("axis", rule, values, "", "axis A1")
+
+
+def whole(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    """Return the values as Python's ints, which do not overflow; refuse anything else."""
+    try:
+        return tuple(map(index, values))
+    except TypeError:
+        cure = "Give each a number, without a decimal point"
+        refuse(name, "all of it must be ints", {name: repr(values)}, cure, "axis A4")
 
 
 def check_rank(subject: str, x_shape: Sequence[int], constraint: str) -> None:
@@ -23,8 +45,18 @@ def check_rank(subject: str, x_shape: Sequence[int], constraint: str) -> None:
     cure = "Use shape (N, C, *space)"
     if len(x_shape) == 2:
         cure = "Use x[None, None], or faltung.correlate for a bare array"
-    rule = "x must have a batch, channels and 1 to 3 space axes"
+    rule = f"x must have a batch, channels and 1 to {MAX_AXES} space axes"
     refuse(subject, rule, {"x_shape": tuple(x_shape)}, cure, constraint)
+
+
+def check_w_rank(
+    subject: str, layout: str, x_shape: Sequence[int], w_shape: Sequence[int], constraint: str
+) -> None:
+    """`w` has as many axes as `x`."""
+    if len(w_shape) != len(x_shape):
+        values = {"x_shape": tuple(x_shape), "w_shape": tuple(w_shape)}
+        cure = f"Use w of shape ({layout}, *kernel_size)"
+        refuse(subject, "w must have as many axes as x", values, cure, constraint)
 
 
 def check_minimum(
@@ -32,27 +64,48 @@ def check_minimum(
 ) -> None:
     """Every value is at least `least`."""
     if min(values) < least:
-        rule = f"{name} must be at least {least}"
         shown = values[0] if len(values) == 1 else tuple(values)
-        refuse(subject, rule, {name: shown}, f"Use {name}={least} or more", constraint)
+        cure = f"Use {name}={least} or more"
+        refuse(subject, f"{name} must be at least {least}", {name: shown}, cure, constraint)
 
 
-def check_crop(subject: str, sizes: Sequence[int], pads: Pads, constraint: str) -> None:
+def check_sizes(subject: str, x_shape: Sequence[int], constraint: str) -> None:
+    """Sizes may be 0: an empty batch or image has an empty output."""
+    if min(x_shape) < 0:
+        values = {"x_shape": tuple(x_shape)}
+        refuse(subject, "every size of x must be at least 0", values, "Use 0 or more", constraint)
+
+
+def check_slide(
+    subject: str,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    constraints: tuple[str, str, str],
+) -> None:
+    """Kernel, stride and dilation are at least 1 on every axis."""
+    check_minimum(subject, "kernel_size", kernel, 1, constraints[0])
+    check_minimum(subject, "stride", strides, 1, constraints[1])
+    check_minimum(subject, "dilation", dilations, 1, constraints[2])
+
+
+def check_crop(
+    subject: str, sizes: Sequence[int], pads: Sequence[tuple[int, int]], constraint: str
+) -> None:
     """Negative padding crops no more than there is, on either side or on both together."""
     for size, (lo, hi) in zip(sizes, pads, strict=True):
         if (lo < 0 or hi < 0) and min(lo, hi, lo + hi) < -size:
             rule = "negative padding must not crop more than the input has"
-            values: dict[str, object] = {"padding": (lo, hi), "size": size}
+            values = {"padding": (lo, hi), "size": size}
             refuse(subject, rule, values, f"Crop at most {size}", constraint)
 
 
 def check_divides(subject: str, name: str, channels: int, groups: int, constraint: str) -> None:
     """The channels split into groups of one size."""
     if channels % groups:
-        rule = f"{name} must be divisible by groups"
-        values: dict[str, object] = {name: channels, "groups": groups}
-        listed = ", ".join(map(str, divisors(channels)))
-        refuse(subject, rule, values, f"Use groups in {{{listed}}}", constraint)
+        values = {name: channels, "groups": groups}
+        cure = f"Use groups in {{{', '.join(map(str, divisors(channels)))}}}"
+        refuse(subject, f"{name} must be divisible by groups", values, cure, constraint)
 
 
 def divisors(number: int) -> list[int]:

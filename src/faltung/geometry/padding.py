@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import index
 
-from faltung.errors import GeometryError, message
+from faltung.geometry.checks import refuse
 
 PaddingLike = str | int | Sequence[int] | Sequence[tuple[int, int]]
 Pads = tuple[tuple[int, int], ...]
@@ -45,7 +45,7 @@ def per_axis(value: int | Sequence[int], axes: int, name: str) -> tuple[int, ...
     if values is None or len(values) != axes:
         rule = f"must be an int or one int for each of the {axes} axes"
         cure = f"Use {name}=1 or {name}={(1,) * axes}"
-        raise GeometryError(message(name, rule, {name: repr(value)}, cure, "axis A2"))
+        refuse(name, rule, {name: repr(value)}, cure, "axis A2")
     return values
 
 
@@ -147,14 +147,12 @@ def _split(total: int, word: str) -> tuple[int, int]:
 def _check_word(word: str) -> None:
     if word not in WORDS:
         known = ", ".join(repr(known) for known in WORDS)
-        raise GeometryError(
-            message(
-                "padding",
-                f"the word must be one of {known}",
-                {"padding": repr(word)},
-                "Use one of them, an int, or a pair (lo, hi) for each axis",
-                "padding B1",
-            )
+        refuse(
+            "padding",
+            f"the word must be one of {known}",
+            {"padding": repr(word)},
+            "Use one of them, an int, or a pair (lo, hi) for each axis",
+            "padding B1",
         )
 
 
@@ -163,14 +161,12 @@ def _pairs(padding: object, axes: int) -> Pads:
     if isinstance(entries, int):
         return ((entries, entries),) * axes
     if len(entries) != axes:
-        raise GeometryError(
-            message(
-                "padding",
-                f"must have one entry for each of the {axes} axes",
-                {"padding": repr(padding)},
-                f"Use an int, or {axes} ints, or {axes} pairs such as {((0, 1),) * axes}",
-                "padding B2",
-            )
+        refuse(
+            "padding",
+            f"must have one entry for each of the {axes} axes",
+            {"padding": repr(padding)},
+            f"Use an int, or {axes} ints, or {axes} pairs such as {((0, 1),) * axes}",
+            "padding B2",
         )
     return tuple(_pair(entry, padding) for entry in entries)
 
@@ -191,14 +187,12 @@ def _pair(entry: object, padding: object) -> tuple[int, int]:
     if isinstance(values, int):
         return (values, values)
     if values is None or len(values) != 2:
-        raise GeometryError(
-            message(
-                "padding",
-                "each entry must be an int or a pair of ints (lo, hi)",
-                {"padding": repr(padding)},
-                "Use pairs such as (0, 1)",
-                "padding B3",
-            )
+        refuse(
+            "padding",
+            "each entry must be an int or a pair of ints (lo, hi)",
+            {"padding": repr(padding)},
+            "Use pairs such as (0, 1)",
+            "padding B3",
         )
     return (values[0], values[1])
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import gcd
 
-from faltung.errors import GeometryError, message
 from faltung.geometry.axis import AxisWindow
+from faltung.geometry.checks import refuse_axis
 from faltung.geometry.interval import Interval
 
 
@@ -59,17 +59,7 @@ class AxisTransposed:
 
     def __post_init__(self) -> None:
         if self.size < 0 or self.kernel < 1 or self.stride < 1 or self.dilation < 1:
-            raise GeometryError(
-                message(
-                    "axis",
-                    "size must be at least 0; kernel, stride and dilation at least 1",
-                    {
-                        name: getattr(self, name)
-                        for name in ("size", "kernel", "stride", "dilation")
-                    },
-                    constraint="axis A1",
-                )
-            )
+            refuse_axis(self.size, self.kernel, self.stride, self.dilation)
 
     @property
     def extent(self) -> int:
