@@ -160,7 +160,7 @@ def test_read_only_and_strided_inputs_are_taken_and_left_alone(whole):
     [((1, 3, 4), (1, 2, 2), 1), ((1, 4, 4), (3, 2, 2), 2), ((1, 2, 4), (2, 2, 2), 2)],
 )
 def test_channels_that_do_not_fit_are_refused(definition, x, w, groups):
-    text = rf"conv: w must be \(O, C/groups, \*kernel\), O a multiple of groups, got .*{groups}\."
+    text = rf"x \(N, C\), y \(N, O\) and w \(O, C/groups\) must fit together, got .*={groups}\."
     with pytest.raises(GeometryError, match=text):
         definition(np.zeros(x), np.zeros(w), groups=groups)
 

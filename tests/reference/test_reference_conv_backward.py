@@ -145,13 +145,19 @@ def test_more_outputs_than_windows_are_refused():
         conv_dw(np.zeros((1, 1, 4)), np.zeros((1, 1, 4)), (1, 1, 2))
 
 
-@pytest.mark.parametrize("dx_of", [conv_dx, conv_dx_loops])
-def test_dx_refuses_channels_that_do_not_fit(dx_of):
-    with pytest.raises(GeometryError, match=r"O a multiple of groups, got x.shape=\(1, 3, 4\)"):
-        dx_of(np.zeros((1, 2, 3)), np.zeros((2, 2, 2)), (1, 3, 4))
-
-
-@BOTH_DW
-def test_dw_refuses_channels_that_do_not_fit(dw_of):
-    with pytest.raises(GeometryError, match=r"O a multiple of groups, got x.shape=\(1, 3, 4\)"):
-        dw_of(np.zeros((1, 3, 4)), np.zeros((1, 2, 3)), (2, 2, 2))
+@pytest.mark.parametrize(
+    ("x", "dout", "w"),
+    [
+        ((1, 3, 4), (1, 2, 3), (2, 2, 2)),  # input channels
+        ((1, 2, 4), (1, 3, 3), (2, 2, 2)),  # output channels
+        ((1, 2, 4), (1, 1, 3), (2, 2, 2)),  # which einsum would broadcast
+        ((1, 2, 4), (2, 2, 3), (2, 2, 2)),  # batch
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(x, dout, w):
+    for dx_of in (conv_dx, conv_dx_loops):
+        with pytest.raises(GeometryError, match=r"conv: x \(N, C\), y \(N, O\) and w .* must fit"):
+            dx_of(np.zeros(dout), np.zeros(w), x)
+    for dw_of in (conv_dw, conv_dw_loops):
+        with pytest.raises(GeometryError, match=r"conv: x \(N, C\), y \(N, O\) and w .* must fit"):
+            dw_of(np.zeros(x), np.zeros(dout), w)

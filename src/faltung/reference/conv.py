@@ -65,7 +65,7 @@ def conv_loops(
     array([[[[2.]]]])
     """
     x, w = as_float(x), as_float(w)
-    check_channels(x.shape, w.shape, groups)
+    check_shapes(x.shape, (x.shape[0], w.shape[0]), w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     space, group_in, group_out = x.shape[2:], w.shape[1], w.shape[0] // groups
     y = np.zeros((x.shape[0], w.shape[0], *window.out_space(space)), np.result_type(x, w))
@@ -97,7 +97,7 @@ def conv_strided(
     array([[[8., 8.]]])
     """
     x, w = as_float(x), as_float(w)
-    check_channels(x.shape, w.shape, groups)
+    check_shapes(x.shape, (x.shape[0], w.shape[0]), w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     return with_bias(sum_windows(x, w, window, window.out_space(x.shape[2:]), groups), b)
 
@@ -119,11 +119,12 @@ def subscripts(window: Window) -> tuple[str, str]:
     return _SPACE[:axes], _TAPS[:axes]
 
 
-def check_channels(x_shape: Ints, w_shape: Ints, groups: int) -> None:
-    """Refuse what the loops would read past or leave out without a word."""
-    if w_shape[0] % groups or x_shape[1] != w_shape[1] * groups:
-        rule = "w must be (O, C/groups, *kernel), O a multiple of groups"
-        got = {"x.shape": tuple(x_shape), "w.shape": tuple(w_shape), "groups": groups}
+def check_shapes(x_shape: Ints, y_shape: Ints, w_shape: Ints, groups: int) -> None:
+    """Refuse what loops would leave out, and einsum would repeat, without a word."""
+    (n_in, c), (n_out, o) = x_shape[:2], y_shape[:2]
+    if n_in != n_out or tuple(w_shape[:2]) != (o, c // groups) or c % groups or o % groups:
+        rule = "x (N, C), y (N, O) and w (O, C/groups) must fit together"
+        got = {"x": (n_in, c), "y": (n_out, o), "w": tuple(w_shape[:2]), "groups": groups}
         raise GeometryError(message("conv", rule, got))
 
 

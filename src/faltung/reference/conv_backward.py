@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from faltung.reference.arrays import Array, Ints, Pads, as_float, ieee, padded, unpadded
-from faltung.reference.conv import check_channels, split, subscripts
+from faltung.reference.conv import check_shapes, split, subscripts
 from faltung.reference.window import Window, inside
 
 
@@ -40,7 +40,7 @@ def conv_dx_loops(
     array([[[1., 2., 1., 2.]]])
     """
     dout, w = as_float(dout), as_float(w)
-    check_channels(x_shape, w.shape, groups)
+    check_shapes(x_shape, dout.shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     group_in, group_out = w.shape[1], w.shape[0] // groups
     dx = np.zeros(x_shape, np.result_type(dout, w))
@@ -72,7 +72,7 @@ def conv_dw_loops(
     array([[[4., 6.]]])
     """
     x, dout = as_float(x), as_float(dout)
-    check_channels(x.shape, w_shape, groups)
+    check_shapes(x.shape, dout.shape, w_shape, groups)
     window = Window.of(w_shape[2:], stride, pads, dilation)
     group_in, group_out = w_shape[1], w_shape[0] // groups
     dw = np.zeros(w_shape, np.result_type(x, dout))
@@ -114,8 +114,8 @@ def conv_dx(
     Raises
     ------
     GeometryError
-        ``dout`` has more positions than the padded input has windows, or the channels, groups or
-        numbers of axes do not fit together.
+        ``dout`` has more positions than the padded input has windows, or batch, channels, groups
+        or numbers of axes do not fit together.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def conv_dx(
     array([[[1., 2., 1., 2., 0.]]])
     """
     dout, w = as_float(dout), as_float(w)
-    check_channels(x_shape, w.shape, groups)
+    check_shapes(x_shape, dout.shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     (o, k), out_space = subscripts(window), dout.shape[2:]
     columns = np.einsum(f"ngc{o},gci{k}->ngi{o}{k}", split(dout, 1, groups), split(w, 0, groups))
@@ -163,8 +163,8 @@ def conv_dw(
     Raises
     ------
     GeometryError
-        ``dout`` has more positions than the padded input has windows, or the channels, groups or
-        numbers of axes do not fit together.
+        ``dout`` has more positions than the padded input has windows, or batch, channels, groups
+        or numbers of axes do not fit together.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def conv_dw(
     array([[[6., 9.]]])
     """
     x, dout = as_float(x), as_float(dout)
-    check_channels(x.shape, w_shape, groups)
+    check_shapes(x.shape, dout.shape, w_shape, groups)
     window = Window.of(w_shape[2:], stride, pads, dilation)
     o, k = subscripts(window)
     views = split(window.view(padded(x, window.pads), dout.shape[2:]), 1, groups)

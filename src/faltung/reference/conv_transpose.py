@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from faltung.reference.arrays import Array, Ints, Pads, as_float, ieee
-from faltung.reference.conv import check_channels, sum_windows, with_bias
+from faltung.reference.conv import check_shapes, sum_windows, with_bias
 from faltung.reference.conv_backward import conv_dw, conv_dx
 from faltung.reference.window import Window, inside
 
@@ -44,7 +44,7 @@ def conv_transpose_loops(
     group_in, group_out = w.shape[0] // groups, w.shape[1]
     space = _out_space(window, x.shape[2:], output_padding)
     y = np.zeros((x.shape[0], group_out * groups, *space), np.result_type(x, w))
-    check_channels(y.shape, w.shape, groups)
+    check_shapes(y.shape, x.shape, w.shape, groups)
     for n, ci, *iyx in np.ndindex(*x.shape):
         first = ci // group_in * group_out
         for co, *kyx in np.ndindex(*w.shape[1:]):
@@ -125,7 +125,7 @@ def conv_transpose_dx(
     array([[[6., 6.]]])
     """
     dout, w = as_float(dout), as_float(w)
-    check_channels(dout.shape, w.shape, groups)
+    check_shapes(dout.shape, x_shape, w.shape, groups)
     window = Window.of(w.shape[2:], stride, pads, dilation)
     return sum_windows(dout, w, window, x_shape[2:], groups)
 

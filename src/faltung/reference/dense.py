@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from faltung.errors import GeometryError, message
 from faltung.reference.arrays import Array, as_float, ieee
 
 
@@ -22,12 +23,20 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> Array:
     -------
     array, (N, out_features)
 
+    Raises
+    ------
+    GeometryError
+        ``x`` has not as many features as ``w`` has columns.
+
     Examples
     --------
     >>> dense([[1, 2]], [[3, 4], [5, 6], [7, 8]], [0, 0, 100])
     array([[ 11.,  17., 123.]])
     """
     x, w = as_float(x), as_float(w)
+    if x.shape[1] != w.shape[1]:
+        rule = "x needs as many features as w has columns"
+        raise GeometryError(message("dense", rule, {"x.shape": x.shape, "w.shape": w.shape}))
     y = np.zeros((x.shape[0], w.shape[0]))
     for n, co, ci in np.ndindex(x.shape[0], *w.shape):
         y[n, co] += w[co, ci] * x[n, ci]
@@ -41,7 +50,7 @@ def dense_dx(dout: ArrayLike, w: ArrayLike) -> Array:
     >>> dense_dx([[1, 0, 10]], [[3, 4], [5, 6], [7, 8]])
     array([[73., 84.]])
     """
-    dx: Array = np.einsum("nc,ci->ni", as_float(dout), as_float(w))
+    dx: Array = as_float(dout) @ as_float(w)
     return dx
 
 
@@ -54,7 +63,7 @@ def dense_dw(x: ArrayLike, dout: ArrayLike) -> Array:
            [ 0.,  0.],
            [10., 20.]])
     """
-    dw: Array = np.einsum("nc,ni->ci", as_float(dout), as_float(x))
+    dw: Array = as_float(dout).T @ as_float(x)
     return dw
 
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from faltung.errors import GeometryError, message
 from faltung.reference.arrays import Array, Ints, Pads, as_float, ieee
 from faltung.reference.window import Window, inside
 
@@ -74,7 +75,12 @@ def max_pool_dx(
 ) -> Array:
     """Gradient of `max_pool`: of equal values the first in row-major order takes all of ``dout``.
 
-    ``out_space`` is ``dout``'s; it may be given, so that both passes take the same arguments.
+    Both passes take the same arguments; ``out_space``, where given, is ``dout``'s.
+
+    Raises
+    ------
+    GeometryError
+        ``dout`` has not the shape that the forward pass gave.
 
     Examples
     --------
@@ -83,6 +89,7 @@ def max_pool_dx(
     """
     x, dout = as_float(x), as_float(dout)
     window = Window.of(kernel, stride or kernel, pads, dilation)
+    _check_dout(dout, x.shape, out_space)
     dx = np.zeros_like(x)
     for n, c, *oyx in np.ndindex(*dout.shape):
         taps = _taps_inside(window, oyx, x.shape[2:])
@@ -140,7 +147,12 @@ def avg_pool_dx(
 ) -> Array:
     """Gradient of `avg_pool`: every tap inside gets an equal share of ``dout``.
 
-    ``out_space`` is ``dout``'s; it may be given, so that both passes take the same arguments.
+    Both passes take the same arguments; ``out_space``, where given, is ``dout``'s.
+
+    Raises
+    ------
+    GeometryError
+        ``dout`` has not the shape that the forward pass gave.
 
     Examples
     --------
@@ -149,6 +161,7 @@ def avg_pool_dx(
     """
     dout, dx = as_float(dout), np.zeros(x_shape)
     window = Window.of(kernel, stride or kernel, pads, dilation)
+    _check_dout(dout, x_shape, out_space)
     for n, c, *oyx in np.ndindex(*dout.shape):
         divisor = _divisor(window, oyx, x_shape[2:], count_include_pad)
         for iyx in _taps_inside(window, oyx, x_shape[2:]):
@@ -204,6 +217,15 @@ def global_avg_pool_dx(dout: ArrayLike, x_shape: Ints) -> Array:
 def _outputs(window: Window, space: Ints, out_space: Ints | None) -> tuple[int, ...]:
     """The windows asked for, or those that fit."""
     return window.out_space(space) if out_space is None else tuple(out_space)
+
+
+def _check_dout(dout: Array, x_shape: Ints, out_space: Ints | None) -> None:
+    """Refuse a gradient that is not the output's."""
+    expected = (*x_shape[:2], *(dout.shape[2:] if out_space is None else out_space))
+    if dout.shape != expected:
+        rule = "dout must have the output's shape"
+        got = {"dout.shape": dout.shape, "output": expected}
+        raise GeometryError(message("pool", rule, got))
 
 
 def _taps_inside(window: Window, oyx: Ints, space: Ints) -> list[tuple[int, ...]]:
