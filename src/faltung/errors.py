@@ -5,6 +5,7 @@ Each also inherits the builtin that a caller would catch::
     FaltungError
     ├── GeometryError     (ValueError)       sizes, strides, padding that do not fit together
     ├── DTypeError        (TypeError)        a dtype that an operation does not take
+    ├── IntegerRangeError (OverflowError)    a sum of integers that its dtype may not hold
     ├── GraphError        (ValueError)       a graph that is not one: names, wiring, shapes
     ├── ModelFileError    (ValueError)       a model file that cannot be read or understood
     ├── DatasetError      (ValueError)       data files that are malformed, truncated or mismatched
@@ -32,6 +33,10 @@ class GeometryError(FaltungError, ValueError):
 
 class DTypeError(FaltungError, TypeError):
     """A dtype that an operation does not take."""
+
+
+class IntegerRangeError(FaltungError, OverflowError):
+    """A sum of integers that could pass the largest number of its dtype."""
 
 
 class GraphError(FaltungError, ValueError):

@@ -32,16 +32,18 @@ def image_blocks(batch: int, bytes_per_image: int) -> Iterator[slice]:
     return (slice(first, min(first + step, batch)) for first in range(0, batch, step))
 
 
-def output_boxes(out_space: Sequence[int], bytes_per_output: int) -> Iterator[Box]:
+def output_boxes(
+    out_space: Sequence[int], bytes_per_output: int, block_bytes: int | None = None
+) -> Iterator[Box]:
     """Boxes of outputs that cover `out_space`, each one run of positions in row-major order.
 
     The last axes are taken whole as long as they fit, one axis is cut, those before it go one by
     one; so a box is contiguous in a C-ordered output.
 
-    >>> [tuple(map(tuple, box)) for box in output_boxes((3, 4), BLOCK_BYTES // 8)]
+    >>> [tuple(map(tuple, box)) for box in output_boxes((3, 4), 1, block_bytes=8)]
     [((0, 2), (0, 4)), ((2, 3), (0, 4))]
     """
-    room = max(1, BLOCK_BYTES // max(1, bytes_per_output))
+    room = max(1, (block_bytes or BLOCK_BYTES) // max(1, bytes_per_output))
     steps: list[int] = []
     for size in reversed(out_space):
         steps.insert(0, max(1, min(size, room)))
