@@ -8,4 +8,4 @@ from faltung.datasets.catalogue import load_pair as load_pair
 from faltung.datasets.dataset import Dataset as Dataset
 from faltung.datasets.zero_one import zero_one as zero_one
 
-__all__ = ["NAMES", "Dataset", "load", "load_pair", "zero_one"]
+__all__ = ["Dataset", "NAMES", "load", "load_pair", "zero_one"]

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from faltung.datasets.cifar import cifar_source, has_cifar
 from faltung.datasets.dataset import Dataset
 from faltung.datasets.idx import has_idx, idx_source
 from faltung.datasets.npz import npz_source
@@ -15,6 +16,7 @@ from faltung.errors import DatasetError, message
 NAMES = ("sample", "mnist", "fashion-mnist", "cifar10")
 SAMPLE = Path(__file__).with_name("sample.npz")
 HELD_OUT = 0.15
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
 CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion-mnist": (
@@ -120,22 +122,56 @@ def named_source(name: str, data_dir: Path | None) -> Source:
             rule, cure = "sample is part of the package", f"Add --data {' or '.join(NAMES[1:])}"
             raise DatasetError(message(str(data_dir), rule, None, cure))
         return npz_source(SAMPLE, name)
-    if data_dir is not None:
-        return idx_source(holding(data_dir, name), name, CLASSES[name])
-    raise DatasetError(message(name, "cannot be read yet"))
+    folder = fetched(name) if data_dir is None else data_dir
+    if name == "cifar10":
+        return cifar_source(find_cifar(folder), name)
+    return idx_source(find_folder(folder, name), name, CLASSES[name])
 
 
-def holding(data_dir: Path, name: str) -> Path:
+def fetched(name: str) -> Path:
+    """The cache folder of a data set, filled by a checked download where it is not."""
+    from faltung.datasets.download import fetch
+
+    return fetch(name)
+
+
+def find_folder(data_dir: Path, name: str) -> Path:
     """The folder itself, or its sub-folder of that name where the files lie in there."""
     inner = data_dir / name
     return inner if has_idx(inner) and not has_idx(data_dir) else data_dir
 
 
+def find_cifar(data_dir: Path) -> Path:
+    """The folder of the files, or the archive, in or below a folder."""
+    folders = (data_dir, data_dir / "cifar-10-batches-bin", data_dir / "cifar10")
+    archives = (folder / "cifar-10-binary.tar.gz" for folder in (data_dir, data_dir / "cifar10"))
+    found = next((folder for folder in folders if has_cifar(folder)), None)
+    return found or next((archive for archive in archives if archive.is_file()), data_dir)
+
+
 def path_source(path: Path) -> Source:
     """The reader for what lies at a path."""
-    if path.suffix == ".npz" and path.is_file():
+    if not path.exists():
+        cure = f"Use a file or folder that exists, or one of {', '.join(NAMES)}"
+        raise DatasetError(message(str(path), "there is no such data set", None, cure))
+    if path.is_dir():
+        return folder_source_of(path)
+    if path.suffix == ".npz":
         return npz_source(path, path.stem)
+    if path.name.endswith(ARCHIVES):
+        return cifar_source(path, path.name.split(".")[0])
+    cure = "Use a folder, an .npz file or the CIFAR-10 archive"
+    raise DatasetError(message(str(path), "is none of the files that are read", None, cure))
+
+
+def folder_source_of(path: Path) -> Source:
+    """The reader for what lies in a folder."""
+    name = path.resolve().name
     if has_idx(path):
-        return idx_source(path, path.name)
-    cure = f"Use a file or folder that exists, or one of {', '.join(NAMES)}"
-    raise DatasetError(message(str(path), "there is no such data set", None, cure))
+        return idx_source(path, name)
+    if has_cifar(path):
+        return cifar_source(path, name)
+    # Pillow is loaded only where there are images to read.
+    from faltung.datasets.folder import folder_source
+
+    return folder_source(path, name)

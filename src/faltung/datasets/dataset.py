@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -56,6 +57,7 @@ class Dataset:
         images = np.asarray(self.images)
         check_images(images, self.name)
         labels = checked_labels(self.labels, len(images), self.name)
+        check_classes(tuple(self.classes), self.name)
         check_range(labels, len(self.classes), self.name)
         # Views: a caller's own array must not become read-only by being handed over.
         for field, array in (("images", images.view()), ("labels", labels.view())):
@@ -153,6 +155,14 @@ def checked_labels(labels: ArrayLike, count: int, name: str) -> Labels:
         cure = "Use images and labels of the same part"
         raise DatasetError(message(name, "every image needs one label", values, cure))
     return array.astype(np.int64)
+
+
+def check_classes(classes: tuple[str, ...], name: str) -> None:
+    """Refuse two classes of one name: a table could not tell them apart."""
+    label, count = Counter(classes).most_common(1)[0] if classes else ("", 0)
+    if count > 1:
+        rule, cure = "class names must differ", "Name every class once"
+        raise DatasetError(message(name, rule, {"class": repr(label)}, cure))
 
 
 def check_range(labels: Labels, classes: int, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,18 @@ def read_npz(path: Path, name: str, names: tuple[str, str], train_labels: str) -
     images = channels_first(arrays[names[0]], f"{path}: {names[0]}")
     if not len(images):
         raise DatasetError(message(f"{path}: {names[0]}", "holds no image", None, CURE))
-    read = Dataset(images, labels, classes, str(path))
-    return Dataset(read.images, read.labels, classes, name)
+    return replace(Dataset(images, labels, classes, str(path)), name=name)
 
 
 def read_arrays(path: Path, names: set[str]) -> dict[str, NDArray[Any]]:
     """The named arrays that are there. Pickles are never opened: they can run code."""
     with parsing(path, CURE), np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in names if name in archive}
+        arrays = {name: archive[name] for name in names if name in archive}
+        for name, array in arrays.items():
+            # NumPy hands out a member that is no .npy file as bytes.
+            if not isinstance(array, np.ndarray):
+                raise DatasetError(message(f"{path}: {name}", "is not an array", None, CURE))
+        return arrays
 
 
 def flat_labels(labels: NDArray[Any], where: str) -> NDArray[Any]:
@@ -89,7 +94,11 @@ def named_classes(
     if names is None:
         numbers = checked_numbers(labels, where)
         return numbers, numbered_classes(numbers, where)
-    classes = tuple(map(str, names.ravel().tolist()))
+    if names.dtype.kind != "U" or names.ndim != 1:
+        values = {"shape": names.shape, "dtype": names.dtype}
+        rule, cure = "classes must be a list of strings", "Use classes=np.array(['cat', 'dog'])"
+        raise DatasetError(message(where, rule, values, cure))
+    classes = tuple(names.tolist())
     numbers = label_numbers(labels, classes, where)
     check_every_class(numbers, classes, where)
     return numbers, classes
@@ -98,7 +107,7 @@ def named_classes(
 def checked_numbers(labels: NDArray[Any], where: str) -> Labels:
     """Labels as int64, from 0."""
     numbers = labels.astype(np.int64)
-    if (numbers < 0).any() or (labels.astype(object) != numbers.astype(object)).any():
+    if (numbers < 0).any():  # this also catches uint64 past int64, which turns negative
         rule, cure = "labels must be numbered from 0", "Number the classes 0, 1, 2, ..."
         raise DatasetError(message(where, rule, {"smallest": int(numbers.min())}, cure))
     return numbers
