@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from faltung.geometry import ConvWindow
@@ -62,15 +63,8 @@ class Conv(AbstractOperator):
             object.__setattr__(self, name, hashable(getattr(self, name)))
 
     def window(self, x_shape: Shape, w_shape: Shape) -> ConvWindow:
-        """Return the geometry, all of it explicit."""
-        return ConvWindow.of(
-            known_space(x_shape, self.subject),
-            integers(w_shape, self.subject),
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
+        """Return the geometry, all of it explicit; kept for the next call of the same shapes."""
+        return _window(self, tuple(x_shape), tuple(w_shape))
 
     def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         """Return (N, O, *out)."""
@@ -139,9 +133,9 @@ class Conv(AbstractOperator):
     def cost(self, in_shapes: Sequence[Shape]) -> Cost:
         """Count the multiply-accumulates and connections."""
         window = self.window(in_shapes[0], in_shapes[1])
-        outside = 0 if self.padding_mode == "zeros" else window.connections(True)
-        inside = outside or window.connections(False)
-        return Cost(window.macs, window.connections(True), inside)
+        # What the other modes put outside the image are values of the image.
+        inside = window.connections(padding=self.padding_mode != "zeros")
+        return Cost(window.macs, window.batch * window.connections(), window.batch * inside)
 
     def to_onnx(
         self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
@@ -187,3 +181,15 @@ class Conv(AbstractOperator):
                 for mode in ("reflect", "replicate", "circular")
             ),
         ]
+
+
+@lru_cache(maxsize=4096)
+def _window(operator: Conv, x_shape: Shape, w_shape: Shape) -> ConvWindow:
+    return ConvWindow.of(
+        known_space(x_shape, operator.subject),
+        integers(w_shape, operator.subject),
+        stride=operator.stride,
+        padding=operator.padding,
+        dilation=operator.dilation,
+        groups=operator.groups,
+    )

@@ -131,7 +131,8 @@ class ConvTranspose(AbstractOperator):
     def cost(self, in_shapes: Sequence[Shape]) -> Cost:
         """Count: the work grows with the input positions."""
         window = self.window(in_shapes[0], in_shapes[1])
-        return Cost(window.macs, window.connections(True), window.connections(False))
+        connections = window.batch * window.connections()
+        return Cost(window.macs, connections, connections)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return all of the geometry, explicit."""

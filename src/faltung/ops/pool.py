@@ -78,7 +78,8 @@ class AbstractPool(AbstractOperator):
     def cost(self, in_shapes: Sequence[Shape]) -> Cost:
         """Count the connections; pooling multiplies nothing."""
         window = self.window(in_shapes[0])
-        return Cost(0, window.connections(True), window.connections(False))
+        inside = window.connections(padding=False)
+        return Cost(0, window.batch * window.connections(), window.batch * inside)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the geometry."""

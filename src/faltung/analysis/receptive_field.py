@@ -1,0 +1,198 @@
+"""What each value of a graph sees of an input, as exact integer intervals.
+
+An interval of outputs is walked back through the graph: each operator says which interval of its
+inputs it uses (`input_span`), branches are united. Nothing is derived twice, and nothing here
+knows any operator. On a chain of windows this is the well-known rule: the size grows by
+``(k - 1) d jump``, and the jump is multiplied by the stride *afterwards*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
+
+from faltung.errors import GraphError, message
+from faltung.geometry import Interval
+from faltung.graph import Graph
+from faltung.graph.graph import producers
+from faltung.graph.shapes import Shapes
+from faltung.ops.operator import EVERYTHING, AxisSpan, Everything, Spans
+
+PERIOD = 48
+"""Positions probed where upsampling makes the field depend on the position; 48 = 2**4 * 3."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """What one space axis of a value sees of the same axis of an input.
+
+    Parameters
+    ----------
+    size
+        How many input positions one output sees, the largest where that varies; EVERYTHING where
+        it sees the axis whole.
+    jump
+        How many input positions lie between two neighbouring outputs' fields.
+    start
+        The first position that output 0 sees; negative in the padding.
+    input_size
+        The input's size along this axis.
+    """
+
+    size: int | Everything
+    jump: Fraction
+    start: int
+    input_size: int
+
+    @property
+    def share(self) -> float:
+        """The share of the axis that is seen, at most 1."""
+        seen = self.input_size if isinstance(self.size, Everything) else self.size
+        return min(seen, self.input_size) / self.input_size if self.input_size else 1.0
+
+    def interval(self, output: int) -> Interval:
+        """Return the exact interval that an output sees, where all outputs see equally much."""
+        if isinstance(self.size, Everything):
+            return Interval(0, self.input_size)
+        lo = self.start + output * self.jump
+        if lo.denominator != 1:
+            rule = "the field depends on the position"
+            raise GraphError(message("field", rule, {"jump": self.jump}, "Use `Walk.spans`"))
+        return Interval(int(lo), int(lo) + self.size)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A graph with the shapes of its values, to be walked back from any of them."""
+
+    graph: Graph
+    shapes: Shapes
+
+    @cached_property
+    def _producers(self) -> Mapping[str, int]:
+        by_name = producers(self.graph.nodes)
+        at = {node.name: position for position, node in enumerate(self.graph.nodes)}
+        return {value: at[node.name] for value, node in by_name.items()}
+
+    def spans(self, value: str, spans: Spans) -> dict[str, Spans]:
+        """Return which box of each input a box of a value uses; inputs it does not use are absent.
+
+        Intervals are not clipped: what lies outside an input is padding.
+        """
+        boxes: dict[str, Spans] = {value: tuple(spans)}
+        first = self._producers.get(value, -1)
+        for node in reversed(self.graph.nodes[: first + 1]):
+            found = [(i, boxes.pop(name)) for i, name in enumerate(node.outputs) if name in boxes]
+            in_shapes = [self.shapes[name] for name in node.inputs]
+            for output, box in found:
+                before = node.operator.input_span(in_shapes, box, output)
+                for name, part in zip(node.inputs, before, strict=True):
+                    boxes[name] = _united(boxes[name], part) if name in boxes else part
+        return {v.name: boxes[v.name] for v in self.graph.inputs if v.name in boxes}
+
+
+def _united(a: Spans, b: Spans) -> Spans:
+    return tuple(_union(m, n) for m, n in zip(a, b, strict=True))
+
+
+def _union(a: AxisSpan, b: AxisSpan) -> AxisSpan:
+    if isinstance(a, Everything) or isinstance(b, Everything):
+        return EVERYTHING
+    if a.lo >= a.hi or b.lo >= b.hi:
+        return b if a.lo >= a.hi else a
+    return Interval(min(a.lo, b.lo), max(a.hi, b.hi))
+
+
+def receptive_fields(
+    graph: Graph,
+    input_shape: Sequence[int] | None = None,
+    *,
+    source: str | None = None,
+) -> dict[str, tuple[Field, ...]]:
+    """Return, for each value that a node computes, what it sees of each space axis of an input.
+
+    Parameters
+    ----------
+    graph
+        Any graph; chains and branches alike.
+    input_shape
+        ``(N, C, *space)`` of the input if not the declared one.
+    source
+        Which input, where there are several.
+
+    Returns
+    -------
+    dict of str to tuple of Field
+        A value without space axes (after Flatten, say) sees each axis of the input as its own
+        single position does. A value that does not depend on the input is absent.
+
+    Examples
+    --------
+    >>> from faltung.graph import layers as L
+    >>> net = L.build(L.Chain(L.Conv(1, 3), L.MaxPool(2), L.Conv(1, 3)), (1, 32, 32))
+    >>> [(name, f[0].size, int(f[0].jump)) for name, f in receptive_fields(net).items()]
+    [('conv1', 3, 1), ('maxpool1', 4, 2), ('conv2', 8, 2)]
+    """
+    source = graph.inputs[0].name if source is None else source
+    if source not in [value.name for value in graph.inputs]:
+        values = {"source": source, "inputs": [value.name for value in graph.inputs]}
+        raise GraphError(message("receptive_fields", "source must be an input", values))
+    if input_shape is not None:
+        graph = graph.with_input_shape({source: tuple(input_shape)})
+    walk = Walk(graph, graph.shapes())
+    found = {}
+    for node in graph.nodes:
+        for value in node.outputs:
+            fields = _fields(walk, value, source)
+            if fields is not None:
+                found[value] = fields
+    return found
+
+
+def _probe(walk: Walk, value: str, source: str, at: int) -> Spans | None:
+    """Return what the output at position ``at`` of every space axis sees; None for nothing."""
+    rank = len(walk.shapes[value])
+    spans = tuple(Interval(0, 1) if axis < 2 else Interval(at, at + 1) for axis in range(rank))
+    seen = walk.spans(value, spans).get(source)
+    return None if seen is None else seen[2:]
+
+
+def _fields(walk: Walk, value: str, source: str) -> tuple[Field, ...] | None:
+    first = _probe(walk, value, source, 0)
+    if first is None:
+        return None
+    space = [size if isinstance(size, int) else 0 for size in walk.shapes[source][2:]]
+    probes = [first, *(_probe(walk, value, source, at) or first for at in (1, 2))]
+    return tuple(_field(walk, value, source, axis, probes, n) for axis, n in enumerate(space))
+
+
+def _field(
+    walk: Walk, value: str, source: str, axis: int, probes: list[Spans], input_size: int
+) -> Field:
+    spans = [probe[axis] for probe in probes]
+    if any(isinstance(span, Everything) for span in spans):
+        return Field(EVERYTHING, Fraction(0), 0, input_size)
+    known = [span for span in spans if isinstance(span, Interval)]
+    steps = {b.lo - a.lo for a, b in pairwise(known)}
+    if len(steps) > 1 or len({span.hi - span.lo for span in known}) > 1:
+        return _varying(walk, value, source, axis, input_size)
+    return Field(known[0].hi - known[0].lo, Fraction(steps.pop()), known[0].lo, input_size)
+
+
+def _varying(walk: Walk, value: str, source: str, axis: int, input_size: int) -> Field:
+    """Probe a whole period: upsampling makes neighbouring outputs see differently much.
+
+    The period is taken in the middle; at the border fewer kernel copies overlap.
+    """
+    sizes = walk.shapes[value][2:]
+    shortest = min((n for n in sizes if isinstance(n, int)), default=1)
+    period = next(p for p in (PERIOD, 24, 16, 12, 8, 6, 4, 3, 2, 1) if p < shortest or p == 1)
+    middle = (shortest - 1 - period) // 2
+    ats = [0, *range(max(middle, 0), max(middle, 0) + period + 1)]
+    spans = [p[axis] for p in (_probe(walk, value, source, at) for at in ats) if p is not None]
+    known = [s for s in spans if isinstance(s, Interval)]
+    jump = Fraction(known[-1].lo - known[1].lo, period)
+    return Field(max(s.hi - s.lo for s in known), jump, known[0].lo, input_size)

@@ -1,0 +1,214 @@
+"""A network layer by layer: sizes, parameters, connections, multiplications, receptive fields."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from faltung.analysis.receptive_field import Field, receptive_fields
+from faltung.graph import Graph, Node
+from faltung.graph.shapes import Shapes
+from faltung.ops.operator import Cost, Everything, Shape
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer, for a batch of one.
+
+    ``dense_params`` are the parameters, biases included, of the dense layer between the same
+    input and output; None for layers that are no weighted sum of their input. Parameters and
+    state that several layers share count for the first one.
+    """
+
+    name: str
+    operator: str
+    out_shape: Shape
+    params: int
+    state: int
+    cost: Cost
+    field: tuple[Field, ...]
+    dense_params: int | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All layers, and their totals. Prints as a plain table; notebooks show it as HTML."""
+
+    input_shape: Shape
+    layers: tuple[LayerSummary, ...]
+
+    @property
+    def params(self) -> int:
+        """Trained numbers, all layers together."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def state(self) -> int:
+        """Numbers that are kept but not trained."""
+        return sum(layer.state for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one input, taps on padding included."""
+        return sum(layer.cost.macs for layer in self.layers)
+
+    @property
+    def connections(self) -> int:
+        """Connections for one input, taps on padding included."""
+        return sum(layer.cost.connections for layer in self.layers)
+
+    def header(self) -> tuple[str, ...]:
+        """Return the titles of the table's columns."""
+        return ("layer", "operator", "output", "params", "connections", "sees", "dense params")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the table's rows as text, without the totals."""
+        return [
+            (
+                layer.name,
+                layer.operator,
+                "×".join(str(size) for size in layer.out_shape[1:]),
+                f"{layer.params:,}" if layer.params else "",
+                f"{layer.cost.connections:,}" if layer.cost.connections else "",
+                sees(layer.field),
+                "" if layer.dense_params is None else f"{layer.dense_params:,}",
+            )
+            for layer in self.layers
+        ]
+
+    def totals(self) -> tuple[str, ...]:
+        """Return the table's last row."""
+        return ("total", "", "", f"{self.params:,}", f"{self.connections:,}", "", "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as numbers, strings and lists, fit for JSON."""
+        return {
+            "input_shape": list(self.input_shape),
+            "params": self.params,
+            "state": self.state,
+            "macs": self.macs,
+            "connections": self.connections,
+            "layers": [_as_dict(layer) for layer in self.layers],
+        }
+
+    def __str__(self) -> str:
+        table = [self.header(), *self.rows(), self.totals()]
+        widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+        left = {0, 1, 2}
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i in left else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table
+        ]
+        rule = "-" * max(len(line) for line in lines)
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def _repr_html_(self) -> str:
+        def row(cells: Sequence[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        body = "".join(row(cells, "td") for cells in self.rows())
+        ends = row(self.header(), "th"), row(self.totals(), "th")
+        return (
+            f"<table><thead>{ends[0]}</thead><tbody>{body}</tbody><tfoot>{ends[1]}</tfoot></table>"
+        )
+
+
+def sees(fields: Sequence[Field]) -> str:
+    """Return a receptive field in words: its sizes, or ``all``."""
+    sizes = ["all" if isinstance(f.size, Everything) else str(f.size) for f in fields]
+    return sizes[0] if sizes and set(sizes) == {"all"} else "×".join(sizes)
+
+
+def _as_dict(layer: LayerSummary) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "operator": layer.operator,
+        "out_shape": list(layer.out_shape),
+        "params": layer.params,
+        "state": layer.state,
+        **layer.cost._asdict(),
+        "dense_params": layer.dense_params,
+        "field": [
+            {
+                "size": None if isinstance(f.size, Everything) else f.size,
+                "jump": float(f.jump),
+                "start": f.start,
+                "share": f.share,
+            }
+            for f in layer.field
+        ],
+    }
+
+
+def summarize(graph: Graph, input_shape: Sequence[int] | None = None) -> Summary:
+    """Describe a network layer by layer.
+
+    Parameters
+    ----------
+    graph
+        Any graph whose first input's sizes are known, but for the batch, which counts as one.
+    input_shape
+        ``(N, C, *space)`` of that input, if not the declared one.
+
+    Examples
+    --------
+    >>> from faltung.graph import layers as L
+    >>> net = L.build(L.Chain(L.Conv(6, 5), L.Relu(), L.Flatten(), L.Dense(10)), (1, 28, 28))
+    >>> print(summarize(net))
+    layer     operator  output   params  connections  sees  dense params
+    --------------------------------------------------------------------
+    conv1     Conv      6×24×24     156       86,400   5×5     2,712,960
+    relu1     Relu      6×24×24                        5×5
+    flatten1  Flatten   3456                           5×5
+    dense1    Gemm      10       34,570       34,560   all        34,570
+    --------------------------------------------------------------------
+    total                        34,726      120,960
+    """
+    first = graph.inputs[0]
+    shape = tuple(first.shape if input_shape is None else input_shape)
+    shape = tuple(1 if i == 0 and isinstance(n, str) else n for i, n in enumerate(shape))
+    others = {v.name: _single(v.shape) for v in graph.inputs[1:]}
+    graph = graph.with_input_shape({first.name: shape, **others})
+    shapes = graph.shapes()
+    fields = receptive_fields(graph)
+    counted: set[str] = set()
+    layers = [_layer(graph, node, shapes, fields, counted) for node in graph.nodes]
+    return Summary(shape, tuple(layers))
+
+
+def _single(shape: Shape) -> Shape:
+    return tuple(1 if i == 0 and isinstance(n, str) else n for i, n in enumerate(shape))
+
+
+def _layer(
+    graph: Graph,
+    node: Node,
+    shapes: Shapes,
+    fields: dict[str, tuple[Field, ...]],
+    counted: set[str],
+) -> LayerSummary:
+    own = [name for name in node.inputs if name not in counted]
+    counted.update(own)
+    cost = node.operator.cost([shapes[name] for name in node.inputs])
+    out_shape = shapes[node.outputs[0]]
+    return LayerSummary(
+        name=node.name,
+        operator=node.operator.onnx_type,
+        out_shape=out_shape,
+        params=sum(graph.params[name].size for name in own if name in graph.params),
+        state=sum(graph.state[name].size for name in own if name in graph.state),
+        cost=cost,
+        field=fields.get(node.outputs[0], ()),
+        dense_params=_dense(shapes[node.inputs[0]], out_shape) if cost.macs else None,
+    )
+
+
+def _dense(in_shape: Shape, out_shape: Shape) -> int:
+    outputs = prod(int(n) for n in out_shape[1:])
+    return prod(int(n) for n in in_shape[1:]) * outputs + outputs

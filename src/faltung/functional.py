@@ -1,0 +1,257 @@
+"""Layers as functions of NumPy arrays: ``x`` is (N, C, *space), with 1 to 3 space axes.
+
+Each is one use of the operator of the same name in `faltung.ops`, which owns its rule and its
+messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from faltung.errors import GeometryError, message
+from faltung.geometry import PaddingLike
+from faltung.ops.conv import Conv
+from faltung.ops.conv_transpose import ConvTranspose
+from faltung.ops.dtypes import compute_dtype
+from faltung.ops.operator import Array
+from faltung.ops.pool import AveragePool, MaxPool
+from faltung.ops.windowed import hashable
+
+Ints = int | Sequence[int]
+
+
+def conv(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Ints = 1,
+    padding: PaddingLike = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    flip: bool = False,
+    exact: bool = False,
+) -> Array:
+    """Cross-correlation of images with filters; with ``flip=True``, convolution.
+
+    ``y[n, co, o] = b[co] + sum over ci, k of w[co, ci, k] x[n, ci, o stride + k dilation - lo]``
+
+    Parameters
+    ----------
+    x : array_like, (N, C, *space)
+        Images, signals or volumes: 1 to 3 space axes.
+    w : array_like, (O, C / groups, *kernel)
+        Filters.
+    b : array_like, (O,), optional
+        One number added to each output channel.
+    stride, dilation : int or one for each axis
+        Steps between windows, and between the taps of one.
+    padding : int, word, one int or one pair ``(lo, hi)`` for each axis
+        ``"valid"``, ``"same"``, ``"same_lower"`` or ``"full"``; negative amounts crop.
+    groups : int
+        Groups of channels that do not see each other; ``groups=C`` is a depthwise convolution.
+    padding_mode : str
+        ``"zeros"``, ``"reflect"``, ``"replicate"`` or ``"circular"``.
+    flip : bool
+        Turn the filters round along every space axis first, as the mathematical convolution does.
+    exact : bool
+        Keep to algorithms whose error is that of direct summation. All of this version's are.
+
+    Returns
+    -------
+    numpy.ndarray, (N, O, *out)
+        A new array. float32 and float64 stay what they are; float16 becomes float32; integers and
+        booleans become float64, or float32 where 8 or 16 bits and the geometry prove every sum
+        exact; mixed dtypes become what ``numpy.result_type`` says.
+
+    Raises
+    ------
+    GeometryError
+        Constraints conv C1 to C13 of ``docs/spec/conv.md``.
+    DTypeError
+        For complex numbers, text and objects.
+
+    Examples
+    --------
+    >>> patch = [[1, 2, 0], [0, 1, 2], [2, 0, 1]]
+    >>> kernel = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    >>> [conv([[patch]], [[kernel]], flip=flip).item() for flip in (False, True)]
+    [2.0, -2.0]
+    """
+    x, w = np.asarray(x), np.asarray(w)
+    b = None if b is None else np.asarray(b)
+    if x.ndim == 2 and w.ndim == 2:
+        cure = "Use x[None, None] and w[None, None], or faltung.correlate for two bare arrays"
+        values = {"x.shape": x.shape, "w.shape": w.shape}
+        rule = "x must be (N, C, *space) and w (O, C/groups, *kernel)"
+        raise GeometryError(message("conv", rule, values, cure, "conv C1"))
+    operator = _conv(hashable(stride), hashable(padding), hashable(dilation), groups, padding_mode)
+    dtype = _dtype("conv", x, w, b, prod(w.shape[1:]))
+    if flip:
+        w = w[(slice(None), slice(None), *(slice(None, None, -1) for _ in w.shape[2:]))]
+    return _run(operator, [x, w] if b is None else [x, w, b], dtype)
+
+
+def conv_transpose(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Ints = 1,
+    padding: PaddingLike = 0,
+    output_padding: Ints = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+) -> Array:
+    """Transposed cross-correlation: the adjoint of `conv` with the same stride and padding.
+
+    Parameters
+    ----------
+    x : array_like, (N, I, *space)
+        Images, signals or volumes.
+    w : array_like, (I, O / groups, *kernel)
+        Filters, laid out as those of the convolution that this is the adjoint of.
+    b : array_like, (O,), optional
+        One number added to each output channel.
+    stride, dilation, groups
+        As in `conv`.
+    padding : int, word, one int or one pair for each axis
+        What the convolution would add, this takes away.
+    output_padding : int or one for each axis
+        How much further the computed region reaches at its end.
+
+    Returns
+    -------
+    numpy.ndarray, (N, O, *out)
+        ``out = (size - 1) stride - lo - hi + dilation (kernel - 1) + 1 + output_padding``.
+
+    Raises
+    ------
+    GeometryError
+        The constraints conv_transpose T1 and on of ``docs/spec/conv.md``.
+    DTypeError
+        As `conv`.
+
+    Examples
+    --------
+    >>> conv_transpose([[[1.0, 2.0]]], [[[1.0, 10.0, 100.0]]], stride=2).tolist()
+    [[[1.0, 10.0, 102.0, 20.0, 200.0]]]
+    """
+    x, w = np.asarray(x), np.asarray(w)
+    b = None if b is None else np.asarray(b)
+    operator = ConvTranspose(
+        hashable(stride), padding, hashable(output_padding), hashable(dilation), groups
+    )
+    dtype = _dtype("conv_transpose", x, w, b, prod((*w.shape[:1], *w.shape[2:])))
+    return _run(operator, [x, w] if b is None else [x, w, b], dtype)
+
+
+def max_pool(
+    x: ArrayLike,
+    kernel_size: Ints,
+    *,
+    stride: Ints | None = None,
+    padding: PaddingLike = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+) -> Array:
+    """Largest value under each window; padding never wins, NaN always does.
+
+    Parameters
+    ----------
+    x : array_like, (N, C, *space)
+        Images, signals or volumes.
+    kernel_size : int or one for each axis
+        Taps of the window.
+    stride : int or one for each axis, optional
+        Steps between windows; the kernel's size by default.
+    padding, dilation
+        As in `conv`.
+    ceil_mode : bool
+        Keep a last window that reaches past the end, if it starts inside.
+
+    Returns
+    -------
+    numpy.ndarray, (N, C, *out)
+        float32 or float64, as `conv` decides.
+
+    Examples
+    --------
+    >>> max_pool([[[1, 5, 2, 4, 3]]], 2, ceil_mode=True).tolist()
+    [[[5.0, 4.0, 3.0]]]
+    """
+    x = np.asarray(x)
+    step = None if stride is None else hashable(stride)
+    operator = MaxPool(hashable(kernel_size), step, padding, hashable(dilation), ceil_mode)
+    return _run(operator, [x], compute_dtype("max_pool", x.dtype))
+
+
+def avg_pool(
+    x: ArrayLike,
+    kernel_size: Ints,
+    *,
+    stride: Ints | None = None,
+    padding: PaddingLike = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+) -> Array:
+    """Mean under each window.
+
+    Parameters
+    ----------
+    x, kernel_size, stride, padding, dilation, ceil_mode
+        As in `max_pool`.
+    count_include_pad : bool
+        Whether padding counts in the divisor (PyTorch's default) or not (ONNX's, and ours). What
+        ``ceil_mode`` reaches past the padding never counts.
+
+    Returns
+    -------
+    numpy.ndarray, (N, C, *out)
+        float32 or float64, as `conv` decides.
+
+    Examples
+    --------
+    >>> avg_pool([[[1, 5, 2, 4, 3]]], 2, ceil_mode=True).tolist()
+    [[[3.0, 3.0, 3.0]]]
+    """
+    x = np.asarray(x)
+    step = None if stride is None else hashable(stride)
+    operator = AveragePool(
+        hashable(kernel_size), step, padding, hashable(dilation), ceil_mode, count_include_pad
+    )
+    reduction = prod(operator.window(x.shape).kernel)
+    return _run(operator, [x], compute_dtype("avg_pool", x.dtype, None, reduction))
+
+
+@lru_cache(maxsize=1024)
+def _conv(stride: Ints, padding: PaddingLike, dilation: Ints, groups: int, mode: str) -> Conv:
+    return Conv(hashable(stride), padding, hashable(dilation), groups, mode)
+
+
+def _dtype(
+    subject: str, x: Array, w: Array, b: Array | None, reduction: int
+) -> np.dtype[np.generic]:
+    if b is None:
+        return compute_dtype(subject, x.dtype, w.dtype, reduction)
+    # An integer bias adds to the sums that must stay exact.
+    extra = int(np.iinfo(b.dtype).max) + 1 if b.dtype.kind in "iu" else 1
+    alone = compute_dtype(subject, b.dtype)
+    return np.result_type(compute_dtype(subject, x.dtype, w.dtype, reduction + extra), alone)
+
+
+def _run(
+    operator: Conv | ConvTranspose | MaxPool | AveragePool,
+    arrays: list[Array],
+    dtype: np.dtype[np.generic],
+) -> Array:
+    operator.out_shapes([array.shape for array in arrays])
+    (y,), _, _ = operator.forward([array.astype(dtype, copy=False) for array in arrays])
+    return y
