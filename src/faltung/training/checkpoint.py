@@ -1,17 +1,12 @@
 """Checkpoints: one safetensors file each, which holds all that the next step depends on.
 
 Tensors are named ``params/<name>``, ``state/<name>``, ``moments/<moment>/<name>`` and
-``best/<word>/<name>``. The header's metadata has one entry, ``faltung``: a JSON text
-``{"content": {...}, "sha256": "..."}``, where the digest is over the content and every tensor
-(name, dtype, shape, bytes). So a file that was cut, patched or made by something else is never
-taken for a checkpoint, and the same numbers make the same file. Files are written through
-`faltung.atomic`: a crash leaves the old file or the new one.
+``best/<word>/<name>``; `faltung.training.record` says what the header holds, and why a file that is
+not whole is never taken for a checkpoint. A crash leaves the old file or the new one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from faltung import atomic
 from faltung.errors import CheckpointError, FaltungError, StorageError, message
-from faltung.training.environment import JSON, differences, environment
+from faltung.training import environment as now
+from faltung.training.environment import JSON, environment
+from faltung.training.record import read, write, wrong
 from faltung.training.state import Array, TrainState
 
 __all__ = [
@@ -38,7 +33,6 @@ __all__ = [
     "step_path",
 ]
 
-_FORMAT = 1
 _COUNTERS = ("seed", "step", "epoch", "batch")
 _NAME = re.compile(r"step-(\d{8,})\.safetensors")
 
@@ -64,15 +58,7 @@ def save(path: str | Path, train_state: TrainState, meta: Mapping[str, JSON]) ->
     StorageError
         The file cannot be written.
     """
-    tensors = _flatten(train_state)
-    for name, values in tensors.items():
-        if values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
-            rule = f"{name} has a dtype that the file cannot hold"
-            raise CheckpointError(message(f"checkpoint {path}", rule, {"dtype": values.dtype}))
-    content = _canonical(path, _content(train_state, meta))
-    record = {"content": json.loads(content), "sha256": _digest(content, tensors)}
-    data = safetensors.numpy.save(tensors, {"faltung": json.dumps(record, sort_keys=True)})
-    atomic.write_bytes(path, data)
+    write(path, _flatten(train_state), _content(train_state, meta))
 
 
 def load(path: str | Path, like: TrainState | None = None) -> tuple[TrainState, dict[str, JSON]]:
@@ -101,16 +87,33 @@ def load(path: str | Path, like: TrainState | None = None) -> tuple[TrainState, 
     StorageError
         The file cannot be read.
     """
-    tensors, content = _read(Path(path))
+    tensors, content = read(path)
     try:
         train_state = _state(tensors, content)
-        meta = {**content["meta"], "environment": content["environment"]}
+        meta = {**content["meta"], "environment": dict(content["environment"])}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _wrong(path, f"its record is not that of a checkpoint ({error})") from error
+        raise wrong(path, f"its record is not that of a checkpoint ({error})") from error
     _check_moments(path, train_state)
     if like is not None:
         _check_like(path, train_state, like)
     return train_state, meta
+
+
+def differences(meta: Mapping[str, JSON]) -> list[str]:
+    """Where this process differs from the one that wrote a checkpoint: there, bits may differ too.
+
+    Parameters
+    ----------
+    meta : mapping
+        As `load` returns it.
+
+    Returns
+    -------
+    list of str
+        One line each, as ``"threads was 2, is 4"``; empty where bits are the same.
+    """
+    then = meta["environment"]
+    return now.differences(then if isinstance(then, Mapping) else {})
 
 
 def step_path(folder: str | Path, step: int) -> Path:
@@ -148,7 +151,7 @@ def latest(folder: str | Path, *, note: Callable[[str], object] | None = None) -
         try:
             found = load(path)[0].step
             if found != step:
-                raise _wrong(path, f"its name says step {step}, its content step {found}")
+                raise wrong(path, f"its name says step {step}, its content step {found}")
         except FaltungError as error:
             (note or _warn)(f"passed over: {error}")
         else:
@@ -178,7 +181,7 @@ def prune(newest: Path, keep: int) -> list[Path]:
         raise CheckpointError(message("prune", "keep must be at least 1", {"keep": keep}))
     steps = {path: step for step, path in checkpoints(newest.parent)}
     if newest not in steps:
-        raise _wrong(newest, "there is no such file to keep")
+        raise wrong(newest, "there is no such file to keep")
     older = [path for path, step in steps.items() if step < steps[newest]]
     removed = older[: max(0, len(older) - (keep - 1))]
     for path in removed:
@@ -196,10 +199,6 @@ def _warn(text: str) -> None:
     warnings.warn(text, stacklevel=3)
 
 
-def _wrong(path: str | Path, cause: str) -> CheckpointError:
-    return CheckpointError(message(f"checkpoint {path}", cause))
-
-
 def _flatten(train_state: TrainState) -> dict[str, Array]:
     groups = {"params": train_state.params, "state": train_state.state}
     groups |= {f"moments/{word}": arrays for word, arrays in train_state.moments.items()}
@@ -214,7 +213,6 @@ def _flatten(train_state: TrainState) -> dict[str, Array]:
 def _content(train_state: TrainState, meta: Mapping[str, JSON]) -> dict[str, JSON]:
     """What the header says beside the tensors."""
     return {
-        "format": _FORMAT,
         **{name: int(getattr(train_state, name)) for name in _COUNTERS},
         "moments": list(train_state.moments),  # a moment may be without arrays
         "best": list(train_state.best),
@@ -222,52 +220,6 @@ def _content(train_state: TrainState, meta: Mapping[str, JSON]) -> dict[str, JSO
         "environment": environment(),
         "meta": {name: value for name, value in meta.items() if name != "environment"},
     }
-
-
-def _canonical(path: str | Path, content: object) -> str:
-    """One text for one content: keys sorted, and as a reader will find them."""
-    try:
-        plain = json.loads(json.dumps(content, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise _wrong(path, f"its meta must be JSON ({error})") from error
-    return json.dumps(plain, sort_keys=True)
-
-
-def _digest(content: str, tensors: Mapping[str, Array]) -> str:
-    """SHA-256 over the content and each tensor's name, dtype, shape and little-endian bytes."""
-    digest = hashlib.sha256(content.encode())
-    for name in sorted(tensors):
-        values = tensors[name]
-        digest.update(json.dumps([name, values.dtype.name, values.shape]).encode())
-        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Tensors and content of a file whose digest is right."""
-    try:
-        data = path.read_bytes()  # not mapped: a file that is cut meanwhile would end the process
-    except OSError as error:
-        raise StorageError(message(str(path), f"cannot be read, {error.strerror}")) from error
-    try:
-        tensors = safetensors.numpy.load(data)
-        size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise _wrong(path, f"not a safetensors file, or cut or damaged ({error})") from error
-    if "faltung" not in metadata:
-        raise _wrong(path, "a safetensors file, but not a checkpoint of faltung")
-    try:
-        record = json.loads(metadata["faltung"])
-        content, digest = record["content"], record["sha256"]
-        is_whole = digest == _digest(_canonical(path, content), tensors)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _wrong(path, "its record is damaged") from error
-    if not is_whole:
-        raise _wrong(path, "damaged, its content does not have the SHA-256 it records")
-    if content.get("format") != _FORMAT:
-        raise _wrong(path, f"its format is {content.get('format')}, this version reads {_FORMAT}")
-    return tensors, content
 
 
 def _state(tensors: Mapping[str, Array], content: Mapping[str, Any]) -> TrainState:
@@ -298,7 +250,7 @@ def _check_like(path: str | Path, train_state: TrainState, like: TrainState) -> 
     _check_group(path, "state", train_state.state, like.state)
     if list(train_state.moments) != list(like.moments):
         then, now = list(train_state.moments), list(like.moments)
-        raise _wrong(path, f"another optimiser wrote it, its moments are {then}, not {now}")
+        raise wrong(path, f"another optimiser wrote it, its moments are {then}, not {now}")
 
 
 def _check_group(
@@ -306,10 +258,10 @@ def _check_group(
 ) -> None:
     for name in [*wanted, *arrays]:
         if name not in arrays:
-            raise _wrong(path, f"{group}/{name} is missing")
+            raise wrong(path, f"{group}/{name} is missing")
         if name not in wanted:
-            raise _wrong(path, f"{group}/{name} belongs to another network")
+            raise wrong(path, f"{group}/{name} belongs to another network")
         found, asked = arrays[name], wanted[name]
         if (found.shape, found.dtype) != (asked.shape, asked.dtype):
             shapes = f"{found.dtype} {found.shape}, not {asked.dtype} {asked.shape}"
-            raise _wrong(path, f"{group}/{name} is {shapes}")
+            raise wrong(path, f"{group}/{name} is {shapes}")
