@@ -92,7 +92,7 @@ def bn(request, real):
 
 
 def reach(x, eps=1e-5):
-    """Largest |x̂| that rounding may see: x less its mean may cancel, x alone may not."""
+    """Bound of (|x| + |mean|)/√(var + eps): what the rounding of x̂ is relative to."""
     return 2 * np.abs(x).max() / np.sqrt(x.var((0, *range(2, x.ndim))).min() + eps)
 
 
