@@ -1,1 +1,71 @@
-"""See, check, train and run convolutional networks."""
+"""See, check, train and run convolutional networks, on a CPU, with NumPy.
+
+The public names. Whatever needs a heavy library imports it when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from faltung import errors as errors
+from faltung.analysis import Summary as Summary
+from faltung.analysis import receptive_fields as receptive_fields
+from faltung.analysis import summarize as summarize
+from faltung.errors import FaltungError as FaltungError
+from faltung.functional import avg_pool as avg_pool
+from faltung.functional import conv as conv
+from faltung.functional import conv_transpose as conv_transpose
+from faltung.functional import max_pool as max_pool
+from faltung.graph import Graph as Graph
+from faltung.graph import Node as Node
+from faltung.graph import Value as Value
+from faltung.graph import layers as layers
+from faltung.graph import load as load
+from faltung.signal import convolve as convolve
+from faltung.signal import correlate as correlate
+from faltung.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from faltung import datasets as datasets
+    from faltung import training as training
+    from faltung import zoo as zoo
+    from faltung.datasets import Dataset as Dataset
+
+__all__ = [
+    "Dataset",
+    "FaltungError",
+    "Graph",
+    "Node",
+    "Summary",
+    "Value",
+    "__version__",
+    "avg_pool",
+    "conv",
+    "conv_transpose",
+    "convolve",
+    "correlate",
+    "datasets",
+    "errors",
+    "layers",
+    "load",
+    "max_pool",
+    "receptive_fields",
+    "summarize",
+    "training",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads files and trains when it is first asked for (PEP 562)."""
+    from importlib import import_module
+
+    if name in ("datasets", "training", "zoo"):
+        return import_module(f"faltung.{name}")
+    if name == "Dataset":
+        return import_module("faltung.datasets").Dataset
+    raise AttributeError(f"module 'faltung' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

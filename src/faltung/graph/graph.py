@@ -12,7 +12,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +22,8 @@ from faltung.errors import GraphError, message
 from faltung.ops.operator import AbstractOperator, Array, Shape
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from faltung.graph.shapes import Shapes
 
 
@@ -197,6 +198,21 @@ class Graph:
         from faltung.graph.onnx import save
 
         return save(self, path)
+
+
+def load(path: str | Path) -> Graph:
+    """Read a network from an ONNX file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model, or asks for an operator that is not there.
+    StorageError
+        If the file cannot be read.
+    """
+    from faltung.graph import onnx
+
+    return onnx.load(path)
 
 
 def named(graph: Graph, given: Any, what: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from faltung.geometry import PaddingLike, per_axis
 from faltung.graph.graph import Graph, Node, Value
 from faltung.ops.operator import AbstractOperator, Array, Shape
 
-Initial: TypeAlias = Callable[[np.random.Generator], Array]
+Initial: TypeAlias = "Callable[[np.random.Generator], Array]"
 
 
 @dataclass(frozen=True, eq=False)
