@@ -42,6 +42,9 @@ def test_repr_names_size_and_classes() -> None:
         (np.zeros((2, 1, 2, 2), np.uint8), [0], "a", "one label, got images=2, labels=1"),
         (np.zeros((2, 1, 2, 2), np.uint8), [0, 2], "ab", "lie in 0 to 1, got label=2, image=1"),
         (np.zeros((2, 1, 2, 2), np.uint8), [-1, 0], "ab", "lie in 0 to 1, got label=-1, image=0"),
+        (np.zeros((1, 1, 2, 2), np.uint8), [0], "a\n", r"must be printable.*got class='.n'"),
+        (np.zeros((1, 1, 2, 2), np.uint8), [0], ["\ud800"], r"printable.*got class='.ud800'"),
+        (np.zeros((1, 1, 2, 2), np.uint8), [0], ["", "a"], "not empty, got class=''"),
         (np.zeros((1, 1, 2, 2), np.uint8), [0], "aa", "class names must differ, got class='a'"),
     ],
 )

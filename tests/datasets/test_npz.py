@@ -154,6 +154,14 @@ def test_pickles_are_never_opened(path: Path, tmp_path: Path, monkeypatch) -> No
     assert not (tmp_path / "ran-code").exists()
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_strings_of_no_characters_are_refused(path: Path, order: str) -> None:
+    classes = np.array([[97, 98], [99, 0x110000]], f"{order}u4").view(f"{order}U2")[:, 0]
+    save(path, images=PIXELS, labels=LABELS, classes=classes)
+    with pytest.raises(DatasetError, match="classes: holds what is no character"):
+        load(path)
+
+
 def test_a_member_that_is_no_array_is_named(path: Path) -> None:
     save(path, images=PIXELS)
     with zipfile.ZipFile(path, "a") as archive:

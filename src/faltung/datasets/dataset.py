@@ -158,7 +158,11 @@ def checked_labels(labels: ArrayLike, count: int, name: str) -> Labels:
 
 
 def check_classes(classes: tuple[str, ...], name: str) -> None:
-    """Refuse two classes of one name: a table could not tell them apart."""
+    """Refuse names that a table could not show or tell apart."""
+    odd = next((label for label in classes if not (label and label.isprintable())), None)
+    if odd is not None:
+        rule, cure = "class names must be printable, not empty", "Give the class another name"
+        raise DatasetError(message(name, rule, {"class": ascii(odd)}, cure))
     label, count = Counter(classes).most_common(1)[0] if classes else ("", 0)
     if count > 1:
         rule, cure = "class names must differ", "Name every class once"

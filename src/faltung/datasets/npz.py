@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -69,10 +70,21 @@ def read_arrays(path: Path, names: set[str]) -> dict[str, NDArray[Any]]:
     with parsing(path, CURE), np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in names if name in archive}
         for name, array in arrays.items():
-            # NumPy hands out a member that is no .npy file as bytes.
-            if not isinstance(array, np.ndarray):
-                raise DatasetError(message(f"{path}: {name}", "is not an array", None, CURE))
+            check_array(array, f"{path}: {name}")
         return arrays
+
+
+def check_array(array: object, where: str) -> None:
+    """Refuse what NumPy hands out unseen: other members as bytes, strings of no characters."""
+    if not isinstance(array, np.ndarray):
+        raise DatasetError(message(where, "is not an array", None, CURE))
+    if array.dtype.kind == "U" and (code_points(array) > sys.maxunicode).any():
+        raise DatasetError(message(where, "holds what is no character", None, CURE))
+
+
+def code_points(strings: NDArray[Any]) -> NDArray[np.uint32]:
+    """The characters of an array of strings, as numbers."""
+    return np.ascontiguousarray(strings).reshape(-1).view(strings.dtype.byteorder + "u4")
 
 
 def flat_labels(labels: NDArray[Any], where: str) -> NDArray[Any]:
