@@ -31,7 +31,7 @@ Box = tuple[Interval, ...]
 _MODES: Final = ("full", "same", "valid")
 _METHODS: Final = ("auto", "direct", "fft")
 _CACHE_BYTES: Final = 1 << 18
-_FFT_GAIN: Final = 32  # how many multiply-adds one step of a transform costs, roughly
+_FFT_GAIN: Final = 4  # how many multiply-adds one step of a transform costs, about
 
 
 def convolve(f: ArrayLike, g: ArrayLike, mode: str = "full", method: str = "auto") -> Array:

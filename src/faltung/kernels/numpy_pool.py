@@ -125,7 +125,17 @@ def _give_to_winners(window: PoolWindow, x: Array, dout: Array, dx: Array) -> No
             wins |= np.isnan(x[ins])
         wins &= unclaimed[outs]
         unclaimed[outs] ^= wins
-        dx[ins] += np.where(wins, dout[outs], dout.dtype.type(0))
+        dx[ins] += _masked(dout[outs], wins)
+
+
+def _masked(values: Array, keep: Array) -> Array:
+    """`values` where `keep`, else 0, whatever the values: all their bits or none.
+
+    A product would turn infinity times 0 into NaN; `np.where` takes ten times as long.
+    """
+    bits: Array = values.view(f"i{values.itemsize}")
+    kept: Array = bits & -keep.astype(bits.dtype)
+    return kept.view(values.dtype)
 
 
 def _divisor(window: PoolWindow, count_include_pad: bool) -> Array:
