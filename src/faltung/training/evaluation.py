@@ -1,0 +1,128 @@
+"""How good a network is: loss, accuracy, which classes it confuses, its worst mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.datasets import Dataset
+from faltung.graph.evaluate import evaluate
+from faltung.graph.graph import Graph
+from faltung.training.fit import check_fit
+from faltung.training.state import Array
+
+_BATCH = 200  # images whose values are in memory together
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What a network made of a data set.
+
+    ``losses`` (N,) are the images' cross-entropies, ``predictions`` (N,) the classes with the
+    greatest score, the first of equal ones.
+    """
+
+    losses: NDArray[np.float64]
+    predictions: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    classes: int
+
+    @property
+    def loss(self) -> float:
+        """The mean of the losses."""
+        return float(self.losses.mean()) if self.losses.size else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the images whose prediction is their label."""
+        right = self.predictions == self.labels
+        return float(right.mean()) if right.size else float("nan")
+
+    def confusion(self) -> NDArray[np.int64]:
+        """How many images of each class (row) were taken for each class (column).
+
+        >>> labels = np.array([0, 0, 1])
+        >>> Score(np.zeros(3), np.array([0, 1, 1]), labels, 2).confusion().tolist()
+        [[1, 1], [0, 1]]
+        """
+        pairs = self.labels * self.classes + self.predictions
+        counts = np.bincount(pairs, minlength=self.classes**2)
+        return counts.reshape(self.classes, self.classes).astype(np.int64, copy=False)
+
+    def worst(self, count: int) -> NDArray[np.int64]:
+        """Indices of the wrong predictions, the highest loss first, at most ``count``.
+
+        >>> losses, labels = np.array([0.1, 3.0, 5.0]), np.array([0, 0, 1])
+        >>> Score(losses, np.array([0, 1, 0]), labels, 2).worst(9).tolist()
+        [2, 1]
+        """
+        wrong = np.flatnonzero(self.predictions != self.labels)
+        order = np.argsort(-self.losses[wrong], kind="stable")
+        return wrong[order[:count]].astype(np.int64, copy=False)
+
+
+def score(
+    graph: Graph,
+    data: Dataset,
+    *,
+    params: Mapping[str, Array] | None = None,
+    state: Mapping[str, Array] | None = None,
+) -> Score:
+    """Run a network, in inference form, on every image of a data set.
+
+    Parameters
+    ----------
+    graph : Graph
+        One input (N, C, H, W), one output (N, classes): scores before the softmax.
+    data : Dataset
+        Images and labels.
+    params, state : mapping of name to array, optional
+        Arrays that stand in for the graph's own.
+
+    Raises
+    ------
+    GraphError
+        The network does not fit the images or the classes [fit F1, F2, F3].
+    """
+    check_fit(graph, data)
+    logits = predict(graph, data.images, params=params, state=state)
+    predictions = logits.argmax(axis=1).astype(np.int64, copy=False)
+    return Score(losses_of(logits, data.labels), predictions, data.labels, len(data.classes))
+
+
+def losses_of(logits: Array, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each image's cross-entropy; `faltung.training.losses.cross_entropy` is their mean.
+
+    >>> losses_of(np.zeros((2, 4)), np.array([0, 3])).round(6).tolist()  # log 4
+    [1.386294, 1.386294]
+    """
+    with np.errstate(all="ignore"):
+        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        total = np.log(np.exp(shifted).sum(axis=1))
+        losses: NDArray[np.float64] = total - shifted[np.arange(len(labels)), labels]
+        return losses
+
+
+def predict(
+    graph: Graph,
+    images: Array,
+    *,
+    params: Mapping[str, Array] | None = None,
+    state: Mapping[str, Array] | None = None,
+) -> Array:
+    """Scores (N, classes) of images (N, C, H, W), a few hundred at a time."""
+    (name,) = (value.name for value in graph.inputs)
+    (output,) = graph.outputs
+    parts = []
+    for start in range(0, len(images), _BATCH):
+        with np.errstate(all="ignore"):  # a network that went wrong scores badly, it does not warn
+            part = {name: images[start : start + _BATCH]}
+            done = evaluate(graph, part, params=params, state=state)
+        parts.append(done.values[output])
+    if not parts:
+        classes = graph.shapes()[output][1]
+        return np.zeros((0, int(classes)), np.float32)
+    return np.concatenate(parts)

@@ -1,0 +1,8 @@
+"""Named networks, as graphs. Each takes raw pixels: its first layer normalises them."""
+
+from __future__ import annotations
+
+from faltung.zoo.catalogue import NAMES as NAMES
+from faltung.zoo.catalogue import build as build
+
+__all__ = ["NAMES", "build"]
