@@ -144,12 +144,12 @@ class Conv(AbstractOperator):
         window = self.window(in_shapes[0], in_shapes[1])
         negative = any(p < 0 for pair in window.pads for p in pair)
         if not negative and self.padding_mode == "zeros":
-            attributes = window_attributes(window, self.padding)
+            attributes = {**window_attributes(window, self.padding), "group": self.groups}
             return (OnnxNode("Conv", inputs, outputs, attributes),)
         padded = f"{outputs[0]}.padded"
         before = Pad(self._all_pads(window), self.padding_mode)
         nodes = before.to_onnx(inputs[:1], (padded,), in_shapes[:1])
-        attributes = window_attributes(window, 0)
+        attributes = {**window_attributes(window, 0), "group": self.groups}
         return *nodes, OnnxNode("Conv", (padded, *inputs[1:]), outputs, attributes)
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
@@ -79,6 +79,17 @@ def pad_backward(dout: Array, shape: tuple[int, ...], pads: Pads, mode: str = "z
     return dout
 
 
+def crop_nodes(
+    pads: Pads, source: str, out: str, in_shapes: Sequence[Shape]
+) -> tuple[tuple[OnnxNode, ...], str]:
+    """Return the node that crops as negative padding does, if there is any, and what it makes."""
+    crop = tuple((min(lo, 0), min(hi, 0)) for lo, hi in pads)
+    if not any(map(any, crop)):
+        return (), source
+    cropped = f"{out}.cropped"
+    return Pad(crop).to_onnx((source,), (cropped,), in_shapes), cropped
+
+
 @dataclass(frozen=True)
 class Pad(AbstractOperator):
     """Add ``pads[axis] = (lo, hi)`` positions around each axis; negative amounts crop."""
@@ -145,16 +156,53 @@ class Pad(AbstractOperator):
     def to_onnx(
         self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
     ) -> tuple[OnnxNode, ...]:
+        """Write one Pad for each step that every runtime can take."""
+        steps = list(self._steps(in_shapes[0]))
+        names = [inputs[0], *(f"{outputs[0]}.step{i}" for i in range(1, len(steps))), outputs[0]]
+        return tuple(
+            step._one_node(source, out)
+            for step, source, out in zip(steps, names[:-1], names[1:], strict=True)
+        )
+
+    def _steps(self, shape: Shape) -> Iterator[Pad]:
+        """Pad, then crop: a runtime may crop first. Each step reflects an axis at most once."""
+        if self.mode == "zeros" or not any(map(any, self.pads)):
+            yield self
+            return
+        left = tuple((max(lo, 0), max(hi, 0)) for lo, hi in self.pads)
+        while any(map(any, left)):
+            now = self._first(shape, left)
+            yield now
+            shape = now.out_shapes([shape])[0]
+            done = zip(left, now.pads, strict=True)
+            left = tuple((lo - a, hi - b) for (lo, hi), (a, b) in done)
+        crop = tuple((min(lo, 0), min(hi, 0)) for lo, hi in self.pads)
+        if any(map(any, crop)):
+            yield Pad(crop)
+
+    def _first(self, shape: Shape, pads: Pads) -> Pad:
+        """Return as much of this padding as one node can do."""
+        if self.mode != "reflect":
+            return Pad(pads, self.mode)
+        sizes = [n if isinstance(n, int) else 0 for n in shape]
+        single = [n == 1 and any(p) for n, p in zip(sizes, pads, strict=True)]
+        if any(single):
+            chosen = (p if one else (0, 0) for p, one in zip(pads, single, strict=True))
+            return Pad(tuple(chosen), "replicate")
+        most = [max(n - 1, 0) for n in sizes]
+        capped = ((min(lo, m), min(hi, m)) for (lo, hi), m in zip(pads, most, strict=True))
+        once = tuple(capped)
+        return Pad(once if any(map(any, once)) else pads, "reflect")
+
+    def _one_node(self, source: str, out: str) -> OnnxNode:
         """Write the amounts as a constant input, all starts before all ends."""
         amounts = [lo for lo, _ in self.pads] + [hi for _, hi in self.pads]
-        name = f"{outputs[0]}.pads"
-        constants: dict[str, Array] = {name: np.array(amounts, dtype=np.int64)}
-        names: tuple[str, ...] = (inputs[0], name)
+        constants: dict[str, Array] = {f"{out}.pads": np.array(amounts, dtype=np.int64)}
         if self.value:
-            constants[f"{outputs[0]}.value"] = np.array(self.value, dtype=np.float32)
-            names = (*names, f"{outputs[0]}.value")
+            constants[f"{out}.value"] = np.array(self.value, dtype=np.float64)
         attributes: Mapping[str, Attribute] = {"mode": ONNX_MODES[self.mode]}
-        return (OnnxNode("Pad", names, outputs, attributes, constants),)
+        opset = 19 if self.mode == "circular" else 0
+        return OnnxNode("Pad", (source, *constants), (out,), attributes, constants, opset)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:

@@ -29,6 +29,7 @@ from faltung.ops.operator import (
     integers,
     point,
 )
+from faltung.ops.pad import crop_nodes
 from faltung.ops.windowed import axis_spans, hashable, known_space, onnx_padding, window_attributes
 
 
@@ -80,6 +81,20 @@ class AbstractPool(AbstractOperator):
         window = self.window(in_shapes[0])
         inside = window.connections(padding=False)
         return Cost(0, window.batch * window.connections(), window.batch * inside)
+
+    def to_onnx(
+        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
+    ) -> tuple[OnnxNode, ...]:
+        """Write the pooling, behind a Pad where it crops."""
+        pads = ((0, 0), (0, 0), *self.window(in_shapes[0]).pads)
+        nodes, source = crop_nodes(pads, inputs[0], outputs[0], in_shapes)
+        attributes = self.onnx_attributes(in_shapes)
+        return *nodes, OnnxNode(self.onnx_type, (source,), outputs, attributes, opset=self.opset)
+
+    @property
+    def opset(self) -> int:
+        """The operator set that first had all of this; 0 for any."""
+        return 0
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the geometry."""
@@ -164,8 +179,15 @@ class AveragePool(AbstractPool):
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the geometry and what the divisor counts."""
-        include = int(self.count_include_pad)
-        return {**super().onnx_attributes(in_shapes), "count_include_pad": include}
+        attributes = dict(super().onnx_attributes(in_shapes))
+        if not self.opset:
+            del attributes["dilations"]
+        return {**attributes, "count_include_pad": int(self.count_include_pad)}
+
+    @property
+    def opset(self) -> int:
+        """The operator set that first had all of this: 19 for dilation."""
+        return 19 if any(d != 1 for d in np.ravel(self.dilation)) else 0
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:

@@ -80,16 +80,15 @@ def window_attributes(window: Any, padding: PaddingLike) -> dict[str, Attribute]
         "kernel_shape": tuple(a.kernel for a in axes),
         "strides": tuple(a.stride for a in axes),
         "dilations": tuple(a.dilation for a in axes),
-        "group": window.groups,
     }
     words = {ours: theirs for theirs, ours in AUTO_PAD.items()}
     strided = any(a.stride > 1 for a in axes)
     if isinstance(padding, str) and padding in ("same", "same_lower") and strided:
         attributes["auto_pad"] = words[padding]
     else:
-        lo = () if padding == 0 and isinstance(padding, int) else tuple(a.pad_lo for a in axes)
-        hi = () if padding == 0 and isinstance(padding, int) else tuple(a.pad_hi for a in axes)
-        attributes["pads"] = (lo + hi) or (0,) * (2 * len(axes))
+        # Cropping is no part of ONNX's windows; a Pad before them does it.
+        lo, hi = tuple(max(a.pad_lo, 0) for a in axes), tuple(max(a.pad_hi, 0) for a in axes)
+        attributes["pads"] = lo + hi if padding != 0 else (0,) * (2 * len(axes))
     return attributes
 
 
