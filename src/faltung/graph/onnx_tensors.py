@@ -1,0 +1,105 @@
+"""What reading and writing ONNX share: element types, arrays, sizes, the shortest decimals."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import onnx
+from numpy.typing import DTypeLike
+from onnx import numpy_helper
+
+from faltung.errors import ModelFileError, message
+from faltung.ops.operator import Array, Dim, Shape
+
+STATE_KEY: Final = "faltung.state"
+"""The metadata that lists, as JSON, which initializers are state."""
+
+LARGEST_SIZE: Final = 2**40
+"""No axis of an array in memory is longer; a file that declares one declares nothing."""
+
+KEPT: Final = (
+    "float32",
+    "float64",
+    "bool",
+    *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)),
+)
+WIDENED: Final = {"float16": "float32", "bfloat16": "float32"}
+
+_NAMES: Final[dict[int, str]] = {
+    int(onnx.TensorProto.DataType.Value(theirs)): ours
+    for theirs, ours in (
+        {"FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16"}
+        | {name.upper(): name for name in KEPT if "float" not in name}
+    ).items()
+}
+
+
+def dtype_name(element_type: int, subject: str) -> str:
+    """Return the dtype in which a tensor of this element type is held.
+
+    float32 and float64 stay what they are, shorter floats are widened to float32.
+    """
+    name = _NAMES.get(element_type)
+    if name is None:
+        known = {v: k for k, v in onnx.TensorProto.DataType.items()}
+        values = {"type": known.get(element_type, element_type)}
+        cure = "Convert the model to float32"
+        raise ModelFileError(message(subject, "its element type is not supported", values, cure))
+    return WIDENED.get(name, name)
+
+
+def element_type(dtype: DTypeLike) -> int:
+    """Return ONNX's number for a dtype."""
+    name = np.dtype(dtype).name
+    return next(number for number, ours in _NAMES.items() if ours == name)
+
+
+def to_array(tensor: onnx.TensorProto, subject: str) -> Array:
+    """Return a tensor's values.
+
+    Raises
+    ------
+    ModelFileError
+        The values lie in another file, do not fill the shape, or are of a type that is not
+        supported.
+    """
+    to = dtype_name(tensor.data_type, subject)
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        rule = "weights in a file beside the model are not supported"
+        cure = "Save the model as one file"
+        raise ModelFileError(message(subject, rule, {}, cure))
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        values = {"dims": list(tensor.dims)}
+        raise ModelFileError(
+            message(subject, "its values do not fill its shape", values)
+        ) from error
+    return np.ascontiguousarray(array, dtype=to).reshape(array.shape)
+
+
+def to_tensor(name: str, array: Array) -> onnx.TensorProto:
+    """Return the tensor of an array."""
+    return numpy_helper.from_array(np.asarray(array, dtype=array.dtype.name), name)
+
+
+def to_shape(value: onnx.ValueInfoProto) -> Shape:
+    """Return the declared sizes; one that is open, or no size at all, gets a name."""
+    dims = value.type.tensor_type.shape.dim
+    return tuple(_size(dim, value.name, axis) for axis, dim in enumerate(dims))
+
+
+def _size(dim: onnx.TensorShapeProto.Dimension, name: str, axis: int) -> Dim:
+    if dim.WhichOneof("value") == "dim_value" and 0 <= dim.dim_value < LARGEST_SIZE:
+        return int(dim.dim_value)
+    return dim.dim_param or ("N" if axis == 0 else f"{name}_{axis}")
+
+
+def shortest(value: float) -> float:
+    """Return the shortest decimal that is this float32, so that 1e-5 stays 1e-5.
+
+    >>> shortest(9.999999747378752e-06)
+    1e-05
+    """
+    return float(str(np.float32(value)))
