@@ -53,6 +53,7 @@ def test_out_size_counts_windows(axis: AxisWindow) -> None:
 
 
 @given(AXES)
+@example(AxisWindow(6, 2, 2, pad_hi=-1, ceil=True))
 def test_taps_follow_the_formula(axis: AxisWindow) -> None:
     for o in range(axis.out_size):
         pairs = [(k, position(axis, o, k)) for k in range(axis.kernel)]
@@ -63,6 +64,7 @@ def test_taps_follow_the_formula(axis: AxisWindow) -> None:
 
 
 @given(AXES)
+@example(AxisWindow(6, 2, 2, pad_hi=-1, ceil=True))
 def test_connections_equal_enumeration(axis: AxisWindow) -> None:
     taps = [i for o in range(axis.out_size) for i in axis.taps(o)]
     assert axis.connections(padding=True) == len(taps)

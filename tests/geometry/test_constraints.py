@@ -306,6 +306,38 @@ def test_refused(text: str, act: Callable[[], object]) -> None:
     assert str(caught.value) == text
 
 
+@pytest.mark.parametrize("axis", [AxisWindow, AxisTransposed])
+@pytest.mark.parametrize("numbers", [(-1, 1, 1, 1), (0, 0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 0)])
+def test_an_axis_refuses_each_of_its_numbers(
+    axis: type[AxisWindow | AxisTransposed], numbers: tuple[int, int, int, int]
+) -> None:
+    axis(0, 1, 1, 1)
+    with pytest.raises(GeometryError, match=r"^axis: size must be .* \[axis A1\]$"):
+        axis(*numbers)
+
+
+@pytest.mark.parametrize(
+    ("pads", "accepted"),
+    [((3, 8), True), ((3, 9), False), ((10, 1), True), ((11, 0), False), ((0, 11), False)],
+)
+def test_a_transposed_window_crops_all_its_outputs_but_no_more(
+    pads: tuple[int, int], accepted: bool
+) -> None:
+    """On 8 inputs two taps, one apart, cover 10 outputs; output padding adds the eleventh."""
+    case = {
+        "x_shape": (1, 4, 8),
+        "w_shape": (4, 6, 2),
+        "dilation": 2,
+        "padding": (pads,),
+        "output_padding": 1,
+    }
+    if accepted:
+        assert TransposedWindow.of(**case).out_space == (0,)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(GeometryError, match=r"\[conv_transpose T10\]$"):
+            TransposedWindow.of(**case)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("act", [conv, conv_transpose, pool], ids=lambda act: act.__name__)
 def test_what_the_changes_start_from_is_accepted(act: Callable[[], object]) -> None:
     act()

@@ -144,10 +144,10 @@ class AxisTransposed:
         return Interval(first, 1 + next(i for i in reversed(near) if self._reaches(i, span)))
 
     def _reaches(self, i: int, span: Interval) -> bool:
-        """Whether input `i` adds to an output in `span`."""
+        """Whether input `i`, whose last tap is not before `span`, adds to an output in it."""
         start = i * self.stride - self.pad_lo
         k = max(0, -((start - span.lo) // self.dilation))
-        return k < self.kernel and start + k * self.dilation < span.hi
+        return start + k * self.dilation < span.hi
 
     def connections(self, padding: bool = True) -> int:
         """Count the pairs (output, tap); `padding` changes nothing, there are no taps on it.
