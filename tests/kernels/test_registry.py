@@ -1,0 +1,78 @@
+"""The table of kernels, and the choice from it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from faltung.errors import KernelError
+from faltung.geometry import ConvWindow, PoolWindow
+from faltung.kernels.choose import choose
+from faltung.kernels.registry import ROWS, gamma, rows_of
+
+FLOAT32 = np.dtype(np.float32)
+CONV = ConvWindow.of((2, 4, 8, 8), (4, 4, 3, 3), padding=1)
+STRIDED = ConvWindow.of((2, 4, 8, 8), (4, 4, 3, 3), padding=1, stride=2)
+
+
+def test_names_are_unique_and_say_operation_algorithm_dtype_layout() -> None:
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)
+    for row in ROWS:
+        assert re.fullmatch(rf"{row.operation}_[a-z0-9]+_(any|float32|float64)_nchw", row.name)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_function_is_there(row) -> None:
+    assert callable(row.load())
+    assert row.load() is row.load()
+    assert row.block == 1
+
+
+def test_gamma_is_highams() -> None:
+    u = 2.0**-24
+    assert gamma(9, FLOAT32) == 9 * u / (1 - 9 * u)
+    assert gamma(0, FLOAT32) == 0
+    assert gamma(2**24, FLOAT32) == np.inf
+
+
+def test_a_bound_grows_with_what_one_output_sums() -> None:
+    conv, dx, dw = (rows_of(name)[-1] for name in ("conv", "conv_dx", "conv_dw"))
+    assert conv.terms(CONV) == 4 * 9 + 1
+    assert dx.terms(CONV) == 4 * 9
+    assert dw.terms(CONV) == 2 * 64 + 1
+    assert conv.error_bound(CONV, FLOAT32) == gamma(37, FLOAT32)
+
+
+def test_dx_of_stride_1_is_the_adjoint_convolution() -> None:
+    assert choose("conv_dx", CONV, FLOAT32).name == "conv_dx_adjoint_any_nchw"
+    assert choose("conv_dx", STRIDED, FLOAT32).name == "conv_dx_col2im_any_nchw"
+    widening = ConvWindow.of((2, 1, 8, 8), (16, 1, 3, 3))
+    assert choose("conv_dx", widening, FLOAT32).name == "conv_dx_col2im_any_nchw"
+
+
+def test_an_imposed_row_replaces_the_choice_for_its_operation_alone() -> None:
+    name = "conv_dx_col2im_any_nchw"
+    assert choose("conv_dx", CONV, FLOAT32, name).name == name
+    assert choose("conv", CONV, FLOAT32, name).name == "conv_im2col_any_nchw"
+
+
+def test_an_unknown_row_is_refused_and_the_rows_listed() -> None:
+    with pytest.raises(KernelError, match=r"got FALTUNG_KERNEL='fast'\..*conv_im2col_any_nchw.*K1"):
+        choose("conv", CONV, FLOAT32, "fast")
+    with pytest.raises(LookupError):
+        choose("conv", CONV, FLOAT32, "fast")
+
+
+def test_an_imposed_row_that_cannot_is_refused() -> None:
+    with pytest.raises(KernelError, match=r"conv_dx_adjoint_any_nchw does not take.*col2im.*K2"):
+        choose("conv_dx", STRIDED, FLOAT32, "conv_dx_adjoint_any_nchw")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int64, np.complex64, object])
+def test_other_dtypes_have_no_kernel(dtype: type) -> None:
+    window = PoolWindow.of((1, 1, 4, 4), 2)
+    with pytest.raises(KernelError, match=r"no kernel takes these arrays.*float32 or float64.*K3"):
+        choose("max_pool", window, np.dtype(dtype))

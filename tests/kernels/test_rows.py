@@ -1,0 +1,297 @@
+"""Every row of the registry against the float64 definitions: on integers, and by its bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from faltung import reference
+from faltung.geometry import ConvWindow, PoolWindow
+from faltung.kernels import blocks
+from faltung.kernels.registry import ROWS, Row, Window, gamma
+
+Array = NDArray[Any]
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+CONV: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "plain": ((2, 3, 6, 5), (4, 3, 3, 3), {}),
+    "one pixel": ((1, 1, 1, 1), (1, 1, 1, 1), {}),
+    "kernel is the input": ((2, 2, 4, 3), (3, 2, 4, 3), {}),
+    "kernel larger than the input": ((2, 2, 2, 3), (3, 2, 3, 3), {}),
+    "kernel larger than the input, padded": ((2, 2, 2, 2), (3, 2, 3, 3), {"padding": 1}),
+    "stride larger than the kernel": ((2, 2, 9, 8), (3, 2, 2, 2), {"stride": 3}),
+    "columns dropped": ((2, 2, 8, 9), (3, 2, 3, 3), {"stride": (3, 2)}),
+    "asymmetric padding": ((2, 2, 5, 6), (3, 2, 3, 2), {"padding": ((2, 0), (0, 3))}),
+    "negative padding": ((2, 2, 7, 6), (3, 2, 2, 3), {"padding": ((-1, 2), (1, -2))}),
+    "padding wider than the kernel": ((1, 2, 3, 3), (2, 2, 2, 2), {"padding": 3}),
+    "same, even kernel": ((1, 2, 6, 7), (2, 2, 4, 2), {"padding": "same", "stride": 2}),
+    "dilation": ((2, 2, 9, 8), (3, 2, 3, 2), {"dilation": (2, 3), "padding": 2}),
+    "dilation and stride": (
+        (2, 2, 11, 9),
+        (3, 2, 3, 3),
+        {"dilation": 2, "stride": 2, "padding": 1},
+    ),
+    "groups": ((2, 6, 5, 5), (4, 3, 3, 3), {"groups": 2, "padding": 1}),
+    "groups, fewer channels out": ((2, 8, 5, 5), (4, 4, 3, 3), {"groups": 2}),
+    "depthwise": ((2, 5, 6, 7), (5, 1, 3, 3), {"groups": 5, "padding": 1}),
+    "depthwise, two for each": ((2, 3, 6, 7), (6, 1, 3, 3), {"groups": 3, "stride": 2}),
+    "one by one": ((3, 5, 4, 7), (6, 5, 1, 1), {}),
+    "one by one, strided": ((3, 5, 5, 7), (2, 5, 1, 1), {"stride": 2}),
+    "prime sizes": ((1, 3, 17, 13), (7, 3, 5, 5), {"padding": 2}),
+    "empty batch": ((0, 2, 5, 5), (3, 2, 3, 3), {}),
+    "empty axis": ((2, 2, 0, 5), (3, 2, 1, 3), {}),
+    "empty axis, padded": ((2, 2, 0, 5), (3, 2, 2, 3), {"padding": 1}),
+    "signal": ((3, 2, 11), (4, 2, 3), {"stride": 2, "padding": ((1, 2),)}),
+    "volume": ((2, 2, 4, 5, 3), (3, 2, 3, 2, 2), {"padding": 1, "stride": (1, 2, 1)}),
+    "volume, dilated": ((1, 2, 5, 6, 4), (2, 1, 2, 3, 2), {"dilation": (2, 1, 1), "groups": 2}),
+}
+POOL: dict[str, tuple[tuple[int, ...], Any, dict[str, Any]]] = {
+    "side by side": ((2, 3, 6, 8), 2, {}),
+    "columns dropped": ((2, 3, 7, 5), 2, {}),
+    "overlapping": ((2, 2, 7, 8), 3, {"stride": 2, "padding": 1}),
+    "stride 1": ((2, 2, 5, 6), (2, 3), {"stride": 1}),
+    "stride larger than the kernel": ((2, 2, 9, 8), 2, {"stride": 3}),
+    "asymmetric padding": ((2, 2, 5, 6), 3, {"padding": ((2, 0), (0, 1)), "stride": 2}),
+    "negative padding": ((2, 2, 7, 6), 2, {"padding": ((-1, 1), (1, -2))}),
+    "ceil": ((2, 2, 6, 5), 3, {"stride": 2, "ceil": True}),
+    "ceil and padding": ((1, 2, 4, 4), 3, {"stride": 2, "padding": 1, "ceil": True}),
+    "dilation": ((2, 2, 9, 8), (2, 3), {"dilation": (3, 2), "stride": 2}),
+    "kernel is the input": ((2, 3, 4, 5), (4, 5), {}),
+    "kernel larger than the input": ((2, 3, 2, 5), 3, {}),
+    "empty batch": ((0, 3, 4, 4), 2, {}),
+    "signal": ((2, 2, 11), 3, {"stride": 2, "ceil": True}),
+    "volume": ((1, 2, 5, 4, 6), (2, 2, 3), {"padding": ((1, 0), (0, 0), (0, 1))}),
+}
+
+
+def window_of(row: Row, case: str) -> Window:
+    if row.operation.startswith("conv"):
+        x_shape, w_shape, settings = CONV[case]
+        return ConvWindow.of(x_shape, w_shape, **settings)
+    x_shape, kernel, settings = POOL[case]
+    return PoolWindow.of(x_shape, kernel, **settings)
+
+
+def cases_of(row: Row) -> list[str]:
+    cases = CONV if row.operation.startswith("conv") else POOL
+    return [case for case in cases if row.applies(window_of(row, case), DTYPES[0])]
+
+
+def arrays_for(row: Row, window: Any, make: Callable[[tuple[int, ...]], Array]) -> list[Any]:
+    """The arguments of a row, in its order, after the window."""
+    shapes = {"x": window.x_shape, "dout": window.out_shape}
+    if isinstance(window, ConvWindow):
+        shapes |= {"w": window.w_shape, "b": (window.out_channels,)}
+    names = {
+        "conv": ("x", "w", "b"),
+        "conv_dx": ("dout", "w"),
+        "conv_dw": ("x", "dout"),
+        "max_pool": ("x",),
+        "max_pool_dx": ("x", "dout"),
+        "avg_pool": ("x",),
+        "avg_pool_dx": ("dout",),
+    }
+    return [make(shapes[name]) for name in names[row.operation]]
+
+
+def defined(row: Row, window: Any, arrays: list[Array], include: bool = False) -> Array:
+    """What the reference says, in float64."""
+    slide = {"stride": window.stride, "pads": window.pads, "dilation": window.dilation}
+    function = getattr(reference, row.operation)
+    if isinstance(window, ConvWindow):
+        shape = {"conv_dx": [window.x_shape], "conv_dw": [window.w_shape]}.get(row.operation, [])
+        return function(*arrays, *shape, **slide, groups=window.groups)
+    slide["out_space"] = window.out_space
+    if row.operation.startswith("avg"):
+        slide["count_include_pad"] = include
+    shape = [window.x_shape] if row.operation == "avg_pool_dx" else []
+    return function(*arrays, *shape, window.kernel, **slide)
+
+
+def run(row: Row, window: Any, arrays: list[Array], include: bool = False) -> Array:
+    extra = [include] if row.operation.startswith("avg") else []
+    return row.load()(window, *arrays, *extra)
+
+
+def integers(dtype: np.dtype[Any], scale: int = 1) -> Callable[[tuple[int, ...]], Array]:
+    rng = np.random.default_rng(7)
+    return lambda shape: (rng.integers(-4, 5, shape) * scale).astype(dtype)
+
+
+def common_multiple(window: Window) -> int:
+    """A number that every divisor of an average over this window divides."""
+    each = (
+        [axis.divisor(o, include) or 1 for o in range(axis.out_size) for include in (False, True)]
+        for axis in window.axes
+    )
+    return math.prod(math.lcm(*divisors) for divisors in each)
+
+
+def check_exact(row: Row, window: Window, dtype: np.dtype[Any], kernel: Any = run) -> None:
+    """Small integers leave nothing to round; for a mean they are multiples of its divisors."""
+    mean = row.operation.startswith("avg")
+    arrays = arrays_for(row, window, integers(dtype, common_multiple(window) if mean else 1))
+    for include in (False, True) if mean else (False,):
+        y = kernel(row, window, arrays, include)
+        assert y.dtype == dtype
+        assert y.flags.c_contiguous
+        np.testing.assert_array_equal(y, defined(row, window, arrays, include))
+
+
+ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+DTYPE = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+ROW_AND_CASE = pytest.mark.parametrize(
+    ("row", "case"),
+    [pytest.param(row, c, id=f"{row.name}-{c}") for row in ROWS for c in cases_of(row)],
+)
+
+
+@ROW_AND_CASE
+@DTYPE
+def test_small_integers_come_out_exact(row: Row, case: str, dtype: np.dtype[Any]) -> None:
+    check_exact(row, window_of(row, case), dtype)
+
+
+@ROW_AND_CASE
+def test_blocks_of_any_size_give_the_same(
+    row: Row, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = window_of(row, case)
+    for block_bytes in (1, 300, 2000):
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
+        check_exact(row, window, DTYPES[0])
+
+
+@ROW_AND_CASE
+@DTYPE
+def test_error_stays_within_the_row_s_bound(row: Row, case: str, dtype: np.dtype[Any]) -> None:
+    window = window_of(row, case)
+    rng = np.random.default_rng(3)
+    arrays = arrays_for(row, window, lambda shape: rng.standard_normal(shape).astype(dtype))
+    kept = 1 if row.operation == "max_pool_dx" else 0  # who wins depends on the signs of x
+    sizes = [a if i < kept else np.abs(a) for i, a in enumerate(arrays)]
+    error = np.abs(run(row, window, arrays) - defined(row, window, arrays))
+    # The definition's own error, in float64, comes on top.
+    bound = row.error_bound(window, dtype) + gamma(row.terms(window), np.dtype(np.float64))
+    assert (error <= bound * defined(row, window, sizes)).all()
+
+
+@ROW
+@DTYPE
+@given(data=st.data())
+def test_any_geometry_is_exact(row: Row, dtype: np.dtype[Any], data: st.DataObject) -> None:
+    window = data.draw(windows_for(row))
+    if row.applies(window, dtype):
+        check_exact(row, window, dtype)
+
+
+@st.composite
+def windows_for(draw: st.DrawFn, row: Row) -> Window:
+    axes = draw(st.integers(1, 3))
+    each = st.tuples(*[st.integers(1, 3)] * axes)
+    kernel, stride, dilation = draw(each), draw(each), draw(each)
+    space = draw(st.tuples(*[st.integers(1, 7)] * axes))
+    batch = draw(st.integers(0, 2))
+    side = st.integers(-1, 2) if row.operation.startswith("conv") else st.just(0)
+    settings = {
+        "stride": stride,
+        "dilation": dilation,
+        "padding": tuple((max(draw(side), 1 - n), draw(side) if n > 2 else 0) for n in space),
+    }
+    if not row.operation.startswith("conv"):
+        ceil = draw(st.booleans())
+        return PoolWindow.of((batch, 2, *space), kernel, **settings, ceil=ceil)
+    groups, group_in, group_out = draw(st.tuples(*[st.integers(1, 3)] * 3))
+    x_shape, w_shape = (batch, groups * group_in, *space), (groups * group_out, group_in, *kernel)
+    return ConvWindow.of(x_shape, w_shape, **settings, groups=groups)
+
+
+@ROW
+def test_strided_reversed_and_read_only_inputs(row: Row) -> None:
+    window = window_of(row, "overlapping" if "pool" in row.operation else "asymmetric padding")
+    arrays = arrays_for(row, window, integers(DTYPES[0], scale=36))
+    awkward = []
+    for a in arrays:
+        wide = np.zeros([2 * n for n in a.shape], a.dtype)
+        wide[tuple(slice(None, None, -2) for _ in a.shape)] = a
+        awkward.append(wide[tuple(slice(None, None, -2) for _ in a.shape)])
+        awkward[-1].flags.writeable = False
+    before = [a.copy() for a in awkward]
+    np.testing.assert_array_equal(run(row, window, awkward), run(row, window, arrays))
+    for a, b in zip(awkward, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@ROW_AND_CASE
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_non_finite_values_reach_what_the_definition_says(
+    row: Row, case: str, value: float
+) -> None:
+    window = window_of(row, case)
+    rng = np.random.default_rng(5)
+    arrays = arrays_for(row, window, integers(DTYPES[0]))
+    for a in arrays:
+        if a.shape in (window.x_shape, window.out_shape):  # weights stay finite
+            a[rng.random(a.shape) < 0.1] = value
+    with np.errstate(all="ignore"):
+        y = run(row, window, arrays)
+    expected = defined(row, window, arrays)
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+    np.testing.assert_array_equal(np.isposinf(y), np.isposinf(expected))
+    np.testing.assert_array_equal(np.isneginf(y), np.isneginf(expected))
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.operation != "conv_dw"], ids=lambda r: r.name)
+def test_an_image_has_the_same_bits_in_any_batch(row: Row) -> None:
+    rng = np.random.default_rng(11)
+    conv = row.operation.startswith("conv")
+
+    def window(batch: int) -> Any:
+        x_shape = (batch, 6, 13, 11)
+        if conv:
+            return ConvWindow.of(x_shape, (8, 6, 3, 3), padding=1)
+        return PoolWindow.of(x_shape, 3, stride=2, padding=1)
+
+    whole = arrays_for(row, window(5), lambda shape: rng.standard_normal(shape).astype(np.float32))
+    y = run(row, window(5), whole)
+    for images in (slice(0, 1), slice(1, 4), slice(4, 5)):
+        part = [a[images] if len(a) == 5 else a for a in whole]
+        np.testing.assert_array_equal(run(row, window(len(part[0])), part), y[images])
+
+
+def broken(how: str) -> Callable[..., Array]:
+    """A kernel with one bug."""
+
+    def wrong(row: Row, window: Any, arrays: list[Array], include: bool = False) -> Array:
+        y = run(row, window, arrays, include)
+        match how:
+            case "all zeros":
+                return np.zeros_like(y)
+            case "one position off":
+                return np.roll(y, 1, axis=-1)
+            case "axes swapped":
+                return np.ascontiguousarray(np.swapaxes(y, -1, -2)).reshape(y.shape)
+            case "turned round":
+                return np.ascontiguousarray(y[..., ::-1])
+            case "last value wrong":
+                y.flat[-1] += 1
+        return y
+
+    return wrong
+
+
+@ROW
+@pytest.mark.parametrize(
+    "how", ["all zeros", "one position off", "axes swapped", "turned round", "last value wrong"]
+)
+def test_a_broken_kernel_does_not_pass(row: Row, how: str) -> None:
+    window = window_of(row, "overlapping" if "pool" in row.operation else "asymmetric padding")
+    with pytest.raises(AssertionError):
+        check_exact(row, window, DTYPES[0], broken(how))
