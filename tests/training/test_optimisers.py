@@ -233,6 +233,17 @@ def test_updates_are_in_place_and_leave_gradients_alone(optimiser: AbstractOptim
 
 
 @pytest.mark.parametrize("optimiser", [SGD(), Adam(), AdamW()])
+def test_a_rate_of_numpy_changes_no_bit(optimiser: AbstractOptimiser) -> None:
+    runs = []
+    for lr in (0.1, np.float64(0.1)):
+        params, grads = numbers(np.float32)
+        moments = optimiser.init(params)
+        optimiser.update(params, grads[0], moments, lr=lr, step=0)
+        runs.append({name: p.tobytes() for name, p in params.items()})
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("optimiser", [SGD(), Adam(), AdamW()])
 def test_what_does_not_fit_is_refused_before_anything_changes(optimiser: AbstractOptimiser) -> None:
     params, grads = numbers(np.float64)
     moments = optimiser.init(params)
