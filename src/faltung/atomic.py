@@ -42,7 +42,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     The content goes to a temporary name in the same folder, is flushed and synced, and is then
     renamed onto ``path``; the folder is synced last, so that the rename itself is on the disk.
-    When the block raises, or any step fails, the temporary is removed and ``path`` is as it was.
+    When the block raises, or a step up to the rename fails, the temporary is removed and ``path``
+    is as it was; when only the folder's sync fails, ``path`` holds the new content, whole.
     A symbolic link stays one: the file it points to is replaced.
 
     Parameters
