@@ -129,9 +129,7 @@ def load(path: str | Path, part: str) -> tuple[Array, Array]:
 def main() -> None:
     """Train for five rounds over the training digits; test on digits never seen before each."""
     package = importlib.util.find_spec("faltung")  # found, not imported: it brings the digits
-    path = (
-        sys.argv[1] if sys.argv[1:] else Path(package.origin).with_name("datasets") / "sample.npz"
-    )
+    path = sys.argv[1] if sys.argv[1:] else f"{Path(package.origin).parent}/datasets/sample.npz"
     (x, labels), (x_test, labels_test) = load(path, "train"), load(path, "test")
     rng = np.random.default_rng(0)
     p = initial(rng)
