@@ -15,91 +15,25 @@ Branches are calls::
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from faltung import ops
-from faltung.errors import FaltungError, GraphError, message
+from faltung.errors import GraphError, message
 from faltung.geometry import PaddingLike, per_axis
-from faltung.graph.graph import Graph, Node, Value
-from faltung.ops.operator import AbstractOperator, Array, Shape
-
-Initial: TypeAlias = "Callable[[np.random.Generator], Array]"
-
-
-@dataclass(frozen=True, eq=False)
-class Weight:
-    """An array that a layer brings along: how its name ends, its shape, its first values."""
-
-    suffix: str
-    shape: tuple[int, ...]
-    initial: Initial
-    trainable: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Symbol:
-    """A value of a network that is being written: an input, or what a layer makes of others."""
-
-    shape: Shape
-    operator: AbstractOperator | None = None
-    sources: tuple[Symbol | Weight, ...] = ()
-    name: str | None = None
-
-    def __add__(self, other: Symbol) -> Symbol:
-        return Add()(self, other)
-
-    def __mul__(self, other: Symbol) -> Symbol:
-        return Mul()(self, other)
-
-
-def Input(shape: Shape, name: str = "x", batch: int | str = "N") -> Symbol:  # noqa: N802
-    """Return an input of shape (channels, *space); the batch axis is put before it."""
-    return Symbol((batch, *shape), name=name)
-
-
-class AbstractLayer(ABC):
-    """What can be called on symbols."""
-
-    @abstractmethod
-    def __call__(self, *sources: Symbol) -> Symbol:
-        """Add this layer after the given symbols and return the symbol of its output."""
-
-
-def apply(operator: AbstractOperator, *sources: Symbol | Weight, name: str | None = None) -> Symbol:
-    """Add one operator; its shape rule runs at once, so that an error points at the line."""
-    try:
-        (shape, *_) = operator.out_shapes([source.shape for source in sources])
-    except FaltungError as error:
-        error.add_note(f"while adding layer {name or operator.subject!r}")
-        raise
-    return Symbol(shape, operator, sources, name)
-
-
-def zeros(shape: tuple[int, ...]) -> Initial:
-    """Start at zero."""
-    return lambda _: np.zeros(shape, dtype=np.float32)
-
-
-def ones(shape: tuple[int, ...]) -> Initial:
-    """Start at one."""
-    return lambda _: np.ones(shape, dtype=np.float32)
-
-
-def constant(values: ArrayLike) -> Initial:
-    """Start at given values."""
-    return lambda _: np.asarray(values, dtype=np.float32)
-
-
-def he_normal(shape: tuple[int, ...], fan_in: int) -> Initial:
-    """Start normal with variance 2 / fan_in (He et al. 2015, eq. 10)."""
-    scale = np.sqrt(2 / max(fan_in, 1))
-    return lambda rng: (scale * rng.standard_normal(shape)).astype(np.float32)
+from faltung.graph.build import build as build
+from faltung.graph.symbols import AbstractLayer as AbstractLayer
+from faltung.graph.symbols import Input as Input
+from faltung.graph.symbols import Symbol as Symbol
+from faltung.graph.symbols import Weight as Weight
+from faltung.graph.symbols import apply as apply
+from faltung.graph.symbols import constant as constant
+from faltung.graph.symbols import he_normal as he_normal
+from faltung.graph.symbols import ones as ones
+from faltung.graph.symbols import zeros as zeros
+from faltung.ops.operator import AbstractOperator
 
 
 def _channels(x: Symbol, subject: str) -> int:
@@ -364,112 +298,3 @@ class Residual(AbstractLayer):
         """Add both branches and their sum."""
         (x,) = sources
         return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
-
-
-@dataclass
-class _Naming:
-    """Counts names: conv1, conv2, relu1 ..."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def next(self, symbol: Symbol) -> str:
-        if symbol.name and symbol.name not in self.counts:
-            self.counts[symbol.name] = 1
-            return symbol.name
-        stem = symbol.name or type(symbol.operator).__name__.lower()
-        stem = {"gemm": "dense", "batchnormalization": "norm"}.get(stem, stem)
-        self.counts[stem] = self.counts.get(stem, 0) + 1
-        return f"{stem}{self.counts[stem]}"
-
-
-def build(
-    network: AbstractLayer | Symbol | Sequence[Symbol],
-    input_shape: Shape | None = None,
-    *,
-    seed: int = 0,
-    metadata: Mapping[str, str] | None = None,
-) -> Graph:
-    """Return the graph of a network, its parameters drawn.
-
-    Parameters
-    ----------
-    network
-        A layer (a `Chain`, say) to be called on one input, or the output symbols.
-    input_shape
-        ``(channels, *space)`` of that input; only with a layer.
-    seed
-        Each layer draws from its own stream, made of the seed and the layer's position.
-    metadata
-        Text by name, kept in files.
-
-    Raises
-    ------
-    GraphError, GeometryError
-        Where shapes do not fit; a note names the layer.
-    """
-    if isinstance(network, AbstractLayer):
-        if input_shape is None:
-            cure = "Pass input_shape=(channels, *space)"
-            raise GraphError(message("build", "a layer needs an input shape", {}, cure))
-        network = network(Input(input_shape))
-    ends = [network] if isinstance(network, Symbol) else list(network)
-    return _Build(seed).graph(ends, metadata or {})
-
-
-class _Build:
-    """Walks symbols from the outputs back and writes nodes from the inputs on."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.names: dict[Symbol, str] = {}
-        self.weights: dict[Weight, str] = {}
-        self.inputs: list[Value] = []
-        self.nodes: list[Node] = []
-        self.params: dict[str, Array] = {}
-        self.state: dict[str, Array] = {}
-        self.naming = _Naming()
-
-    def graph(self, ends: Sequence[Symbol], metadata: Mapping[str, str]) -> Graph:
-        for symbol in _in_order(ends):
-            self._add(symbol)
-        outputs = tuple(self.names[end] for end in ends)
-        return Graph(
-            tuple(self.inputs), tuple(self.nodes), outputs, self.params, self.state, metadata
-        )
-
-    def _add(self, symbol: Symbol) -> None:
-        if symbol.operator is None:
-            name = symbol.name or f"x{len(self.inputs)}"
-            self.names[symbol] = name
-            self.inputs.append(Value(name, symbol.shape))
-            return
-        name = self.names[symbol] = self.naming.next(symbol)
-        rng = np.random.default_rng([self.seed, len(self.nodes)])
-        inputs = [
-            self._weight(source, name, rng) if isinstance(source, Weight) else self.names[source]
-            for source in symbol.sources
-        ]
-        self.nodes.append(Node(name, symbol.operator, tuple(inputs), (name,)))
-
-    def _weight(self, weight: Weight, layer: str, rng: np.random.Generator) -> str:
-        if weight not in self.weights:
-            name = self.weights[weight] = f"{layer}.{weight.suffix}"
-            (self.params if weight.trainable else self.state)[name] = weight.initial(rng)
-        return self.weights[weight]
-
-
-def _in_order(ends: Sequence[Symbol]) -> list[Symbol]:
-    """Return the symbols that lead to the ends, sources first, without recursion."""
-    order: dict[Symbol, None] = {}
-    stack = [(end, False) for end in reversed(ends)]
-    while stack:
-        symbol, ready = stack.pop()
-        if symbol in order:
-            continue
-        if ready:
-            order[symbol] = None
-            continue
-        stack.append((symbol, True))
-        before = [s for s in symbol.sources if isinstance(s, Symbol)]
-        stack += [(s, False) for s in reversed(before) if s not in order]
-    return list(order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from faltung.ops.axes import Concat as Concat
+from faltung.ops.axes import Transpose as Transpose
 from faltung.ops.conv import Conv as Conv
 from faltung.ops.conv_transpose import ConvTranspose as ConvTranspose
 from faltung.ops.dense import Gemm as Gemm
@@ -23,10 +25,8 @@ from faltung.ops.pool import AveragePool as AveragePool
 from faltung.ops.pool import GlobalAveragePool as GlobalAveragePool
 from faltung.ops.pool import GlobalMaxPool as GlobalMaxPool
 from faltung.ops.pool import MaxPool as MaxPool
-from faltung.ops.shape import Concat as Concat
 from faltung.ops.shape import Flatten as Flatten
 from faltung.ops.shape import Reshape as Reshape
-from faltung.ops.shape import Transpose as Transpose
 from faltung.ops.softmax import LogSoftmax as LogSoftmax
 from faltung.ops.softmax import Softmax as Softmax
 
