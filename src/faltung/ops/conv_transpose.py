@@ -27,6 +27,7 @@ from faltung.ops.operator import (
     integers,
     point,
 )
+from faltung.ops.pad import Pad
 from faltung.ops.windowed import (
     axis_spans,
     bias_gradient,
@@ -134,15 +135,30 @@ class ConvTranspose(AbstractOperator):
         connections = window.batch * window.connections()
         return Cost(window.macs, connections, connections)
 
+    def to_onnx(
+        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
+    ) -> tuple[OnnxNode, ...]:
+        """Write a ConvTranspose; outputs that negative padding adds come from zeros around x."""
+        axes = self.window(in_shapes[0], in_shapes[1]).axes
+        zeros = tuple((_steps(a.pad_lo, a), _steps(a.pad_hi, a)) for a in axes)
+        attributes = self.onnx_attributes(in_shapes)
+        if not any(map(any, zeros)):
+            return (OnnxNode("ConvTranspose", inputs, outputs, attributes),)
+        padded = f"{outputs[0]}.padded"
+        nodes = Pad(((0, 0), (0, 0), *zeros)).to_onnx(inputs[:1], (padded,), in_shapes[:1])
+        return *nodes, OnnxNode("ConvTranspose", (padded, *inputs[1:]), outputs, attributes)
+
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
-        """Return all of the geometry, explicit."""
+        """Return all of the geometry, explicit; what `to_onnx` puts around x is cropped again."""
         window = self.window(in_shapes[0], in_shapes[1])
         axes = window.axes
+        lo = tuple(a.pad_lo + a.stride * _steps(a.pad_lo, a) for a in axes)
+        hi = tuple(a.pad_hi + a.stride * _steps(a.pad_hi, a) for a in axes)
         return {
             "kernel_shape": tuple(a.kernel for a in axes),
             "strides": tuple(a.stride for a in axes),
             "dilations": tuple(a.dilation for a in axes),
-            "pads": tuple(a.pad_lo for a in axes) + tuple(a.pad_hi for a in axes),
+            "pads": lo + hi,
             "output_padding": tuple(a.output_padding for a in axes),
             "group": self.groups,
         }
@@ -176,6 +192,11 @@ class ConvTranspose(AbstractOperator):
             Example(cls(stride=2, dilation=2, groups=2), ((1, 4, 3), (4, 3, 3), (6,))),
             Example(cls(stride=2, padding=1), ((1, 1, 2, 3, 2), (1, 2, 3, 2, 3))),
         ]
+
+
+def _steps(pad: int, axis: AxisTransposed) -> int:
+    """How many more inputs a negative padding asks for."""
+    return max(-(pad // axis.stride), 0)
 
 
 def ascending(taps: range) -> range:

@@ -217,6 +217,10 @@ class Pad(AbstractOperator):
         value = node.constant(2, "constant_value")
         modes = {theirs: ours for ours, theirs in ONNX_MODES.items()}
         mode = modes.get(node.text("mode", "constant"), node.text("mode", "constant"))
+        if mode in ("reflect", "circular") and any(min(p) < 0 < max(p) for p in pads):
+            rule = "ONNX does not say whether an axis is cropped or padded first"
+            cure = "Write two Pad nodes"
+            raise GeometryError(message("Pad", rule, {"pads": pads}, cure))
         return cls(pads, mode, float(value) if value is not None else 0.0), node.inputs[:1]
 
     @classmethod
