@@ -49,6 +49,9 @@ def _check_text(model: onnx.ModelProto) -> None:
 
 def _texts(proto: Any) -> Iterator[str | bytes]:
     """Walk all text of a message; protobuf hands over as bytes what is not UTF-8."""
+    if isinstance(proto, onnx.TensorProto):  # its fields would copy the values
+        yield proto.name
+        return
     for field, value in proto.ListFields():
         if field.type == field.TYPE_STRING:
             yield from (value,) if isinstance(value, (str, bytes)) else value

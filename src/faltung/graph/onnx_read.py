@@ -81,8 +81,8 @@ def from_model(model: onnx.ModelProto) -> Graph:
         Where an operator refuses its attributes, or its inputs' shapes.
     """
     graph = _Reader(accepted(model)).graph()
-    if all(isinstance(n, int) for value in graph.inputs for n in value.shape[1:]):
-        graph.shapes()
+    if all(isinstance(n, int) for value in graph.inputs for n in value.shape):
+        graph.shapes()  # an open size may yet be one that fits
     return graph
 
 
@@ -120,9 +120,8 @@ class _Reader:
     def _read_constants(self) -> None:
         for proto in self.model.graph.node:
             if proto.op_type == "Constant":
-                (name,) = proto.output
-                self.arrays[name] = _constant(proto)
-                self.fixed.add(name)
+                self.arrays[proto.output[0]] = _constant(proto)
+                self.fixed.add(proto.output[0])
 
     def _nodes(self) -> Iterable[Node]:
         taken: set[str] = set()
@@ -136,7 +135,7 @@ class _Reader:
         """Return the node's name; conv1, conv2 for those that have none or share theirs."""
         if proto.name and proto.name not in taken:
             return proto.name
-        count, stem = 1, proto.name or proto.op_type.lower()
+        count, stem = (2, f"{proto.name}.") if proto.name else (1, proto.op_type.lower())
         while f"{stem}{count}" in taken or f"{stem}{count}" in self.node_names:
             count += 1
         return f"{stem}{count}"
@@ -216,14 +215,14 @@ _CONSTANTS: dict[str, Any] = {
 
 def _constant(proto: onnx.NodeProto) -> Array:
     subject = f"constant {proto.output[0]!r}"
-    (attribute,) = proto.attribute
-    if attribute.name == "value":
+    named = {a.name: a for a in proto.attribute}
+    if len(named) != 1 or not named.keys() <= {"value", *_CONSTANTS}:
+        rule = "it must have one value, of numbers"
+        raise ModelFileError(message(subject, rule, {"attributes": sorted(named)}))
+    ((name, attribute),) = named.items()
+    if name == "value":
         return to_array(attribute.t, subject)
-    if attribute.name not in _CONSTANTS:
-        values = {"attribute": attribute.name}
-        raise ModelFileError(message(subject, "only numbers are supported", values))
-    value = onnx.helper.get_attribute_value(attribute)
-    return np.array(value, dtype=_CONSTANTS[attribute.name])
+    return np.array(onnx.helper.get_attribute_value(attribute), dtype=_CONSTANTS[name])
 
 
 def _attribute(proto: onnx.AttributeProto, subject: str) -> Attribute:
@@ -248,4 +247,5 @@ def _exact(proto: onnx.AttributeProto) -> float:
         written = float(proto.doc_string)
     except ValueError:
         return shortest(proto.f)
-    return written if np.float32(written) == np.float32(proto.f) else shortest(proto.f)
+    same = shortest(written) == shortest(proto.f)
+    return written if same else shortest(proto.f)

@@ -70,13 +70,14 @@ def to_array(tensor: onnx.TensorProto, subject: str) -> Array:
         cure = "Save the model as one file"
         raise ModelFileError(message(subject, rule, {}, cure))
     try:
-        array = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        values = {"dims": list(tensor.dims)}
-        raise ModelFileError(
-            message(subject, "its values do not fill its shape", values)
-        ) from error
-    return np.ascontiguousarray(array, dtype=to).reshape(array.shape)
+        # A negative size would be NumPy's "what is left".
+        array = None if any(n < 0 for n in tensor.dims) else numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError, MemoryError):
+        array = None
+    if array is None:
+        values = {"shape": list(tensor.dims)}
+        raise ModelFileError(message(subject, "its values must fill its shape", values))
+    return array.astype(to, copy=False)
 
 
 def to_tensor(name: str, array: Array) -> onnx.TensorProto:
@@ -102,4 +103,5 @@ def shortest(value: float) -> float:
     >>> shortest(9.999999747378752e-06)
     1e-05
     """
-    return float(str(np.float32(value)))
+    with np.errstate(over="ignore"):
+        return float(str(np.float32(value)))

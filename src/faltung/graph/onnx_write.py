@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import onnx
+from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 from onnx import helper
 
 from faltung.atomic import write_bytes
@@ -20,6 +21,9 @@ from faltung.version import __version__
 
 OPSET: Final = 17
 """The operator set that is written unless a node needs a newer one."""
+
+LARGEST_FILE: Final = 2**31
+"""What protobuf can hold in one message."""
 
 
 def save(graph: Graph, path: str | Path) -> Path:
@@ -64,22 +68,26 @@ def to_model(graph: Graph) -> onnx.ModelProto:
 
 
 def _checked(model: onnx.ModelProto) -> bytes:
-    """Return the bytes of a model that ONNX's checker accepts."""
+    """Return the bytes of a model, once ONNX's checker accepts them."""
     try:
         data: bytes = model.SerializeToString(deterministic=True)
         onnx.checker.check_model(data, full_check=True)
     except (
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
-        ValueError,  # protobuf's: over 2 GiB
+        EncodeError,
+        ValueError,
     ) as error:
         cause = " ".join(str(error).split())
-        raise GraphError(message("save", f"ONNX does not accept the graph: {cause}")) from error
+        raise GraphError(
+            message("save", "ONNX does not accept the graph", {"cause": cause})
+        ) from error
     return data
 
 
 def _written(graph: Graph) -> onnx.ModelProto:
     _check_text(graph)
+    _check_size(graph)
     dtype = _one_dtype(graph)
     shapes = graph.shapes()
     writer = _Writer(graph, dtype)
@@ -108,9 +116,15 @@ class _Writer:
 
     def add(self, node: Node, in_shapes: list[Shape]) -> None:
         """Write one node of the graph; the last of its ONNX nodes has its name."""
-        parts = node.operator.to_onnx(node.inputs, node.outputs, in_shapes)
-        made = [*(name for part in parts for name in (*part.constants, *part.outputs))]
-        renamed = {n: _free(n, self.values) for n in made if n not in node.outputs}
+        # Stand-ins, so that what an operator calls its own values cannot be one of its inputs.
+        inputs = {f"@{i}": name for i, name in enumerate(node.inputs)}
+        outputs = {f"={i}": name for i, name in enumerate(node.outputs)}
+        parts = node.operator.to_onnx(tuple(inputs), tuple(outputs), in_shapes)
+        renamed = {**inputs, **outputs}
+        for name in (name for part in parts for name in (*part.constants, *part.outputs)):
+            if name not in renamed:
+                stem, dot, end = name.partition(".")
+                renamed[name] = _free(f"{outputs.get(stem, stem)}{dot}{end}", self.values)
         for part in parts:
             name = node.name
             if part is not parts[-1]:
@@ -195,6 +209,13 @@ def _one_dtype(graph: Graph) -> str:
         cure = "Use graph.astype(numpy.float32)"
         raise GraphError(message("save", rule, values, cure))
     return dtype
+
+
+def _check_size(graph: Graph) -> None:
+    size = sum(a.nbytes for arrays in (graph.params, graph.state) for a in arrays.values())
+    if size >= LARGEST_FILE:
+        rule = "one ONNX file holds less than 2 GiB"
+        raise GraphError(message("save", rule, {"bytes": size}))
 
 
 def _check_text(graph: Graph) -> None:
