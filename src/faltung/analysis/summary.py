@@ -11,6 +11,7 @@ from faltung.analysis.receptive_field import Field, receptive_fields
 from faltung.graph import Graph, Node
 from faltung.graph.shapes import Shapes
 from faltung.ops.operator import Cost, Everything, Shape
+from faltung.report import AbstractReport, Table
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class LayerSummary:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """All layers, and their totals. Prints as a plain table; notebooks show it as HTML."""
+class Summary(AbstractReport):
+    """All layers, and their totals."""
 
     input_shape: Shape
     layers: tuple[LayerSummary, ...]
@@ -93,31 +94,9 @@ class Summary:
             "layers": [_as_dict(layer) for layer in self.layers],
         }
 
-    def __str__(self) -> str:
-        table = [self.header(), *self.rows(), self.totals()]
-        widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-        left = {0, 1, 2}
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i in left else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in table
-        ]
-        rule = "-" * max(len(line) for line in lines)
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        def row(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-        body = "".join(row(cells, "td") for cells in self.rows())
-        ends = row(self.header(), "th"), row(self.totals(), "th")
-        return (
-            f"<table><thead>{ends[0]}</thead><tbody>{body}</tbody><tfoot>{ends[1]}</tfoot></table>"
-        )
+    def blocks(self) -> list[Table]:
+        """Return the one table."""
+        return [Table(self.header(), self.rows(), self.totals(), left=(0, 1, 2))]
 
 
 def sees(fields: Sequence[Field]) -> str:
