@@ -56,15 +56,24 @@ __all__ = [
 ]
 
 
+# Names whose modules read files, train or draw: name -> module, or module:name.
+_LAZY = {
+    "Dataset": "faltung.datasets:Dataset",
+    "datasets": "faltung.datasets",
+    "training": "faltung.training",
+    "zoo": "faltung.zoo",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import what reads files and trains when it is first asked for (PEP 562)."""
+    """Import a lazy name when it is first asked for (PEP 562)."""
     from importlib import import_module
 
-    if name in ("datasets", "training", "zoo"):
-        return import_module(f"faltung.{name}")
-    if name == "Dataset":
-        return import_module("faltung.datasets").Dataset
-    raise AttributeError(f"module 'faltung' has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'faltung' has no attribute {name!r}")
+    module, _, attribute = _LAZY[name].partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found
 
 
 def __dir__() -> list[str]:
