@@ -5,8 +5,9 @@
     y[n, co, oy, ox] = b[co] + Σ_ci Σ_ky Σ_kx w[co, ci, ky, kx] · x[n, ci, iy, ix]
     iy = oy·stride + ky·dilation − pad_lo,   x = 0 outside
 
-`conv_loops` is this formula; `conv_strided` pads, takes a view of all windows and sums it. The
-two share nothing but the formula, and a test holds them to each other.
+`conv_loops` is this formula, with ``oyx`` for ``(oy, ox)`` and so on, so that it holds for one to
+three axes; `conv_strided` pads, takes a view of all windows and sums it. The two share the number
+of outputs and nothing else, and a test holds them to each other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from faltung.errors import GeometryError, message
 from faltung.reference.arrays import Array, Ints, Pads, as_float, ieee, padded
 from faltung.reference.window import Window, inside
 
-_SPACE = "xyz"  # einsum's letters for output positions and, below, for kernel entries
+# The letters that einsum gives to output positions and to kernel entries.
+_SPACE = "xyz"
 _TAPS = "pqr"
 
 
@@ -33,7 +35,7 @@ def conv_loops(
     dilation: Ints | None = None,
     groups: int = 1,
 ) -> Array:
-    """Cross-correlation by seven loops, one product at a time.
+    """Cross-correlation by loops (on images seven), one product at a time.
 
     Parameters
     ----------

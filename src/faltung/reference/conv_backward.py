@@ -3,9 +3,11 @@
 With ``L`` the loss and ``dout = ∂L/∂y``, every product ``w·x`` that went into ``y`` hands ``dout``
 back to its two factors::
 
-    dx[n, ci, iy, ix]  = Σ_co Σ_(oy, ky that meet on iy) ... w[co, ci, ky, kx] · dout[n, co, oy, ox]
-    dw[co, ci, ky, kx] = Σ_n  Σ_oy Σ_ox x[n, ci, iy, ix] · dout[n, co, oy, ox]
-    db[co]             = Σ_n  Σ_oy Σ_ox dout[n, co, oy, ox]
+    dx[n, ci, iy, ix]  = Σ_co Σ_ky Σ_kx  w[co, ci, ky, kx] · dout[n, co, oy, ox]
+    dw[co, ci, ky, kx] = Σ_n  Σ_oy Σ_ox  x[n, ci, iy, ix] · dout[n, co, oy, ox]
+    db[co]             = Σ_n  Σ_oy Σ_ox  dout[n, co, oy, ox]
+
+with ``iy = oy·stride + ky·dilation − pad_lo`` throughout: of ``dx``'s sum, those ``oy`` that exist.
 
 ``dx`` is the forward map transposed: zeros between the entries of ``dout``, then a full
 correlation with the flipped kernel. Inputs that no window reaches get 0.
