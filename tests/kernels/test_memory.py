@@ -1,13 +1,15 @@
-"""A large image needs little more than its result: columns come in blocks."""
+"""A large image needs little more than its result: columns come in blocks, in reused memory."""
 
 from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from faltung.geometry import ConvWindow, PoolWindow
+from faltung.kernels import blocks
 from faltung.ops import dispatch
 
 SIDE = 1024
@@ -39,3 +41,33 @@ def test_pooling_allocates_a_few_images() -> None:
     assert peak_in_images(lambda: dispatch.max_pool_dx(window, IMAGE, IMAGE)) < 6
     assert peak_in_images(lambda: dispatch.avg_pool(window, IMAGE)) < 5
     assert peak_in_images(lambda: dispatch.avg_pool_dx(window, IMAGE)) < 5
+
+
+def test_a_second_call_takes_its_columns_from_the_first() -> None:
+    w = np.ones((1, 1, 5, 5), np.float32)
+    window = ConvWindow.of(IMAGE.shape, w.shape)
+    dispatch.conv(window, IMAGE, w)
+    assert peak_in_images(lambda: dispatch.conv(window, IMAGE, w)) < 1.05
+
+
+def test_scratch_is_reused_by_name_and_never_larger_than_a_block() -> None:
+    one = blocks.scratch("test", (2, 3), np.dtype(np.float32))
+    again = blocks.scratch("test", (4,), np.dtype(np.float64))
+    other = blocks.scratch("test other", (4,), np.dtype(np.float64))
+    large = blocks.scratch("test", (blocks.BLOCK_BYTES,), np.dtype(np.float32))
+    assert (one.shape, one.dtype) == ((2, 3), np.float32)
+    assert np.shares_memory(one, again)
+    assert not np.shares_memory(one, other)
+    assert not np.shares_memory(one, large)
+
+
+def test_threads_do_not_share_working_memory() -> None:
+    rng = np.random.default_rng(0)
+    window = ConvWindow.of((8, 3, 20, 20), (4, 3, 3, 3), padding=1)
+    w = rng.integers(-9, 9, window.w_shape).astype(np.float32)
+    batches = [rng.integers(-9, 9, window.x_shape).astype(np.float32) for _ in range(24)]
+    one_by_one = [dispatch.conv(window, x, w) for x in batches]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda x: dispatch.conv(window, x, w), batches))
+    for a, b in zip(one_by_one, together, strict=True):
+        np.testing.assert_array_equal(a, b)

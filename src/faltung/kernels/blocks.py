@@ -6,6 +6,7 @@ geometry is always summed in the same order.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from math import prod
@@ -24,6 +25,27 @@ Index = tuple[slice | EllipsisType, ...]
 
 BLOCK_BYTES = 4 << 20
 """What one block's working buffer may take: it stays in the last-level cache of most machines."""
+
+
+class _Scratch(threading.local):
+    """Buffers that a thread's calls take in turn: touching fresh pages costs more than the copy."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[str, Array] = {}
+
+
+_SCRATCH = _Scratch()
+
+
+def scratch(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """Working memory, its content left from before; the next call by this name takes it back."""
+    bytes_needed = prod(shape) * dtype.itemsize
+    if bytes_needed > BLOCK_BYTES:
+        return np.empty(shape, dtype)
+    buffer = _SCRATCH.buffers.setdefault(name, np.empty(0, np.uint8))
+    if buffer.nbytes < bytes_needed:
+        buffer = _SCRATCH.buffers[name] = np.empty(BLOCK_BYTES, np.uint8)
+    return buffer[:bytes_needed].view(dtype).reshape(shape)
 
 
 def image_blocks(batch: int, bytes_per_image: int) -> Iterator[slice]:
@@ -69,14 +91,18 @@ def last_axes(slices: Iterable[slice]) -> Index:
 
 
 def cut(x: Array, spans: Sequence[Interval]) -> Array:
-    """Give ``x[..., spans]``, with zeros where a span leaves `x`; a view where none does."""
+    """Give ``x[..., spans]``, with zeros where a span leaves `x`.
+
+    A view where none does, else working memory that the next call takes back.
+    """
     lead = x.shape[: x.ndim - len(spans)]
     kept = [span.clip(0, n) for span, n in zip(spans, x.shape[len(lead) :], strict=True)]
     inside = x[last_axes(slice(*span) for span in kept)]
     shape = (*lead, *(span.size for span in spans))
     if inside.shape == shape:
         return inside
-    part = np.zeros(shape, x.dtype)
+    part = scratch("cut", shape, x.dtype)
+    part.fill(0)
     here = (span.shift(-whole.lo) for span, whole in zip(kept, spans, strict=True))
     part[last_axes(slice(*span) for span in here)] = inside
     return part

@@ -29,6 +29,7 @@ from faltung.kernels.blocks import (
     last_axes,
     output_boxes,
     run_of,
+    scratch,
     tap_slices,
 )
 
@@ -40,10 +41,9 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
     outs = y.reshape(window.batch, groups, group_out, prod(window.out_space))
     weights = w.reshape(groups, group_out, window.reduction)
     bias = None if b is None else b.reshape(groups, group_out, 1)
-    buffer = _column_buffer(window, x.dtype)
     for images, box in _blocks(window, x.dtype):
         part = outs[images, ..., run_of(box, window.out_space)]
-        np.matmul(weights, _columns(window, x[images], box, buffer), out=part)
+        np.matmul(weights, _columns(window, x[images], box), out=part)
         if bias is not None:
             part += bias
     return y
@@ -55,11 +55,10 @@ def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
     dx = np.zeros(window.x_shape, dout.dtype)
     douts = dout.reshape(window.batch, groups, group_out, prod(window.out_space))
     weights = w.reshape(groups, group_out, window.reduction).swapaxes(1, 2)
-    buffer = _column_buffer(window, dout.dtype)
     for images, box in _blocks(window, dout.dtype):
         part = douts[images, ..., run_of(box, window.out_space)]
         shape = (len(part), groups, window.reduction, part.shape[-1])
-        dcols = np.matmul(weights, part, out=buffer[: prod(shape)].reshape(shape))
+        dcols = np.matmul(weights, part, out=scratch("columns", shape, dout.dtype))
         _add_columns(window, dcols, dx[images], box)
     return dx
 
@@ -90,9 +89,8 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
     groups, group_out = window.groups, window.group_out
     dw = np.zeros((groups, group_out, window.reduction), np.float64)
     douts = dout.reshape(window.batch, groups, group_out, prod(window.out_space))
-    buffer = _column_buffer(window, x.dtype)
     for images, box in _blocks(window, x.dtype):
-        cols = _columns(window, x[images], box, buffer, batch_last=True)
+        cols = _columns(window, x[images], box, batch_last=True)
         part = douts[images, ..., run_of(box, window.out_space)].transpose(1, 2, 0, 3)
         dw += part.reshape(groups, group_out, cols.shape[-1]) @ cols.swapaxes(1, 2)
     return dw.astype(x.dtype).reshape(window.w_shape)
@@ -106,19 +104,7 @@ def _blocks(window: ConvWindow, dtype: np.dtype) -> Iterator[tuple[slice, Box]]:
             yield images, box
 
 
-def _column_buffer(window: ConvWindow, dtype: np.dtype) -> Array:
-    """One buffer for the columns of every block: fresh pages cost more than the copy into them."""
-    column = window.in_channels * prod(window.kernel)
-    sizes = (
-        (images.stop - images.start) * prod(span.size for span in box)
-        for images, box in _blocks(window, dtype)
-    )
-    return np.empty(column * next(sizes, 0), dtype)
-
-
-def _columns(
-    window: ConvWindow, x: Array, box: Box, buffer: Array, batch_last: bool = False
-) -> Array:
+def _columns(window: ConvWindow, x: Array, box: Box, batch_last: bool = False) -> Array:
     """What the outputs of a box read: (images, groups, C/groups·taps, positions).
 
     With `batch_last` it is (groups, C/groups·taps, images·positions), which sums over the batch.
@@ -130,7 +116,7 @@ def _columns(
         view = view.transpose(*range(1, 2 + rank), 0, *range(2 + rank, 2 + 2 * rank))
     cols = view
     if not view.flags.c_contiguous:  # a 1×1 convolution may read its input as it is
-        cols = buffer[: view.size].reshape(view.shape)
+        cols = scratch("columns", view.shape, view.dtype)
         np.copyto(cols, view)
     positions = prod(span.size for span in box)
     if batch_last:
