@@ -44,7 +44,7 @@ def scratch(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
         return np.empty(shape, dtype)
     buffer = _SCRATCH.buffers.setdefault(name, np.empty(0, np.uint8))
     if buffer.nbytes < bytes_needed:
-        buffer = _SCRATCH.buffers[name] = np.empty(BLOCK_BYTES, np.uint8)
+        buffer = _SCRATCH.buffers[name] = np.empty(bytes_needed, np.uint8)
     return buffer[:bytes_needed].view(dtype).reshape(shape)
 
 
