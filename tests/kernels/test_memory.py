@@ -52,7 +52,7 @@ def test_a_second_call_takes_its_columns_from_the_first() -> None:
 
 def test_scratch_is_reused_by_name_and_never_larger_than_a_block() -> None:
     one = blocks.scratch("test", (2, 3), np.dtype(np.float32))
-    again = blocks.scratch("test", (4,), np.dtype(np.float64))
+    again = blocks.scratch("test", (3,), np.dtype(np.float64))
     other = blocks.scratch("test other", (4,), np.dtype(np.float64))
     large = blocks.scratch("test", (blocks.BLOCK_BYTES,), np.dtype(np.float32))
     assert (one.shape, one.dtype) == ((2, 3), np.float32)
