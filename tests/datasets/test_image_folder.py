@@ -157,11 +157,14 @@ def test_jpeg_is_read(tmp_path: Path) -> None:
     assert (images[1] == 128).all()
 
 
-def test_another_size_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "size"), [(GREY.T, "4x5"), (GREY[:, 1:], "4x4"), (GREY[1:], "5x3")]
+)
+def test_another_size_is_named(tmp_path: Path, other: NDArray[np.uint8], size: str) -> None:
     save(tmp_path / "a" / "1.png", GREY)
     save(tmp_path / "a" / "2.png", GREY)
-    save(tmp_path / "b" / "3.png", GREY.T)
-    text = r"3\.png: all images must have one size, 1\.png has 5x4, got size=4x5"
+    save(tmp_path / "b" / "3.png", other)
+    text = rf"3\.png: all images must have one size, 1\.png has 5x4, got size={size}"
     with pytest.raises(DatasetError, match=text):
         load(tmp_path)
 
