@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from faltung.errors import TrainingError, message
-from faltung.graph.evaluate import Evaluation, evaluate
+from faltung.graph.evaluate import evaluate
 from faltung.graph.graph import Graph, Node
 from faltung.ops.operator import Key
 from faltung.training.state import Array, TrainState
@@ -23,8 +23,8 @@ def loss_error(
     for node in graph.nodes:
         if not all(map(_is_finite, (done.values[name] for name in node.outputs))):
             place = f"first not finite in layer {node.name!r} ({node.operator.subject})"
-            return _error(run, f"{place}{_because(node, done, run)}", {"loss": loss, "lr": lr})
-    return _error(run, "every value of the network is finite", {"loss": loss, "lr": lr})
+            return _error(run, f"{place}{_because(node, run)}", loss, lr)
+    return _error(run, "the loss is not finite, though every layer's output is", loss, lr)
 
 
 def gradient_error(
@@ -38,10 +38,10 @@ def gradient_error(
     name = next(name for name in node.inputs if name in bad)
     place = f"layer {node.name!r} ({node.operator.subject})"
     rule = f"the gradient of {name} in {place} is not finite"
-    return _error(run, rule, {"loss": loss, "lr": lr})
+    return _error(run, rule, loss, lr)
 
 
-def _because(node: Node, done: Evaluation, run: TrainState) -> str:
+def _because(node: Node, run: TrainState) -> str:
     """Name the parameters of the layer that are to blame."""
     arrays = {**run.params, **run.state}
     bad = [name for name in node.inputs if name in arrays and not _is_finite(arrays[name])]
@@ -52,6 +52,6 @@ def _is_finite(values: Array) -> bool:
     return bool(np.isfinite(values).all())
 
 
-def _error(run: TrainState, rule: str, values: Mapping[str, object]) -> TrainingError:
-    cure = "Use a smaller learning rate"
+def _error(run: TrainState, rule: str, loss: float, lr: float) -> TrainingError:
+    values, cure = {"loss": f"{loss:.4g}", "lr": f"{lr:.4g}"}, "Use a smaller learning rate"
     return TrainingError(message(f"training step {run.step + 1}", rule, values, cure))

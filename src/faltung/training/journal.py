@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from faltung.datasets import Dataset
 from faltung.errors import CheckpointError, StorageError, message
 from faltung.graph.graph import Graph
-from faltung.training import checkpoint
+from faltung.training import checkpoint, record
 from faltung.training.environment import JSON, differences
 from faltung.training.listener import Listener
 from faltung.training.progress import Progress
 from faltung.training.run import Run
-from faltung.training.state import Array
 
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.jsonl"
@@ -66,8 +62,8 @@ def restore(folder: Path, run: Run, listener: Listener) -> None:
     other: Any = meta["environment"]
     if changed := differences(other):
         listener.note(f"bits may differ from a run never stopped: {'; '.join(changed)}")
-    record: Any = meta["progress"]
-    run.train_state, run.progress = train_state, Progress.from_json(record)
+    counters: Any = meta["progress"]
+    run.train_state, run.progress = train_state, Progress.from_json(counters)
 
 
 def clear(folder: Path, listener: Listener) -> None:
@@ -91,12 +87,12 @@ def _meta(run: Run) -> dict[str, JSON]:
 
 
 def identity(run: Run) -> dict[str, JSON]:
-    """Digests of what, beside the recipe, decides a run."""
+    """Digests of what, beside the recipe, decides a run; each is named as one that differs."""
     return {
-        "network": structure_digest(run.graph),
-        "first weights": _arrays_digest({**run.graph.params, **run.graph.state}),
-        "training images": data_digest(run.images),
-        "validation images": "" if run.held_out is None else data_digest(run.held_out),
+        "another network": structure_digest(run.graph),
+        "other first weights": record.digest("", {**run.graph.params, **run.graph.state}),
+        "other training images": data_digest(run.images),
+        "other validation images": "" if run.held_out is None else data_digest(run.held_out),
     }
 
 
@@ -105,8 +101,9 @@ def _check_same_run(path: Path, run: Run, meta: Mapping[str, Any]) -> None:
     if missing:
         rule = f"not that of a training run, its record has no {', '.join(sorted(missing))}"
         raise CheckpointError(message(f"checkpoint {path}", rule))
-    other = [f"the {word}" for word, now in identity(run).items() if meta["identity"][word] != now]
-    changed = run.recipe.differences(meta["recipe"]) + [f"{word} differ" for word in other]
+    then = meta["identity"]
+    changed = run.recipe.differences(meta["recipe"])
+    changed += [other for other, digest in identity(run).items() if then.get(other) != digest]
     if changed:
         cure = "Repeat the settings it was started with, or choose another folder"
         rule = f"belongs to another run: {'; '.join(changed)}"
@@ -114,22 +111,12 @@ def _check_same_run(path: Path, run: Run, meta: Mapping[str, Any]) -> None:
 
 
 def structure_digest(graph: Graph) -> str:
-    """Digest of a network without its numbers: inputs, operators, wiring, shapes."""
+    """Digest of a network without its numbers: inputs, operators, wiring."""
     nodes = [[n.name, repr(n.operator), n.inputs, n.outputs] for n in graph.nodes]
     inputs = [[v.name, v.shape, v.dtype] for v in graph.inputs]
-    text = json.dumps([inputs, nodes, graph.outputs])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return record.digest(json.dumps([inputs, nodes, graph.outputs]), {})
 
 
 def data_digest(data: Dataset) -> str:
     """Digest of images, labels and class names, in their order."""
-    arrays = _arrays_digest({"images": data.images, "labels": data.labels})
-    return hashlib.sha256(json.dumps([arrays, data.classes]).encode()).hexdigest()
-
-
-def _arrays_digest(arrays: Mapping[str, Array]) -> str:
-    digest = hashlib.sha256()
-    for name, values in sorted(arrays.items()):
-        digest.update(json.dumps([name, values.dtype.name, values.shape]).encode())
-        digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
+    return record.digest(json.dumps(data.classes), {"images": data.images, "labels": data.labels})

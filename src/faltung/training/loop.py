@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faltung.datasets import Dataset
+from faltung.errors import TrainingError, message
 from faltung.graph.graph import Graph
 from faltung.training import journal
 from faltung.training.batches import batches
@@ -92,12 +93,25 @@ def train(
     DatasetError
         A class without images, or a test part of something else [fit F4, F5, F6].
     TrainingError
-        A loss or a gradient that is not finite; the message names the step and the layer.
+        A loss or a gradient that is not finite; the message names the step and the layer. To
+        resume without a folder [train T1].
     CheckpointError
         The checkpoint to go on from is that of another run; the message says what differs.
     StorageError
         The folder cannot be written.
+
+    Examples
+    --------
+    >>> from faltung.datasets import load_pair, zero_one
+    >>> from faltung.training.start import start_new
+    >>> digits, held_back = (zero_one(part) for part in load_pair("sample"))
+    >>> network = start_new("zero-one", digits)
+    >>> train(network, digits, held_back, recipe=Recipe(epochs=2, batch=32)).test.accuracy > 0.95
+    True
     """
+    if resume and out is None:
+        rule, cure = "there is nothing to resume without a folder", "Pass out="
+        raise TrainingError(message("train", rule, None, cure, "train T1"))
     recipe, listener = recipe or Recipe(), listener or Silent()
     check_fit(graph, train_set)
     check_training(train_set, test_set)

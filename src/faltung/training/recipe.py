@@ -61,7 +61,7 @@ class Recipe:
 
     Examples
     --------
-    >>> Recipe(epochs=2, optimiser="sgd", lr=0.1).schedule_of().lr(0, 100)
+    >>> round(Recipe(optimiser="sgd", lr=0.1).schedule_of().lr(0, 100), 6)
     0.004
     """
 

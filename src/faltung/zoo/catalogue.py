@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from faltung.errors import FaltungError, GraphError, message
+from faltung.errors import GraphError, message
 from faltung.graph.graph import Graph
 from faltung.graph.layers import AbstractLayer, Chain, Normalize
 from faltung.graph.layers import build as build_graph
@@ -57,7 +57,7 @@ def build(
     Raises
     ------
     GraphError
-        An unknown name, or images that the network cannot take [zoo Z1, Z2, Z3].
+        An unknown name, or images that the network cannot take [zoo Z1 to Z6].
 
     Examples
     --------
@@ -73,12 +73,10 @@ def build(
         rule, values = "classes must be at least 1", {"classes": classes}
         raise GraphError(message(f"zoo {name}", rule, values, "", "zoo Z2"))
     first = Normalize(_numbers(mean, "mean", shape), _numbers(std, "std", shape))
-    try:
-        network = Chain(first, NETWORKS[name](shape, classes))
-        return build_graph(network, shape, seed=seed, metadata={"network": name})
-    except FaltungError as error:
-        error.add_note(f"in network {name!r} for {classes} classes of images {shape}")
-        raise
+    network = Chain(first, NETWORKS[name](shape, classes))
+    graph = build_graph(network, shape, seed=seed, metadata={"network": name})
+    check_nothing_is_empty(name, graph, shape)
+    return graph
 
 
 def checked_shape(name: str, in_shape: Sequence[int]) -> ImageShape:
@@ -88,6 +86,16 @@ def checked_shape(name: str, in_shape: Sequence[int]) -> ImageShape:
         raise GraphError(message(f"zoo {name}", rule, values, "", "zoo Z3"))
     channels, height, width = in_shape
     return channels, height, width
+
+
+def check_nothing_is_empty(name: str, graph: Graph, shape: ImageShape) -> None:
+    """Refuse images of which pooling would leave nothing."""
+    shapes = graph.shapes()
+    for node in graph.nodes:
+        if 0 in shapes[node.outputs[0]]:
+            rule = f"the images are too small, layer {node.name!r} would have no output"
+            values, cure = {"in_shape": shape}, "Use larger images, or another network"
+            raise GraphError(message(f"zoo {name}", rule, values, cure, "zoo Z6"))
 
 
 def _numbers(

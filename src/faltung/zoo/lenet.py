@@ -7,7 +7,6 @@ weights, and ReLU stands for the scaled tanh. The convolutions and dense layers 
 
 from __future__ import annotations
 
-from faltung.errors import GraphError, message
 from faltung.graph.layers import AbstractLayer, Chain, Conv, Dense, Flatten, MaxPool, Relu
 
 
@@ -16,13 +15,9 @@ def lenet(in_shape: tuple[int, int, int], classes: int) -> AbstractLayer:
 
     The paper puts 28x28 digits into the middle of 32x32; padding the first convolution does that.
     """
-    small = min(in_shape[1:]) < 32
-    if min(in_shape[1:]) < 28:
-        rule, cure = "images must be at least 28x28", "Use the network small"
-        values = {"in_shape": in_shape}
-        raise GraphError(message("zoo lenet", rule, values, cure, "zoo Z6"))
+    first_padding = "same" if min(in_shape[1:]) < 32 else "valid"
     return Chain(
-        Conv(6, 5, padding="same" if small else "valid", name="C1"),
+        Conv(6, 5, padding=first_padding, name="C1"),
         Relu(),
         MaxPool(2, name="S2"),
         Conv(16, 5, name="C3"),
