@@ -53,11 +53,11 @@ class Transpose(AbstractOperator):
     ) -> Result:
         """Move the axes."""
         order = self._order(inputs[0].ndim)
-        return (np.ascontiguousarray(inputs[0].transpose(order)),), {}, order
+        return (np.asarray(inputs[0].transpose(order), order="C"),), {}, order
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Move the axes back."""
-        return (np.ascontiguousarray(douts[0].transpose(np.argsort(saved))),)
+        return (np.asarray(douts[0].transpose(np.argsort(saved)), order="C"),)
 
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0

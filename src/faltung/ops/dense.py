@@ -97,8 +97,8 @@ class Gemm(AbstractOperator):
         grads = [da.T if self.trans_a else da, db.T if self.trans_b else db]
         if len(saved) > 2:
             dc = summed_to(dout, saved[2].shape)
-            grads.append(dc if self.beta == 1.0 else dc * dout.dtype.type(self.beta))
-        return tuple(np.ascontiguousarray(g) for g in grads)
+            grads.append(dc if self.beta == 1.0 else np.asarray(dc * dout.dtype.type(self.beta)))
+        return tuple(np.asarray(g, order="C") for g in grads)
 
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
@@ -147,11 +147,12 @@ class Gemm(AbstractOperator):
 
     @classmethod
     def examples(cls) -> list[Example]:
-        """Return a dense layer, both transpositions, and a scaled sum."""
+        """Return a dense layer, all transpositions, and scaled sums, one with a number."""
         return [
             Example(cls(trans_b=True), ((4, 3), (5, 3), (5,))),
             Example(cls(), ((4, 3), (3, 5))),
             Example(cls(alpha=0.5, beta=2.0, trans_a=True), ((3, 4), (3, 5), (4, 1))),
+            Example(cls(beta=-1.0, trans_a=True, trans_b=True), ((3, 2), (4, 3), ())),
         ]
 
 

@@ -52,8 +52,8 @@ class AbstractElementwise(AbstractOperator):
 
     @classmethod
     def examples(cls) -> list[Example]:
-        """Return arrays of several ranks."""
-        return [Example(cls(), ((2, 3, 4, 5),)), Example(cls(), ((7,),)), Example(cls(), ((2, 0),))]
+        """Return arrays of several ranks, a number and an empty one among them."""
+        return [Example(cls(), (shape,)) for shape in ((2, 3, 4, 5), (7,), (), (2, 0))]
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,17 @@ class Relu(AbstractElementwise):
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute ``max(x, 0)``."""
-        y = np.maximum(inputs[0], 0)
+        y = np.asarray(np.maximum(inputs[0], 0))
         return (y,), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` where ``x > 0``."""
-        return (douts[0] * (saved > 0),)
+        return (np.asarray(douts[0] * (saved > 0)),)
 
 
 @dataclass(frozen=True)
 class LeakyRelu(AbstractElementwise):
-    """``y = x`` for ``x >= 0``, ``y = alpha x`` below."""
+    """``y = x`` for ``x >= 0``, ``y = alpha x`` below; the gradient at 0 is alpha's."""
 
     onnx_type: ClassVar[str] = "LeakyRelu"
     alpha: float = 0.01
@@ -106,9 +106,9 @@ class LeakyRelu(AbstractElementwise):
         return (np.where(x >= 0, x, x * x.dtype.type(self.alpha)),), {}, x
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
-        """Return ``dout`` or ``alpha dout``."""
+        """Return ``dout`` where ``x > 0``, else ``alpha dout``."""
         dout = douts[0]
-        return (np.where(saved >= 0, dout, dout * dout.dtype.type(self.alpha)),)
+        return (np.where(saved > 0, dout, dout * dout.dtype.type(self.alpha)),)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the slope."""
@@ -137,12 +137,12 @@ class Sigmoid(AbstractElementwise):
         """Compute the logistic function as ``e / (1 + e)`` or ``1 / (1 + e)``, e = exp(-|x|)."""
         x = inputs[0]
         e = np.exp(-np.abs(x))
-        y = np.where(x >= 0, 1, e) / (1 + e)
+        y = np.asarray(np.where(x >= 0, 1, e) / (1 + e))
         return (y,), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout y (1 - y)``."""
-        return (douts[0] * saved * (1 - saved),)
+        return (np.asarray(douts[0] * saved * (1 - saved)),)
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,12 @@ class Tanh(AbstractElementwise):
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute the hyperbolic tangent."""
-        y = np.tanh(inputs[0])
+        y = np.asarray(np.tanh(inputs[0]))
         return (y,), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout (1 - y**2)``."""
-        return (douts[0] * (1 - saved * saved),)
+        return (np.asarray(douts[0] * (1 - saved * saved)),)
 
 
 def _joined(a: Dim, b: Dim, shapes: Sequence[Shape], subject: str) -> Dim:
@@ -189,7 +189,7 @@ def summed_to(grad: Array, shape: tuple[int, ...]) -> Array:
     axes = tuple(range(extra)) + tuple(
         extra + axis for axis, size in enumerate(shape) if size == 1 != grad.shape[extra + axis]
     )
-    return grad.sum(axis=axes).reshape(shape) if axes else grad
+    return np.asarray(grad.sum(axis=axes)).reshape(shape) if axes else grad
 
 
 class AbstractBinary(AbstractOperator):
@@ -220,7 +220,8 @@ class AbstractBinary(AbstractOperator):
         """Return the partial gradients, summed over the axes that were repeated."""
         a, b = saved
         da, db = self.partials(a, b, douts[0])
-        return summed_to(da, a.shape), summed_to(db, b.shape)
+        # NumPy turns the arithmetic of arrays without axes into numbers.
+        return summed_to(np.asarray(da), a.shape), summed_to(np.asarray(db), b.shape)
 
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0

@@ -90,8 +90,9 @@ def _group_span(spans: Sequence[AxisSpan], new: Sequence[int], old: Sequence[int
     flat = np.zeros((1,), dtype=np.int64)
     for box, size in zip(boxes, new, strict=True):
         flat = (flat[:, None] * size + np.arange(box.start, box.stop)).ravel()
-    ends = [(int(p.min()), int(p.max()) + 1) for p in np.unravel_index(flat, tuple(old))]
-    return tuple(Interval(lo, hi) for lo, hi in ends)
+    # An axis of size 1 that was added has no old ones, which NumPy refuses.
+    positions = np.unravel_index(flat, tuple(old)) if old else ()
+    return tuple(Interval(int(p.min()), int(p.max()) + 1) for p in positions)
 
 
 class AbstractReshape(AbstractOperator):
