@@ -160,4 +160,7 @@ class Run:
         """The network with its weights: the best ones with early stopping, else the last."""
         run = self.train_state
         best = run.best or {"params": run.params, "state": run.state}
-        return self.graph.replace(params=best["params"], state=best["state"])
+        # In the graph's order, which a checkpoint does not keep: equal runs make equal files.
+        params = {name: best["params"][name] for name in self.graph.params}
+        state = {name: best["state"][name] for name in self.graph.state}
+        return self.graph.replace(params=params, state=state)
