@@ -80,6 +80,25 @@ def message(
 ) -> str:
     """One line: ``<subject>: <rule>, got <name>=<value>. <cure>. [<constraint>]``.
 
+    Parameters
+    ----------
+    subject : str
+        What the error is about: an operator, a layer, a file.
+    rule : str
+        What has to hold and does not.
+    values : mapping of str to object, optional
+        The values at fault by name.
+    cure : str
+        What to do, if one thing to do is known.
+    constraint : str
+        The id of the numbered constraint, if there is one.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> message("conv", "stride must be at least 1", {"stride": 0}, "Use stride=1", "conv C3")
     'conv: stride must be at least 1, got stride=0. Use stride=1. [conv C3]'
     """

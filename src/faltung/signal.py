@@ -95,8 +95,21 @@ def convolve(f: ArrayLike, g: ArrayLike, mode: str = "full", method: str = "auto
 def correlate(f: ArrayLike, g: ArrayLike, mode: str = "full", method: str = "auto") -> Array:
     """Cross-correlation ``(f⋆g)[x] = Σ_i f[i + x] · conj(g[i])``: `g` is not flipped.
 
-    Everything else is as in `convolve`; the first entry of ``"full"`` is the smallest ``x`` where
-    the arrays meet, ``1 - len(g)``.
+    Parameters
+    ----------
+    f, g, mode, method
+        As in `convolve`.
+
+    Returns
+    -------
+    array
+        As in `convolve`, its dtype too; the first entry of ``"full"`` is the smallest ``x`` where
+        the arrays meet, ``1 - len(g)``.
+
+    Raises
+    ------
+    GeometryError, DTypeError, IntegerRangeError
+        As `convolve`.
 
     Examples
     --------

@@ -35,7 +35,15 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary(AbstractReport):
-    """All layers, and their totals."""
+    """All layers, and their totals.
+
+    Parameters
+    ----------
+    input_shape
+        Of the first input, for a batch of one.
+    layers
+        In computing order.
+    """
 
     input_shape: Shape
     layers: tuple[LayerSummary, ...]
@@ -135,6 +143,11 @@ def summarize(graph: Graph, input_shape: Sequence[int] | None = None) -> Summary
         Any graph whose first input's sizes are known, but for the batch, which counts as one.
     input_shape
         ``(N, C, *space)`` of that input, if not the declared one.
+
+    Returns
+    -------
+    Summary
+        Prints as a table; notebooks show it as HTML.
 
     Examples
     --------

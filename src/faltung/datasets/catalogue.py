@@ -83,8 +83,23 @@ def load_pair(
 ) -> tuple[Dataset, Dataset]:
     """Training and test part; 15 % of each class is held out where there is no test part.
 
-    `Dataset.note` of both parts says so if it was. Parameters and errors as for `load`; ``seed``
-    chooses the images held out.
+    `Dataset.note` of both parts says so if it was.
+
+    Parameters
+    ----------
+    name_or_path, data_dir
+        As in `load`.
+    seed : int
+        Chooses the images held out.
+
+    Returns
+    -------
+    train, test : Dataset
+
+    Raises
+    ------
+    DatasetError
+        As `load`; also where the two parts differ in the size of their images.
     """
     source = find_source(name_or_path, data_dir)
     train = source.read("train")

@@ -84,14 +84,33 @@ class Dataset:
         return tuple(np.bincount(self.labels, minlength=len(self.classes)).tolist())
 
     def subset(self, indices: ArrayLike) -> Dataset:
-        """The images at ``indices`` (integers, or one boolean an image), copied, classes kept."""
+        """Return some of the images, copied; all classes are kept.
+
+        Parameters
+        ----------
+        indices : array_like of int or bool
+            Positions, or one boolean an image.
+        """
         chosen = np.asarray(indices)
         if chosen.size == 0:
             chosen = chosen.astype(np.int64)
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
     def with_labels(self, labels: ArrayLike, classes: Sequence[str] | None = None) -> Dataset:
-        """The same images under other labels, such as permuted or random ones."""
+        """Return the same images under other labels, such as permuted or random ones.
+
+        Parameters
+        ----------
+        labels : array_like of int, (N,)
+            Class numbers.
+        classes : sequence of str, optional
+            Other names; without them the classes keep theirs.
+
+        Raises
+        ------
+        DatasetError
+            As `Dataset`.
+        """
         names = self.classes if classes is None else tuple(classes)
         return replace(self, labels=np.asarray(labels), classes=names)
 
@@ -100,6 +119,17 @@ class Dataset:
 
         The choice depends on the labels and ``seed`` alone; both parts keep the order of the
         images. A class of two images or more gives at least one and keeps at least one.
+
+        Parameters
+        ----------
+        fraction : float
+            Between 0 and 1.
+        seed : int
+            Chooses the images.
+
+        Returns
+        -------
+        rest, held : Dataset
 
         Raises
         ------

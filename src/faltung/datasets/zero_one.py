@@ -16,6 +16,15 @@ def zero_one(digits: Dataset) -> Dataset:
     float32, because a mean of four pixels is a multiple of 1/4: the means are exact there and
     rounded in uint8. The range stays 0 to 255.
 
+    Parameters
+    ----------
+    digits : Dataset
+        Images of even height and width, the zeros and ones first among their classes.
+
+    Returns
+    -------
+    Dataset
+
     Raises
     ------
     DatasetError

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Value:
-    """An input of a graph: its name, its shape (names stand for sizes left open), its dtype."""
+    """An input of a graph.
+
+    Parameters
+    ----------
+    name
+        What it is fed under.
+    shape
+        Batch axis included; a name stands for a size that is left open.
+    dtype
+        What it is converted to.
+    """
 
     name: str
     shape: Shape
@@ -38,7 +48,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Node:
-    """One use of an operator: the names of the values that it reads and writes."""
+    """One use of an operator.
+
+    Parameters
+    ----------
+    name
+        The layer's name, in tables and messages.
+    operator
+        What is computed.
+    inputs, outputs
+        The names of the values that it reads and writes.
+    """
 
     name: str
     operator: AbstractOperator
@@ -101,7 +121,20 @@ class Graph:
         state: Mapping[str, ArrayLike] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Self:
-        """Return a graph of the same structure with other arrays or metadata."""
+        """Return a graph of the same structure with other arrays or metadata.
+
+        Parameters
+        ----------
+        params, state
+            Arrays by name, all of them, in the shapes that the graph's own have.
+        metadata
+            Text by name, in place of all that there was.
+
+        Raises
+        ------
+        GraphError
+            Where names or shapes are not the graph's.
+        """
         changes: dict[str, Mapping[str, object]] = {}
         for kind, given in (("params", params), ("state", state)):
             if given is not None:
@@ -112,13 +145,25 @@ class Graph:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def with_input_shape(self, shape: Shape | Mapping[str, Shape]) -> Self:
-        """Return the same network for inputs of another shape (batch axis included)."""
+        """Return the same network for inputs of another shape.
+
+        Parameters
+        ----------
+        shape
+            ``(N, C, *space)``, sizes or names; by input where there are several.
+        """
         shapes = named(self, shape, "shape")
         inputs = tuple(Value(v.name, tuple(shapes[v.name]), v.dtype) for v in self.inputs)
         return dataclasses.replace(self, inputs=inputs)
 
     def astype(self, dtype: DTypeLike) -> Self:
-        """Return the same network computing in another floating-point dtype."""
+        """Return the same network computing in another floating-point dtype.
+
+        Parameters
+        ----------
+        dtype
+            float32 or float64.
+        """
         to = np.dtype(dtype)
         cast = {
             kind: {
@@ -175,6 +220,11 @@ class Graph:
             Whether batch normalisation uses the batch's statistics and dropout drops.
         key
             Seeds dropout in training.
+
+        Raises
+        ------
+        GraphError
+            Where ``x`` or ``dout`` do not fit the graph's inputs and outputs.
         """
         from faltung.graph.evaluate import evaluate
         from faltung.graph.gradients import gradients
@@ -188,13 +238,37 @@ class Graph:
         return gradients(self, done, {name: np.asarray(d) for name, d in douts.items()})
 
     def shapes(self, input_shape: Shape | Mapping[str, Shape] | None = None) -> Shapes:
-        """Return the shape of every value, for the declared inputs or for others."""
+        """Return the shape of every value, for the declared inputs or for others.
+
+        Parameters
+        ----------
+        input_shape
+            As in `with_input_shape`.
+        """
         from faltung.graph.shapes import infer
 
         return infer(self if input_shape is None else self.with_input_shape(input_shape))
 
     def save(self, path: str | Path) -> Path:
-        """Write the network as an ONNX file, whole or not at all, and return its path."""
+        """Write the network as an ONNX file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file to make or replace.
+
+        Returns
+        -------
+        pathlib.Path
+            The path.
+
+        Raises
+        ------
+        GraphError
+            The network cannot be written as ONNX: sizes that are names, dtypes that are mixed.
+        StorageError
+            The file cannot be written.
+        """
         from faltung.graph.onnx import save
 
         return save(self, path)
@@ -202,6 +276,15 @@ class Graph:
 
 def load(path: str | Path) -> Graph:
     """Read a network from an ONNX file.
+
+    Parameters
+    ----------
+    path
+        A file of any producer whose operators are among ours.
+
+    Returns
+    -------
+    Graph
 
     Raises
     ------

@@ -6,7 +6,8 @@ A layer is a record of what to add; calling it on a `Symbol` returns the symbol 
     net = build(Chain(Conv(16, 3, padding="same"), Relu(), MaxPool(2), Flatten(), Dense(10)),
                 input_shape=(1, 28, 28))
 
-Branches are calls::
+Most layers take a ``name``, which their arrays and errors carry; without one they are counted (conv1,
+conv2 ...). Branches are calls::
 
     x = Input((3, 32, 32))
     h = Chain(Conv(16, 3, padding="same"), Relu())(x)
@@ -15,7 +16,6 @@ Branches are calls::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,22 @@ from faltung import ops
 from faltung.errors import GraphError, message
 from faltung.geometry import PaddingLike, per_axis
 from faltung.graph.build import build as build
+from faltung.graph.operations import Add as Add
+from faltung.graph.operations import AvgPool as AvgPool
+from faltung.graph.operations import Concat as Concat
+from faltung.graph.operations import Dropout as Dropout
+from faltung.graph.operations import Flatten as Flatten
+from faltung.graph.operations import GlobalAvgPool as GlobalAvgPool
+from faltung.graph.operations import GlobalMaxPool as GlobalMaxPool
+from faltung.graph.operations import LeakyRelu as LeakyRelu
+from faltung.graph.operations import MaxPool as MaxPool
+from faltung.graph.operations import Mul as Mul
+from faltung.graph.operations import Operation as Operation
+from faltung.graph.operations import Pad as Pad
+from faltung.graph.operations import Relu as Relu
+from faltung.graph.operations import Sigmoid as Sigmoid
+from faltung.graph.operations import Softmax as Softmax
+from faltung.graph.operations import Tanh as Tanh
 from faltung.graph.symbols import AbstractLayer as AbstractLayer
 from faltung.graph.symbols import Input as Input
 from faltung.graph.symbols import Symbol as Symbol
@@ -33,7 +49,6 @@ from faltung.graph.symbols import constant as constant
 from faltung.graph.symbols import he_normal as he_normal
 from faltung.graph.symbols import ones as ones
 from faltung.graph.symbols import zeros as zeros
-from faltung.ops.operator import AbstractOperator
 
 
 def _channels(x: Symbol, subject: str) -> int:
@@ -45,7 +60,24 @@ def _channels(x: Symbol, subject: str) -> int:
 
 @dataclass(frozen=True)
 class Conv(AbstractLayer):
-    """Cross-correlation to ``out_channels`` channels; its weights are (out, in/groups, *kernel)."""
+    """Cross-correlation; its weights are (out_channels, in_channels/groups, *kernel_size).
+
+    Parameters
+    ----------
+    out_channels
+        How many filters.
+    kernel_size, stride, dilation
+        An int, or one for each space axis.
+    padding
+        A word (``"valid"``, ``"same"``, ``"same_lower"``, ``"full"``), an int, one int or one pair
+        ``(lo, hi)`` for each space axis.
+    groups
+        Groups of channels that do not see each other.
+    padding_mode
+        ``"zeros"``, ``"reflect"``, ``"replicate"`` or ``"circular"``.
+    bias
+        Whether each output channel has a number added.
+    """
 
     out_channels: int
     kernel_size: int | tuple[int, ...]
@@ -73,7 +105,15 @@ class Conv(AbstractLayer):
 
 @dataclass(frozen=True)
 class ConvTranspose(AbstractLayer):
-    """Transposed convolution to ``out_channels``; its weights are (in, out/groups, *kernel)."""
+    """Transposed convolution; its weights are (in_channels, out_channels/groups, *kernel_size).
+
+    Parameters
+    ----------
+    out_channels, kernel_size, stride, padding, dilation, groups, bias
+        As in `Conv`; what padding adds there, it takes away here.
+    output_padding
+        How much further the output reaches at its end; an int, or one for each space axis.
+    """
 
     out_channels: int
     kernel_size: int | tuple[int, ...]
@@ -105,7 +145,15 @@ class ConvTranspose(AbstractLayer):
 
 @dataclass(frozen=True)
 class Dense(AbstractLayer):
-    """A dense layer on (N, features); its weights are (out_features, in_features)."""
+    """A dense layer on (N, in_features); its weights are (out_features, in_features).
+
+    Parameters
+    ----------
+    out_features
+        How many outputs.
+    bias
+        Whether each has a number added.
+    """
 
     out_features: int
     bias: bool = True
@@ -123,7 +171,15 @@ class Dense(AbstractLayer):
 
 @dataclass(frozen=True)
 class BatchNorm(AbstractLayer):
-    """Batch normalisation with running statistics as state."""
+    """Batch normalisation with running statistics as state.
+
+    Parameters
+    ----------
+    epsilon
+        Added to the variance.
+    momentum
+        The share of the running statistics that a batch leaves.
+    """
 
     epsilon: float = 1e-5
     momentum: float = 0.9
@@ -149,7 +205,10 @@ class BatchNorm(AbstractLayer):
 class Normalize(AbstractLayer):
     """``(x - mean) / std`` with fixed numbers, so that a network takes raw pixels.
 
-    ``mean`` and ``std`` are one number or one for each channel; they are state, not trained.
+    Parameters
+    ----------
+    mean, std
+        One number, or one for each channel; they are state, not trained.
     """
 
     mean: float | tuple[float, ...]
@@ -170,112 +229,14 @@ class Normalize(AbstractLayer):
         )
 
 
-@dataclass(frozen=True)
-class Operation(AbstractLayer):
-    """Any operator without weights, as a layer."""
-
-    operator: AbstractOperator
-    name: str | None = None
-
-    def __call__(self, *sources: Symbol) -> Symbol:
-        """Add the operator."""
-        return apply(self.operator, *sources, name=self.name)
-
-
-def Relu(name: str | None = None) -> Operation:  # noqa: N802
-    """Return ``max(x, 0)`` as a layer."""
-    return Operation(ops.Relu(), name)
-
-
-def LeakyRelu(alpha: float = 0.01, name: str | None = None) -> Operation:  # noqa: N802
-    """Return ``x`` or ``alpha x`` as a layer."""
-    return Operation(ops.LeakyRelu(alpha), name)
-
-
-def Sigmoid(name: str | None = None) -> Operation:  # noqa: N802
-    """Return the logistic function as a layer."""
-    return Operation(ops.Sigmoid(), name)
-
-
-def Tanh(name: str | None = None) -> Operation:  # noqa: N802
-    """Return the hyperbolic tangent as a layer."""
-    return Operation(ops.Tanh(), name)
-
-
-def Softmax(axis: int = -1, name: str | None = None) -> Operation:  # noqa: N802
-    """Return the softmax along an axis as a layer."""
-    return Operation(ops.Softmax(axis), name)
-
-
-def MaxPool(  # noqa: N802
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
-    padding: PaddingLike = 0,
-    *,
-    dilation: int | tuple[int, ...] = 1,
-    ceil_mode: bool = False,
-    name: str | None = None,
-) -> Operation:
-    """Return max pooling as a layer; the stride is the kernel's size unless given."""
-    return Operation(ops.MaxPool(kernel_size, stride, padding, dilation, ceil_mode), name)
-
-
-def AvgPool(  # noqa: N802
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
-    padding: PaddingLike = 0,
-    *,
-    ceil_mode: bool = False,
-    count_include_pad: bool = False,
-    name: str | None = None,
-) -> Operation:
-    """Return average pooling as a layer; the stride is the kernel's size unless given."""
-    operator = ops.AveragePool(kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
-    return Operation(operator, name)
-
-
-def GlobalAvgPool(name: str | None = None) -> Operation:  # noqa: N802
-    """Return the mean over all of space as a layer."""
-    return Operation(ops.GlobalAveragePool(), name)
-
-
-def GlobalMaxPool(name: str | None = None) -> Operation:  # noqa: N802
-    """Return the maximum over all of space as a layer."""
-    return Operation(ops.GlobalMaxPool(), name)
-
-
-def Flatten(name: str | None = None) -> Operation:  # noqa: N802
-    """Return the merging of channels and space as a layer."""
-    return Operation(ops.Flatten(), name)
-
-
-def Dropout(ratio: float = 0.5, name: str | None = None) -> Operation:  # noqa: N802
-    """Return dropout as a layer."""
-    return Operation(ops.Dropout(ratio), name)
-
-
-def Pad(pads: Sequence[tuple[int, int]], mode: str = "zeros") -> Operation:  # noqa: N802
-    """Return padding of the space axes by ``(lo, hi)`` each as a layer."""
-    return Operation(ops.Pad(((0, 0), (0, 0), *pads), mode))
-
-
-def Add(name: str | None = None) -> Operation:  # noqa: N802
-    """Return the sum of two symbols as a layer."""
-    return Operation(ops.Add(), name)
-
-
-def Mul(name: str | None = None) -> Operation:  # noqa: N802
-    """Return the product of two symbols as a layer."""
-    return Operation(ops.Mul(), name)
-
-
-def Concat(axis: int = 1, name: str | None = None) -> Operation:  # noqa: N802
-    """Return the concatenation of symbols as a layer."""
-    return Operation(ops.Concat(axis), name)
-
-
 class Chain(AbstractLayer):
-    """Layers one after the other."""
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    layers
+        From the input on.
+    """
 
     def __init__(self, *layers: AbstractLayer) -> None:
         self.layers = layers
@@ -289,7 +250,13 @@ class Chain(AbstractLayer):
 
 @dataclass(frozen=True)
 class Residual(AbstractLayer):
-    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``."""
+    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``.
+
+    Parameters
+    ----------
+    body, shortcut
+        Layers whose outputs have one shape.
+    """
 
     body: AbstractLayer
     shortcut: AbstractLayer | None = None

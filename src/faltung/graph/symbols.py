@@ -19,7 +19,19 @@ Initial: TypeAlias = "Callable[[np.random.Generator], Array]"
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """An array that a layer brings along: how its name ends, its shape, its first values."""
+    """An array that a layer brings along.
+
+    Parameters
+    ----------
+    suffix
+        How its name ends, after the layer's.
+    shape
+        Its sizes.
+    initial
+        Draws its first values from a generator.
+    trainable
+        Whether it belongs to the graph's ``params``, else to its ``state``.
+    """
 
     suffix: str
     shape: tuple[int, ...]
@@ -29,7 +41,19 @@ class Weight:
 
 @dataclass(frozen=True, eq=False)
 class Symbol:
-    """A value of a network that is being written: an input, or what a layer makes of others."""
+    """A value of a network that is being written: an input, or what a layer makes of others.
+
+    Parameters
+    ----------
+    shape
+        Batch axis included.
+    operator
+        What computes it; None for an input.
+    sources
+        What it is computed from.
+    name
+        The layer's name; None to have it counted (conv1, conv2 ...).
+    """
 
     shape: Shape
     operator: AbstractOperator | None = None
@@ -44,7 +68,17 @@ class Symbol:
 
 
 def Input(shape: Shape, name: str = "x", batch: int | str = "N") -> Symbol:  # noqa: N802
-    """Return an input of shape (channels, *space); the batch axis is put before it."""
+    """Return an input; the batch axis is put before its shape.
+
+    Parameters
+    ----------
+    shape
+        ``(channels, *space)``.
+    name
+        What it is fed under.
+    batch
+        The size of the batch, or a name to leave it open.
+    """
     return Symbol((batch, *shape), name=name)
 
 
@@ -57,7 +91,22 @@ class AbstractLayer(ABC):
 
 
 def apply(operator: AbstractOperator, *sources: Symbol | Weight, name: str | None = None) -> Symbol:
-    """Add one operator; its shape rule runs at once, so that an error points at the line."""
+    """Return the symbol of one more operator; its shape rule runs at once.
+
+    Parameters
+    ----------
+    operator
+        What is added.
+    sources
+        What it reads, in its own order.
+    name
+        The layer's name; None to have it counted.
+
+    Raises
+    ------
+    FaltungError
+        Where the operator refuses the shapes; the traceback points at the layer's line.
+    """
     try:
         (shape, *_) = operator.out_shapes([source.shape for source in sources])
     except FaltungError as error:
@@ -67,21 +116,49 @@ def apply(operator: AbstractOperator, *sources: Symbol | Weight, name: str | Non
 
 
 def zeros(shape: tuple[int, ...]) -> Initial:
-    """Start at zero."""
+    """Return what starts an array at zero.
+
+    Parameters
+    ----------
+    shape
+        The sizes of the array.
+    """
     return lambda _: np.zeros(shape, dtype=np.float32)
 
 
 def ones(shape: tuple[int, ...]) -> Initial:
-    """Start at one."""
+    """Return what starts an array at one.
+
+    Parameters
+    ----------
+    shape
+        The sizes of the array.
+    """
     return lambda _: np.ones(shape, dtype=np.float32)
 
 
 def constant(values: ArrayLike) -> Initial:
-    """Start at given values."""
+    """Return what starts an array at given values.
+
+    Parameters
+    ----------
+    values
+        Kept as float32.
+    """
     return lambda _: np.asarray(values, dtype=np.float32)
 
 
 def he_normal(shape: tuple[int, ...], fan_in: int) -> Initial:
-    """Start normal with variance 2 / fan_in (He et al. 2015, eq. 10)."""
+    """Return what starts an array normally distributed with variance ``2 / fan_in``.
+
+    Source: He, Zhang, Ren, Sun, *Delving deep into rectifiers* (2015), equation 10.
+
+    Parameters
+    ----------
+    shape
+        The sizes of the array.
+    fan_in
+        How many products one output sums.
+    """
     scale = np.sqrt(2 / max(fan_in, 1))
     return lambda rng: (scale * rng.standard_normal(shape)).astype(np.float32)
