@@ -27,7 +27,7 @@ def check_fit(graph: Graph, data: Dataset) -> None:
     takes, gives = tuple(graph.inputs[0].shape[1:]), shapes[graph.outputs[0]][1]
     if takes != data.image_shape:
         rule = f"must take the images of {data.name}"
-        values = {"takes": _size(takes), "images": _size(data.image_shape)}
+        values = {"takes": size_of(takes), "images": size_of(data.image_shape)}
         cure = "Build it for this size, or resize the images"
         raise GraphError(message("network", rule, values, cure, "fit F2"))
     if gives != len(data.classes):
@@ -64,5 +64,6 @@ def check_training(train_set: Dataset, test_set: Dataset | None) -> None:
         raise DatasetError(message(test_set.name, "the test part is empty", None, "", "fit F6"))
 
 
-def _size(shape: tuple[object, ...]) -> str:
+def size_of(shape: tuple[object, ...]) -> str:
+    """An image's shape as people write it: CxHxW."""
     return "x".join(map(str, shape))

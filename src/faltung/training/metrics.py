@@ -16,6 +16,9 @@ from faltung import atomic
 from faltung.errors import StorageError, message
 from faltung.training.environment import JSON
 
+# Names of our own, so that a test can fill the disk for this file alone.
+_open, _write = os.open, os.write
+
 
 class Metrics:
     """Rows of a run, appended to a file, or kept nowhere if ``path`` is None.
@@ -52,7 +55,7 @@ class Metrics:
             return
         line = _line({"kind": kind, **row})
         try:
-            written = os.write(self._file, line)
+            written = _write(self._file, line)
         except OSError as error:
             raise _storage_error(self.path, error.strerror) from error
         if written < len(line):
@@ -88,7 +91,7 @@ def _line(row: Mapping[str, JSON]) -> bytes:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND)
+        return _open(path, os.O_WRONLY | os.O_APPEND)
     except OSError as error:
         raise _storage_error(path, error.strerror) from error
 

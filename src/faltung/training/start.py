@@ -14,6 +14,7 @@ from faltung.graph.graph import Graph, Node, producers
 from faltung.graph.layers import he_normal
 from faltung.ops import Gemm, LogSoftmax, Softmax
 from faltung.training.batches import rng
+from faltung.training.fit import size_of
 from faltung.training.state import Array
 
 _BLOCK = 1000  # images whose pixels are in memory as float64 together
@@ -90,7 +91,7 @@ def _with_images(graph: Graph, in_shape: tuple[int, ...]) -> Graph:
         sized = graph.with_input_shape(("N", *in_shape))
         sized.shapes()
     except FaltungError as error:
-        values = {"takes": value.shape[1:], "images": in_shape}
+        values = {"takes": size_of(value.shape[1:]), "images": size_of(in_shape)}
         cure = "Resize the images, or start from another model"
         rule = "cannot take images of this shape"
         raise GraphError(message("model to start from", rule, values, cure, "start S2")) from error
