@@ -129,6 +129,11 @@ def receptive_fields(
         A value without space axes (after Flatten, say) sees each axis of the input as its own
         single position does. A value that does not depend on the input is absent.
 
+    Raises
+    ------
+    GraphError
+        ``source`` is no input, or a size that is needed is a name.
+
     Examples
     --------
     >>> from faltung.graph import layers as L

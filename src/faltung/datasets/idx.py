@@ -108,7 +108,8 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
 
     Examples
     --------
-    >>> path = Path(str(getfixture("tmp_path"))) / "labels"
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "labels"
     >>> _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
     >>> read_idx(path, axes=1)
     array([7, 2, 1], dtype=uint8)

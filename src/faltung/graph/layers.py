@@ -6,8 +6,8 @@ A layer is a record of what to add; calling it on a `Symbol` returns the symbol 
     net = build(Chain(Conv(16, 3, padding="same"), Relu(), MaxPool(2), Flatten(), Dense(10)),
                 input_shape=(1, 28, 28))
 
-Most layers take a ``name``, which their arrays and errors carry; without one they are counted (conv1,
-conv2 ...). Branches are calls::
+Most layers take a ``name``, which their arrays and errors carry; without one they are counted:
+conv1, conv2. Branches are calls::
 
     x = Input((3, 32, 32))
     h = Chain(Conv(16, 3, padding="same"), Relu())(x)
