@@ -9,7 +9,7 @@ from typing import Any, Final
 import onnx
 
 from faltung.errors import ModelFileError, message
-from faltung.ops import OPERATORS
+from faltung.graph.onnx_functions import check_functions, operator_class
 
 OLDEST_OPSET: Final = 13
 DOMAINS: Final = ("", "ai.onnx")
@@ -77,7 +77,8 @@ def _check_operators(model: onnx.ModelProto) -> None:
     unknown: dict[str, list[str]] = {}
     for index, node in enumerate(model.graph.node):
         standard = node.domain in DOMAINS
-        if not standard or node.op_type not in (*OPERATORS, "Constant"):
+        constant = standard and node.op_type == "Constant"
+        if not constant and operator_class(node.domain, node.op_type) is None:
             kind = node.op_type if standard else f"{node.domain}.{node.op_type}"
             unknown.setdefault(kind, []).append(repr(node.name) if node.name else f"#{index}")
     if unknown:
@@ -87,6 +88,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
         if function.domain in DOMAINS:
             values = {"function": function.name}
             raise ModelFileError(message("model", "it redefines a standard operator", values))
+    check_functions(model, opset_of(model))
 
 
 def _some(names: Sequence[str]) -> str:

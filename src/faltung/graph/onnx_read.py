@@ -149,7 +149,13 @@ class _Reader:
         constants = {n: self.arrays[n] for n in proto.input if n in self.arrays}
         attributes = {a.name: _attribute(a, subject) for a in proto.attribute}
         node = OnnxNode(
-            proto.op_type, tuple(proto.input), outputs, attributes, constants, self.opset
+            proto.op_type,
+            tuple(proto.input),
+            outputs,
+            attributes,
+            constants,
+            self.opset,
+            proto.domain,
         )
         operator, inputs = _from_onnx(OPERATORS[proto.op_type], node, subject)
         inputs = _trimmed(inputs)

@@ -15,8 +15,9 @@ from onnx import helper
 from faltung.atomic import write_bytes
 from faltung.errors import GraphError, message
 from faltung.graph.graph import Graph, Node
+from faltung.graph.onnx_functions import VERSION, to_function
 from faltung.graph.onnx_tensors import KEPT, STATE_KEY, element_type, shortest, to_tensor
-from faltung.ops.operator import Array, Attribute, OnnxNode, Shape
+from faltung.ops.operator import Array, Attribute, OnnxFunction, OnnxNode, Shape
 from faltung.version import __version__
 
 OPSET: Final = 17
@@ -104,6 +105,7 @@ class _Writer:
         self.dtype = dtype
         self.opset = OPSET
         self.nodes: list[onnx.NodeProto] = []
+        self.functions: dict[str, dict[str, OnnxFunction]] = {}
         self.initializers = [
             to_tensor(name, array)
             for arrays in (graph.params, graph.state)
@@ -120,6 +122,9 @@ class _Writer:
         inputs = {f"@{i}": name for i, name in enumerate(node.inputs)}
         outputs = {f"={i}": name for i, name in enumerate(node.outputs)}
         parts = node.operator.to_onnx(tuple(inputs), tuple(outputs), in_shapes)
+        function = node.operator.onnx_function()
+        if function is not None:
+            self.functions.setdefault(node.operator.onnx_domain, {})[function.name] = function
         renamed = {**inputs, **outputs}
         for name in (name for part in parts for name in (*part.constants, *part.outputs)):
             if name not in renamed:
@@ -138,6 +143,7 @@ class _Writer:
         proto = onnx.NodeProto(
             name=name,
             op_type=part.op_type,
+            domain=part.domain,
             input=[renamed.get(n, n) for n in part.inputs],
             output=[renamed.get(n, n) for n in part.outputs],
             attribute=[_attribute(k, v) for k, v in part.attributes.items() if v != ()],
@@ -152,9 +158,11 @@ class _Writer:
     def model(self, shapes: Mapping[str, Shape]) -> onnx.ModelProto:
         """Return the whole model."""
         opset = helper.make_opsetid("", self.opset)
+        ours = [helper.make_opsetid(domain, VERSION) for domain in self.functions]
         model = helper.make_model(
             self._graph(shapes),
-            opset_imports=[opset],
+            opset_imports=[opset, *ours],
+            functions=self._functions(),
             ir_version=helper.find_min_ir_version_for([opset]),
             producer_name="faltung",
             producer_version=__version__,
@@ -175,6 +183,14 @@ class _Writer:
             self.initializers,
             value_info=[described(n) for n in inside if n not in self.graph.outputs],
         )
+
+    def _functions(self) -> list[onnx.FunctionProto]:
+        """All bodies, in the operator set of the model: its nodes may ask for a newer one."""
+        return [
+            to_function(domain, function, self.opset)
+            for domain, functions in self.functions.items()
+            for function in functions.values()
+        ]
 
     def _metadata(self) -> dict[str, str]:
         return {**self.graph.metadata, STATE_KEY: json.dumps(list(self.graph.state))}

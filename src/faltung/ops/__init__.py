@@ -18,6 +18,7 @@ from faltung.ops.elementwise import Relu as Relu
 from faltung.ops.elementwise import Sigmoid as Sigmoid
 from faltung.ops.elementwise import Sub as Sub
 from faltung.ops.elementwise import Tanh as Tanh
+from faltung.ops.local import LocallyConnected as LocallyConnected
 from faltung.ops.normalisation import BatchNormalization as BatchNormalization
 from faltung.ops.operator import AbstractOperator
 from faltung.ops.pad import Pad as Pad

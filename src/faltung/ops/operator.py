@@ -68,6 +68,7 @@ class OnnxNode:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     constants: Mapping[str, Array] = field(default_factory=dict)
     opset: int = 0
+    domain: str = ""
 
     def ints(self, name: str, default: tuple[int, ...] | None = None) -> tuple[int, ...] | None:
         """Return an attribute that is a list of integers."""
@@ -98,6 +99,20 @@ class OnnxNode:
         return self.constants[name]
 
 
+@dataclass(frozen=True)
+class OnnxFunction:
+    """What an operator that ONNX does not have is in standard ones: the body goes with the file.
+
+    ``attributes`` are those that its nodes carry, for the reader alone.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: tuple[str, ...]
+    nodes: tuple[OnnxNode, ...]
+
+
 class Example(NamedTuple):
     """One small use of an operator, which the checks in `faltung.testing` run.
 
@@ -113,6 +128,8 @@ class AbstractOperator(ABC):
     """An operator: frozen attributes, and an answer to each question a graph asks."""
 
     onnx_type: ClassVar[str]
+    onnx_domain: ClassVar[str] = ""
+    """Where ONNX finds the name: its own operators are in ""; ours need `onnx_function`."""
     arity: ClassVar[tuple[int, int]] = (1, 1)
     """The least and the greatest number of inputs."""
     state_inputs: ClassVar[tuple[int, ...]] = ()
@@ -174,6 +191,11 @@ class AbstractOperator(ABC):
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the attributes of the ONNX node."""
         return {}
+
+    @classmethod
+    def onnx_function(cls) -> OnnxFunction | None:
+        """Return the standard body of an operator that ONNX does not have; None for all others."""
+        return None
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
