@@ -54,19 +54,66 @@ def build(
     GraphError, GeometryError
         Where shapes do not fit; a note names the layer.
     """
+    return _Build(seed).graph(_ends(network, input_shape), metadata or {})
+
+
+def sketch(
+    network: AbstractLayer | Symbol | Sequence[Symbol],
+    input_shape: Shape | None = None,
+    *,
+    metadata: Mapping[str, str] | None = None,
+) -> Graph:
+    """Return the graph of a network for what needs only its shapes; it takes no memory.
+
+    It is the graph that `build` returns, but that its ``params`` are zeros, all of them views of
+    one number. What a network costs and what it sees can be asked of it, however large it is.
+
+    Parameters
+    ----------
+    network, input_shape, metadata
+        As of `build`.
+
+    Raises
+    ------
+    GraphError, GeometryError
+        Where shapes do not fit, and where one layer has more weights than can be addressed.
+
+    Examples
+    --------
+    >>> from faltung.graph.layers import Chain, Dense, Flatten
+    >>> sketch(Chain(Flatten(), Dense(1000)), (3, 1080, 1920)).trainable
+    6220801000
+    """
+    return _Build(None).graph(_ends(network, input_shape), metadata or {})
+
+
+def _ends(
+    network: AbstractLayer | Symbol | Sequence[Symbol], input_shape: Shape | None
+) -> list[Symbol]:
     if isinstance(network, AbstractLayer):
         if input_shape is None:
             cure = "Pass input_shape=(channels, *space)"
             raise GraphError(message("build", "a layer needs an input shape", {}, cure))
         network = network(Input(input_shape))
-    ends = [network] if isinstance(network, Symbol) else list(network)
-    return _Build(seed).graph(ends, metadata or {})
+    return [network] if isinstance(network, Symbol) else list(network)
+
+
+def _hollow(shape: tuple[int, ...]) -> Array:
+    """Zeros that are all the same four bytes, which nothing can write to."""
+    try:
+        return np.ndarray(shape, np.float32, buffer=bytes(4), strides=(0,) * len(shape))
+    except ValueError as error:
+        rule = "a layer has more weights than can be addressed"
+        raise GraphError(message("sketch", rule, {"shape": shape}, "Use smaller sizes")) from error
 
 
 class _Build:
-    """Walks symbols from the outputs back and writes nodes from the inputs on."""
+    """Walks symbols from the outputs back and writes nodes from the inputs on.
 
-    def __init__(self, seed: int) -> None:
+    Without a seed nothing is drawn, and parameters take no memory.
+    """
+
+    def __init__(self, seed: int | None) -> None:
         self.seed = seed
         self.names: dict[Symbol, str] = {}
         self.weights: dict[Weight, str] = {}
@@ -91,7 +138,7 @@ class _Build:
             self.inputs.append(Value(name, symbol.shape))
             return
         name = self.names[symbol] = self.naming.next(symbol)
-        rng = np.random.default_rng([self.seed, len(self.nodes)])
+        rng = np.random.default_rng([self.seed or 0, len(self.nodes)])
         inputs = [
             self._weight(source, name, rng) if isinstance(source, Weight) else self.names[source]
             for source in symbol.sources
@@ -101,7 +148,12 @@ class _Build:
     def _weight(self, weight: Weight, layer: str, rng: np.random.Generator) -> str:
         if weight not in self.weights:
             name = self.weights[weight] = f"{layer}.{weight.suffix}"
-            (self.params if weight.trainable else self.state)[name] = weight.initial(rng)
+            if weight.trainable:
+                self.params[name] = (
+                    _hollow(weight.shape) if self.seed is None else weight.initial(rng)
+                )
+            else:
+                self.state[name] = weight.initial(rng)
         return self.weights[weight]
 
 

@@ -71,7 +71,8 @@ def _frozen(arrays: Mapping[str, ArrayLike]) -> Mapping[str, Array]:
     out = {}
     for name, given in arrays.items():
         array = np.asarray(given)
-        if array.flags.writeable or array.base is not None:
+        # Nobody can write to a view of bytes; a sketch's parameters are such views.
+        if array.flags.writeable or not (array.base is None or isinstance(array.base, bytes)):
             array = array.copy()
             array.setflags(write=False)
         out[name] = array

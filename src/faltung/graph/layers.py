@@ -24,6 +24,7 @@ from faltung import ops
 from faltung.errors import GraphError, message
 from faltung.geometry import PaddingLike, per_axis
 from faltung.graph.build import build as build
+from faltung.graph.build import sketch as sketch
 from faltung.graph.operations import Add as Add
 from faltung.graph.operations import AvgPool as AvgPool
 from faltung.graph.operations import Concat as Concat
