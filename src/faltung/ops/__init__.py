@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faltung.ops.axes import Concat as Concat
 from faltung.ops.axes import Transpose as Transpose
+from faltung.ops.clip import Clip as Clip
 from faltung.ops.conv import Conv as Conv
 from faltung.ops.conv_transpose import ConvTranspose as ConvTranspose
 from faltung.ops.dense import Gemm as Gemm

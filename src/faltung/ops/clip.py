@@ -1,0 +1,72 @@
+"""Clip: values kept between two bounds; with 0 and 6 it is what MobileNet calls ReLU6."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from faltung.errors import GraphError, message
+from faltung.ops.elementwise import AbstractElementwise
+from faltung.ops.operator import Array, Example, Key, OnnxNode, Result, Shape
+
+
+@dataclass(frozen=True)
+class Clip(AbstractElementwise):
+    """``y = min(max(x, low), high)``; NaN stays NaN; the gradient at the bounds is 0."""
+
+    onnx_type: ClassVar[str] = "Clip"
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            values = {"low": self.low, "high": self.high}
+            raise GraphError(message(self.subject, "low must be at most high", values))
+
+    def forward(
+        self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
+    ) -> Result:
+        """Keep the values between the bounds."""
+        x = inputs[0]
+        low, high = x.dtype.type(self.low), x.dtype.type(self.high)
+        y = np.asarray(np.minimum(np.maximum(x, low), high))
+        return (y,), {}, (y, low, high)
+
+    def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
+        """Return ``dout`` between the bounds."""
+        y, low, high = saved
+        return (np.asarray(douts[0] * ((y > low) & (y < high))),)
+
+    def to_onnx(
+        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
+    ) -> tuple[OnnxNode, ...]:
+        """Write both bounds as constant inputs."""
+        constants: dict[str, Array] = {
+            f"{outputs[0]}.low": np.array(self.low, dtype=np.float64),
+            f"{outputs[0]}.high": np.array(self.high, dtype=np.float64),
+        }
+        return (OnnxNode("Clip", (inputs[0], *constants), outputs, {}, constants),)
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
+        """Read the bounds; either may be absent."""
+        low, high = node.constant(1, "min"), node.constant(2, "max")
+        operator = cls(
+            -math.inf if low is None else float(low), math.inf if high is None else float(high)
+        )
+        return operator, node.inputs[:1]
+
+    @classmethod
+    def examples(cls) -> list[Example]:
+        """Return both bounds, either, none, and an empty array."""
+        return [
+            Example(cls(0.0, 6.0), ((2, 3, 4),)),
+            Example(cls(-1.0, 1.0), ((4, 6),)),
+            Example(cls(low=1.0), ((2, 0),)),
+            Example(cls(high=0.0), ((3, 5),)),
+            Example(cls(), ((),)),
+        ]
