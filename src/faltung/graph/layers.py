@@ -17,6 +17,8 @@ conv1, conv2. Branches are calls::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from math import comb
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from faltung.graph.build import build as build
 from faltung.graph.build import sketch as sketch
 from faltung.graph.operations import Add as Add
 from faltung.graph.operations import AvgPool as AvgPool
+from faltung.graph.operations import Clip as Clip
 from faltung.graph.operations import Concat as Concat
 from faltung.graph.operations import Dropout as Dropout
 from faltung.graph.operations import Flatten as Flatten
@@ -228,6 +231,39 @@ class Normalize(AbstractLayer):
         return apply(
             ops.Div(), centred, Weight("std", std.shape, constant(std), False), name="scale"
         )
+
+
+@dataclass(frozen=True)
+class BlurPool(AbstractLayer):
+    """Anti-aliased subsampling: each channel blurred with binomial weights, then strided.
+
+    Behind a max pooling of stride 1 it makes one that small shifts of the input disturb less. The
+    weights are state, not trained; the border is reflected. Source: Zhang, *Making convolutional
+    networks shift-invariant again* (2019), section 3.
+
+    Parameters
+    ----------
+    kernel_size
+        Weights along each axis: 3 for 1, 2, 1.
+    stride
+        Every how many positions of the blurred image are kept.
+    """
+
+    kernel_size: int = 3
+    stride: int = 2
+    name: str | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the blur as a depthwise convolution."""
+        (x,) = sources
+        channels, axes, k = _channels(x, "blur pool"), len(x.shape) - 2, self.kernel_size
+        row = np.array([comb(k - 1, i) for i in range(k)]) / 2 ** (k - 1)
+        kernel = reduce(np.multiply.outer, [row] * axes)
+        filters = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
+        weight = Weight("blur", filters.shape, constant(filters), trainable=False)
+        padding = (((k - 1) // 2, k // 2),) * axes
+        operator = ops.Conv(self.stride, padding, 1, channels, "reflect")
+        return apply(operator, x, weight, name=self.name or "blurpool")
 
 
 class Chain(AbstractLayer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from faltung import ops
 from faltung.geometry import PaddingLike
@@ -43,6 +44,17 @@ def LeakyRelu(alpha: float = 0.01, name: str | None = None) -> Operation:  # noq
         The slope below 0.
     """
     return Operation(ops.LeakyRelu(alpha), name)
+
+
+def Clip(low: float = -inf, high: float = inf, name: str | None = None) -> Operation:  # noqa: N802
+    """Return values kept between two bounds as a layer.
+
+    Parameters
+    ----------
+    low, high
+        The least and the greatest value; 0 and 6 make ReLU6.
+    """
+    return Operation(ops.Clip(low, high), name)
 
 
 def Sigmoid(name: str | None = None) -> Operation:  # noqa: N802
