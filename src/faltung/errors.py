@@ -9,6 +9,7 @@ Each also inherits the builtin that a caller would catch::
     ├── GraphError        (ValueError)       a graph that is not one: names, wiring, shapes
     ├── ModelFileError    (ValueError)       a model file that cannot be read or understood
     ├── DatasetError      (ValueError)       data files that are malformed, truncated or mismatched
+    ├── FileFormatError   (ValueError)       an image, sound or array that a file does not hold
     ├── CheckpointError   (ValueError)       a checkpoint that cannot be read or does not belong
     ├── TrainingError     (ArithmeticError)  training that cannot go on: a loss that is not finite
     ├── KernelError       (LookupError)      no kernel does what was asked for
@@ -49,6 +50,10 @@ class ModelFileError(FaltungError, ValueError):
 
 class DatasetError(FaltungError, ValueError):
     """Data files that are malformed, truncated or do not belong together."""
+
+
+class FileFormatError(FaltungError, ValueError):
+    """A file that is no image, sound or array, or a kind of file that cannot hold one."""
 
 
 class CheckpointError(FaltungError, ValueError):
