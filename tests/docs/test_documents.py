@@ -1,0 +1,43 @@
+"""What the documents show on a Python prompt is so."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+FENCED = re.compile(r"^```py(?:con|thon)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def shown(text: str) -> list[str]:
+    """The blocks that show a prompt."""
+    return [block for block in FENCED.findall(text) if ">>> " in block]
+
+
+def examples(document: Path) -> doctest.DocTest:
+    """The blocks of a document as one session, so that a later one goes on from an earlier."""
+    blocks = shown(document.read_text(encoding="utf-8"))
+    name = document.relative_to(ROOT).as_posix()
+    return doctest.DocTestParser().get_doctest("\n".join(blocks), {}, name, str(document), 0)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_examples_in_documents_are_so(document: Path) -> None:
+    assert doctest.DocTestRunner().run(examples(document)).failed == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_example_is_outside_a_block_that_is_run(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert text.count(">>> ") == sum(block.count(">>> ") for block in shown(text))
+
+
+def test_examples_are_found_and_a_wrong_one_is_seen(tmp_path: Path) -> None:
+    assert len(examples(ROOT / "ARCHITECTURE.md").examples) >= 4
+    assert len(examples(ROOT / "CONTRIBUTING.md").examples) >= 1
+    wrong = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
+    assert doctest.DocTestRunner(verbose=False).run(wrong, out=lambda _: None).failed == 1
