@@ -26,7 +26,7 @@ def test_zeros_have_no_source_outside() -> None:
 
 @pytest.mark.parametrize("mode", NUMPYS)
 def test_an_empty_axis_has_nothing_to_copy(mode: str) -> None:
-    with pytest.raises(GeometryError, match="an empty axis has no values to pad with.*Use zeros"):
+    with pytest.raises(GeometryError, match=r"an empty axis has no values to pad with.*Use zeros"):
         source(mode, 0, 0)
 
 
@@ -34,5 +34,5 @@ def test_modes_are_the_four() -> None:
     assert set(PADDING_MODES) == {"zeros", *NUMPYS}
     for mode in PADDING_MODES:
         check_mode(mode, "conv")
-    with pytest.raises(GeometryError, match="conv: padding_mode must be known.*'mirror'.*zeros"):
+    with pytest.raises(GeometryError, match=r"conv: padding_mode must be known.*'mirror'.*zeros"):
         check_mode("mirror", "conv")
