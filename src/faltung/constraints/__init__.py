@@ -1,0 +1,42 @@
+"""From a dense layer to a convolution: two constraints, four layers, and their matrices.
+
+>>> print(square((2, 2), window=(0, 1)))
+A layer from 1 × 2 × 2 to 1 × 2 × 2 numbers. Local: offsets 0..1, 0..1 only.
+<BLANKLINE>
+layer        shared  local  parameters  non-zeros  times fewer parameters
+-------------------------------------------------------------------------
+dense        no      no             16         16                     1.0
+shared       yes     no              9         16                     1.8
+local        no      yes             9          9                     1.8
+convolution  yes     yes             4          9                     4.0
+<BLANKLINE>
+dense      shared
+a b c d    e f h i
+e f g h    d e g h
+i j k l    b c e f
+m n o p    a b d e
+<BLANKLINE>
+local      convolution
+a b c d    a b c d
+· e · f    · a · c
+· · g h    · · a b
+· · · i    · · · a
+"""
+
+from __future__ import annotations
+
+from faltung.constraints.conv_matrix import ConvMatrix as ConvMatrix
+from faltung.constraints.conv_matrix import conv_matrix as conv_matrix
+from faltung.constraints.corner import Corner as Corner
+from faltung.constraints.layers import CornerLayer as CornerLayer
+from faltung.constraints.offsets import by_offset as by_offset
+from faltung.constraints.offsets import by_position as by_position
+from faltung.constraints.offsets import inside as inside
+from faltung.constraints.projection import Explained as Explained
+from faltung.constraints.projection import Share as Share
+from faltung.constraints.projection import chance as chance
+from faltung.constraints.projection import explained as explained
+from faltung.constraints.projection import mean_weights as mean_weights
+from faltung.constraints.projection import project as project
+from faltung.constraints.square import Square as Square
+from faltung.constraints.square import square as square
