@@ -292,6 +292,11 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "Use less padding, or a larger kernel_size. [pool P7]",
         lambda: pool(x_shape=(1, 1, 1), stride=1, padding=1, dilation=2),
     ),
+    (
+        "pool: a last window must not hang over what negative padding crops, "
+        "got padding=(0, -1), overhang=1. Use ceil_mode=False, or crop the input before. [pool P8]",
+        lambda: pool(padding=((0, -1), (0, 0)), ceil=True),
+    ),
 ]  # fmt: skip
 
 

@@ -225,7 +225,7 @@ class PoolWindow(AbstractWindow[AxisWindow]):
         Raises
         ------
         GeometryError
-            pool P1 to P7, axis A2 and A4, padding B1 to B3; see ``docs/spec/conv.md``.
+            pool P1 to P8, axis A2 and A4, padding B1 to B3; see ``docs/spec/conv.md``.
 
         Examples
         --------
@@ -246,6 +246,7 @@ class PoolWindow(AbstractWindow[AxisWindow]):
         axes = slide(space, kernel, strides, dilations, pads, ceil)
         for axis in axes:
             _check_meets_input(axis)
+            _check_overhang(axis)
         return cls(axes, batch, channels)
 
     @property
@@ -310,3 +311,11 @@ def _check_meets_input(axis: AxisWindow) -> None:
         values = {"padding": pads, "size": axis.size, "extent": axis.extent}
         cure = "Use less padding, or a larger kernel_size"
         refuse("pool", "every window must hold at least one input", values, cure, "pool P7")
+
+
+def _check_overhang(axis: AxisWindow) -> None:
+    """What hangs over is no input, but here it would have the position of one."""
+    if axis.pad_hi < 0 and axis.overhang:
+        rule = "a last window must not hang over what negative padding crops"
+        values = {"padding": (axis.pad_lo, axis.pad_hi), "overhang": axis.overhang}
+        refuse("pool", rule, values, "Use ceil_mode=False, or crop the input before", "pool P8")
