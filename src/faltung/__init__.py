@@ -26,9 +26,12 @@ from faltung.signal import correlate as correlate
 from faltung.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from faltung import constraints as constraints
     from faltung import datasets as datasets
     from faltung import training as training
     from faltung import zoo as zoo
+    from faltung.constraints import conv_matrix as conv_matrix
+    from faltung.constraints import square as square
     from faltung.datasets import Dataset as Dataset
 
 __all__ = [
@@ -40,7 +43,9 @@ __all__ = [
     "Value",
     "__version__",
     "avg_pool",
+    "constraints",
     "conv",
+    "conv_matrix",
     "conv_transpose",
     "convolve",
     "correlate",
@@ -50,6 +55,7 @@ __all__ = [
     "load",
     "max_pool",
     "receptive_fields",
+    "square",
     "summarize",
     "training",
     "zoo",
@@ -59,7 +65,10 @@ __all__ = [
 # Names whose modules read files, train or draw: name -> module, or module:name.
 _LAZY = {
     "Dataset": "faltung.datasets:Dataset",
+    "constraints": "faltung.constraints",
+    "conv_matrix": "faltung.constraints:conv_matrix",
     "datasets": "faltung.datasets",
+    "square": "faltung.constraints:square",
     "training": "faltung.training",
     "zoo": "faltung.zoo",
 }
