@@ -84,7 +84,7 @@ def test_the_seed_decides_the_weights() -> None:
     ("name", "shape", "options", "text"),
     [
         ("vgg", (1, 28, 28), {}, "zoo: no such network, got name='vgg'. Use one of small, zero-one,"
-         " lenet, resnet. [zoo Z1]"),
+         " lenet, resnet, lenet5, alexnet, vgg16, resnet20, "),
         ("small", (1, 28, 28), {"classes": 0}, "classes must be at least 1, got classes=0"),
         ("small", (28, 28), {}, "in_shape must be (C, H, W), got in_shape=(28, 28). [zoo Z3]"),
         ("small", (1, 0, 28), {}, "in_shape must be (C, H, W), got in_shape=(1, 0, 28)"),
