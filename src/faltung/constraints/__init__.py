@@ -27,7 +27,8 @@ from __future__ import annotations
 
 from faltung.constraints.conv_matrix import ConvMatrix as ConvMatrix
 from faltung.constraints.conv_matrix import conv_matrix as conv_matrix
-from faltung.constraints.corner import Corner as Corner
+from faltung.constraints.corner import CORNERS as CORNERS
+from faltung.constraints.corner import corner_of as corner_of
 from faltung.constraints.layers import CornerLayer as CornerLayer
 from faltung.constraints.offsets import by_offset as by_offset
 from faltung.constraints.offsets import by_position as by_position

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from faltung.constraints.drawing import drawing
 from faltung.constraints.entries import Entries, entries_of
-from faltung.errors import GeometryError, message
 from faltung.geometry import ConvWindow, PaddingLike
+from faltung.geometry.checks import refuse
 from faltung.report import AbstractReport, Table
 
 Array = NDArray[Any]
@@ -28,7 +28,13 @@ Ints = int | Sequence[int]
 
 @dataclass(frozen=True)
 class ConvMatrix(AbstractReport):
-    """The matrix of one convolution on images of one size; make it with `of`."""
+    """The matrix of one convolution on images of one size; make it with `of`.
+
+    Parameters
+    ----------
+    window
+        The geometry; its batch is not looked at.
+    """
 
     window: ConvWindow
 
@@ -131,7 +137,7 @@ class ConvMatrix(AbstractReport):
         if w.shape != self.window.w_shape:
             values = {"w": w.shape, "w_shape": self.window.w_shape}
             rule = "w must have the shape of the layer's filters"
-            raise GeometryError(message("matrix", rule, values, "", "matrix M3"))
+            refuse("matrix", rule, values, "", "matrix M3")
         return self.entries().sparse(w) if sparse else self.entries().dense(w)
 
     def blocks(self) -> Sequence[Table | str]:
@@ -162,7 +168,13 @@ class ConvMatrix(AbstractReport):
         )
 
     def drawing(self, *, colour: bool = False) -> str:
-        """Return the matrix as text: one letter for each weight, a dot for zero."""
+        """Return the matrix as text: one letter for each weight, a dot for zero.
+
+        Parameters
+        ----------
+        colour
+            Whether to give each letter its colour, by the codes of terminals.
+        """
         rows, columns = self.shape
         return drawing({f"{rows} × {columns}": self.tied()}, colour=colour)
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faltung.errors import GeometryError, MissingExtraError, message
+from faltung.errors import MissingExtraError, message
 from faltung.geometry import ConvWindow
+from faltung.geometry.checks import refuse
 from faltung.ops.pairs import Positions, pairs_of
 
 Array = NDArray[Any]
@@ -96,7 +97,7 @@ def check_size(shape: tuple[int, int]) -> None:
     if math.prod(shape) > LARGEST:
         rule = "this matrix is too large to lay out"
         cure = "Use a smaller size, or a sparse matrix of a local layer"
-        raise GeometryError(message("matrix", rule, {"shape": shape}, cure, "matrix M1"))
+        refuse("matrix", rule, {"shape": shape}, cure, "matrix M1")
 
 
 def check_count(entries: int) -> None:
@@ -104,4 +105,4 @@ def check_count(entries: int) -> None:
     if entries > LARGEST:
         rule = "this matrix has too many entries to list"
         cure = "Use a smaller size; the closed forms have no limit"
-        raise GeometryError(message("matrix", rule, {"entries": entries}, cure, "matrix M2"))
+        refuse("matrix", rule, {"entries": entries}, cure, "matrix M2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faltung import ops
-from faltung.constraints.corner import Corner
+from faltung.constraints.corner import constraints_of
 from faltung.constraints.square import Square
 from faltung.constraints.window import WindowLike, explicit_window
 from faltung.errors import GraphError, message
@@ -51,15 +51,25 @@ class CornerLayer(AbstractLayer):
         # On average: windows at the border meet fewer inputs.
         fan_in = square.nonzeros(self.corner) // rows
         weight = Weight("weight", shape, he_normal(shape, fan_in))
-        if self.corner == Corner.DENSE:
-            return self._dense(x, weight, square)
-        if self.corner == Corner.LOCAL:
-            return self._local(x, weight, square)
+        shared, local = constraints_of(self.corner)
+        if not shared:
+            return self._local(x, weight, square) if local else self._dense(x, weight, square)
         pads = tuple((-lo, hi) for lo, hi in square.offsets(self.corner))
         return apply(ops.Conv(padding=pads), x, weight, *self._bias(()), name=self._name)
 
     def square(self, x_shape: Shape) -> Square:
-        """Return the square whose corner this layer is, on images (N, C, *size)."""
+        """Return the square whose corner this layer is.
+
+        Parameters
+        ----------
+        x_shape
+            Of the layer's input, (N, C, *size).
+
+        Raises
+        ------
+        GraphError
+            No channels or no space axes, or one of an open size.
+        """
         channels, *size = x_shape[1:] if len(x_shape) > 2 else (0,)
         if not channels or not all(isinstance(n, int) for n in x_shape[1:]):
             rule = "the input must have channels and 1 to 3 space axes of known size"
@@ -70,7 +80,7 @@ class CornerLayer(AbstractLayer):
 
     @property
     def _name(self) -> str:
-        return str(Corner(self.corner)) if self.name is None else self.name
+        return self.corner if self.name is None else self.name
 
     def _bias(self, size: tuple[int, ...]) -> tuple[Weight, ...]:
         shape = (self.out_channels, *size)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faltung.errors import GeometryError, message
+from faltung.geometry.checks import refuse
 
 Array = NDArray[Any]
 
@@ -88,6 +88,13 @@ def by_position(v: ArrayLike) -> Array:
 def inside(size: Sequence[int]) -> NDArray[np.bool_]:
     """Return where `by_offset` holds weights, as (*size, *(2 size - 1)).
 
+    Parameters
+    ----------
+    size
+        Positions along each axis of the image.
+
+    Examples
+    --------
     >>> inside((2,)).tolist()
     [[False, True, True], [True, True, False]]
     """
@@ -109,5 +116,5 @@ def _size(array: Array, half: Sequence[int]) -> tuple[int, ...]:
     size = array.shape[: array.ndim // 2]
     if not size or tuple(half) != size:
         rule = "the array must have twice as many axes as an image, both halves of one size"
-        raise GeometryError(message("offsets", rule, {"shape": array.shape}, "", "offsets O1"))
+        refuse("offsets", rule, {"shape": array.shape}, "", "offsets O1")
     return size

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faltung.constraints.corner import Corner
+from faltung.constraints.corner import CORNERS
 from faltung.constraints.square import Square
-from faltung.constraints.window import refuse
+from faltung.geometry.checks import refuse
 from faltung.report import AbstractReport, Table
 
 Array = NDArray[Any]
@@ -99,10 +99,17 @@ def project(square: Square, matrix: ArrayLike, corner: str) -> Array:
 class Share:
     """The share of a matrix' energy that one corner explains, and what chance gives.
 
-    ``chance`` is the mean over random matrices, ``spread`` their standard deviation.
+    Parameters
+    ----------
+    corner
+        Which layer.
+    share
+        Between 0 and 1: what is left of ``‖W‖²`` when W is projected.
+    chance, spread
+        The mean and the standard deviation of that share over random matrices.
     """
 
-    corner: Corner
+    corner: str
     share: float
     chance: float
     spread: float
@@ -115,7 +122,15 @@ class Share:
 
 @dataclass(frozen=True)
 class Explained(AbstractReport):
-    """How much of the energy of one weight matrix each corner explains."""
+    """How much of the energy of one weight matrix each corner explains.
+
+    Parameters
+    ----------
+    square
+        The size, window and channels.
+    shares
+        One for each corner, the dense layer first; ``explained["shared"]`` is one of them.
+    """
 
     square: Square
     shares: tuple[Share, ...]
@@ -128,7 +143,7 @@ class Explained(AbstractReport):
         header = ("layer", "energy explained", "by chance", "times chance", "sigmas")
         rows = [
             (
-                str(s.corner),
+                s.corner,
                 percent(s.share),
                 percent(s.chance),
                 f"{s.share / s.chance:,.1f}",
@@ -148,7 +163,7 @@ class Explained(AbstractReport):
             "size": list(self.square.size),
             "window": [list(pair) for pair in self.square.window],
             "corners": {
-                str(s.corner): {
+                s.corner: {
                     "share": s.share,
                     "chance": s.chance,
                     "spread": s.spread,
@@ -162,6 +177,15 @@ class Explained(AbstractReport):
 def chance(square: Square, corner: str) -> tuple[float, float]:
     """Return the mean and standard deviation of the share that a random matrix gives.
 
+    Parameters
+    ----------
+    square
+        The size, window and channels.
+    corner
+        Which layer.
+
+    Examples
+    --------
     >>> mean, _ = chance(Square((28, 28), ((-1, 1), (-1, 1))), "convolution")
     >>> f"{mean:.5%}"
     '0.00146%'
@@ -202,11 +226,11 @@ def explained(square: Square, matrix: ArrayLike) -> Explained:
     scale = float(np.abs(w).max())
     if not 0 < scale < math.inf:
         rule = "the matrix must be finite, and not all of it zero"
-        refuse(rule, {"largest": scale}, "", "square S7")
+        refuse("square", rule, {"largest": scale}, "", "square S7")
     w = w / scale  # so that squares neither overflow nor vanish
     energy = float(np.sum(w * w))
     shares = []
-    for corner in Corner:
+    for corner in CORNERS:
         projected = project(square, w, corner)
         share = float(np.sum(projected * projected)) / energy
         shares.append(Share(corner, share, *chance(square, corner)))
@@ -227,5 +251,5 @@ def _checked(square: Square, matrix: ArrayLike) -> Array:
     if w.shape != square.shape:
         values = {"matrix": w.shape, "shape": square.shape}
         rule = "the matrix must have a row for each output and a column for each input"
-        refuse(rule, values, "", "square S6")
+        refuse("square", rule, values, "", "square S6")
     return w if w.dtype.kind == "f" else w.astype(np.float64)

@@ -17,25 +17,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faltung.constraints.corner import Corner
+from faltung.constraints.corner import CORNERS, constraints_of
 from faltung.constraints.drawing import drawing
 from faltung.constraints.entries import Entries, check_count, entries_of
-from faltung.constraints.window import (
-    Offsets,
-    WindowLike,
-    explicit_size,
-    explicit_window,
-    refuse,
-)
+from faltung.constraints.square_text import as_dict, headline, table
+from faltung.constraints.window import Offsets, WindowLike, explicit_size, explicit_window
 from faltung.geometry import AxisWindow, ConvWindow
+from faltung.geometry.checks import refuse
 from faltung.report import AbstractReport, Table
 
-Array = NDArray[Any]
+LARGEST_DRAWN = 16
+"""Rows or columns of the largest matrices that are shown as text."""
 
 
 @dataclass(frozen=True)
 class Square(AbstractReport):
     """The four corners for images of one size: their matrices, and how large these are.
+
+    `square` makes one from windows as they are usually written.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ class Square(AbstractReport):
     Examples
     --------
     >>> square = Square((2, 3), ((-1, 1), (-1, 1)))
-    >>> [(str(c), square.parameters(c), square.nonzeros(c)) for c in Corner]
+    >>> [(c, square.parameters(c), square.nonzeros(c)) for c in CORNERS]
     [('dense', 36, 36), ('shared', 15, 36), ('local', 28, 28), ('convolution', 9, 28)]
     """
 
@@ -83,8 +82,14 @@ class Square(AbstractReport):
         return self.out_channels * positions, self.in_channels * positions
 
     def offsets(self, corner: str) -> Offsets:
-        """Return the first and last offset of each axis that a corner has weights for."""
-        if Corner(corner).is_local:
+        """Return the first and last offset of each axis that a layer has weights for.
+
+        Parameters
+        ----------
+        corner
+            ``"dense"``, ``"shared"``, ``"local"`` or ``"convolution"``, here and below.
+        """
+        if constraints_of(corner).local:
             return self.reach
         return tuple((1 - n, n - 1) for n in self.size)
 
@@ -92,6 +97,11 @@ class Square(AbstractReport):
         """Return the window that slides: the image's own size is kept by its padding.
 
         A layer that is not local has the window of all offsets there are.
+
+        Parameters
+        ----------
+        corner
+            Which layer.
         """
         axes = tuple(
             AxisWindow(n, kernel=hi - lo + 1, pad_lo=-lo, pad_hi=hi)
@@ -100,35 +110,60 @@ class Square(AbstractReport):
         return ConvWindow(axes, 1, self.in_channels, self.out_channels)
 
     def weight_shape(self, corner: str) -> tuple[int, ...]:
-        """Return the shape of a corner's weights.
+        """Return the shape of a layer's weights.
 
         The matrix itself for the dense layer, (O, C, *kernel) for the two that share, (O, C, pairs
         of an output and an input) for the locally connected one.
+
+        Parameters
+        ----------
+        corner
+            Which layer.
         """
-        channels = self.out_channels, self.in_channels
-        if corner == Corner.DENSE:
+        shared, local = constraints_of(corner)
+        if not shared and not local:
             return self.shape
-        if corner == Corner.LOCAL:
-            axes = self.layer(corner).axes
-            return (*channels, math.prod(a.connections(padding=False) for a in axes))
-        return (*channels, *self.layer(corner).kernel)
+        axes = self.layer(corner).axes
+        kernel = tuple(a.kernel for a in axes)
+        pairs = (math.prod(a.connections(padding=False) for a in axes),)
+        return (self.out_channels, self.in_channels, *(kernel if shared else pairs))
 
     def parameters(self, corner: str) -> int:
-        """Count a corner's weights, without biases.
+        """Return the number of a layer's weights, without biases.
 
+        Parameters
+        ----------
+        corner
+            Which layer.
+
+        Examples
+        --------
         >>> Square((1000, 1000), ((-1, 1), (-1, 1))).parameters("shared")
         3996001
         """
         return math.prod(self.weight_shape(corner))
 
     def nonzeros(self, corner: str) -> int:
-        """Count the entries of a corner's matrix that hold a weight: its connections."""
+        """Return how many entries of a layer's matrix hold a weight: its connections.
+
+        Parameters
+        ----------
+        corner
+            Which layer.
+        """
         return self.layer(corner).connections(padding=False)
 
     def entries(self, corner: str) -> Entries:
-        """Return a corner's matrix, entry by entry."""
-        if corner != Corner.DENSE:
-            return entries_of(self.layer(corner), own=corner == Corner.LOCAL)
+        """Return a layer's matrix, entry by entry.
+
+        Parameters
+        ----------
+        corner
+            Which layer.
+        """
+        shared, local = constraints_of(corner)
+        if shared or local:
+            return entries_of(self.layer(corner), own=not shared)
         check_count(math.prod(self.shape))
         rows, columns = (index.ravel() for index in np.indices(self.shape))
         return Entries(rows, columns, np.arange(math.prod(self.shape)), self.shape)
@@ -138,18 +173,25 @@ class Square(AbstractReport):
 
         Positions in the flattened weights; -1 where the matrix is zero.
 
+        Parameters
+        ----------
+        corner
+            Which layer.
+
+        Examples
+        --------
         >>> Square((3,), ((-1, 1),)).tied("convolution").tolist()
         [[1, 2, -1], [0, 1, 2], [-1, 0, 1]]
         """
         return self.entries(corner).tied()
 
     def matrix(self, corner: str, weights: ArrayLike, *, sparse: bool = False) -> Any:
-        """Return a corner's matrix for given weights.
+        """Return a layer's matrix for given weights.
 
         Parameters
         ----------
         corner
-            ``"dense"``, ``"shared"``, ``"local"`` or ``"convolution"``.
+            Which layer.
         weights : array_like, `weight_shape` of the corner
             As the layers of `faltung.constraints.CornerLayer` hold them.
         sparse
@@ -174,64 +216,34 @@ class Square(AbstractReport):
         """
         weights, wanted = np.asarray(weights), self.weight_shape(corner)
         if weights.shape != wanted:
-            values = {"weights": weights.shape, "weight_shape": wanted}
-            rule = f"weights of the {Corner(corner)} corner must have its shape"
-            refuse(rule, values, "", "square S5")
+            values = {"corner": corner, "weights": weights.shape, "weight_shape": wanted}
+            rule = "weights must have the shape that the corner's have"
+            refuse("square", rule, values, "", "square S5")
         entries = self.entries(corner)
         return entries.sparse(weights) if sparse else entries.dense(weights)
-
-    def blocks(self) -> Sequence[Table | str]:
-        """Return what it is about, the table of the corners, and their matrices if small."""
-        size, window = _times(self.size), _shown(self.window)
-        first = (
-            f"A layer from {self.in_channels} × {size} to {self.out_channels} × {size} numbers. "
-            f"Local: offsets {window} only."
-        )
-        drawn = [self.drawing()] if self.is_small else []
-        return [first, self._table(), *drawn]
-
-    def _table(self) -> Table:
-        dense = self.parameters(Corner.DENSE)
-        rows = []
-        for corner in Corner:
-            count = self.parameters(corner)
-            marks = ["yes" if holds else "no" for holds in (corner.shares, corner.is_local)]
-            cells = [f"{count:,}", f"{self.nonzeros(corner):,}", ratio(dense, count)]
-            rows.append([str(corner), *marks, *cells])
-        header = ("layer", "shared", "local", "parameters", "non-zeros", "times fewer parameters")
-        return Table(header, rows, left=(0, 1, 2))
 
     @property
     def is_small(self) -> bool:
         """Whether the matrices fit on a terminal."""
-        return max(self.shape) <= 16
+        return max(self.shape) <= LARGEST_DRAWN
 
     def drawing(self, *, colour: bool = False) -> str:
-        """Return the four matrices as text: one letter for each weight, a dot for zero."""
-        return drawing({str(c): self.tied(c) for c in Corner}, colour=colour)
+        """Return the four matrices as text: one letter for each weight, a dot for zero.
+
+        Parameters
+        ----------
+        colour
+            Whether to give each letter its colour, by the codes of terminals.
+        """
+        return drawing({corner: self.tied(corner) for corner in CORNERS}, colour=colour)
+
+    def blocks(self) -> Sequence[Table | str]:
+        """Return what it is about, the table of the corners, and their matrices if small."""
+        return [headline(self), table(self), *([self.drawing()] if self.is_small else [])]
 
     def to_dict(self) -> dict[str, Any]:
         """Return every figure, fit for JSON."""
-        dense = self.parameters(Corner.DENSE)
-        corners = {
-            str(corner): {
-                "shared": corner.shares,
-                "local": corner.is_local,
-                "weight_shape": list(self.weight_shape(corner)),
-                "parameters": self.parameters(corner),
-                "nonzeros": self.nonzeros(corner),
-                "times_fewer": dense / self.parameters(corner),
-            }
-            for corner in Corner
-        }
-        return {
-            "size": list(self.size),
-            "window": [list(pair) for pair in self.window],
-            "in_channels": self.in_channels,
-            "out_channels": self.out_channels,
-            "matrix": list(self.shape),
-            "corners": corners,
-        }
+        return as_dict(self)
 
 
 def square(
@@ -274,31 +286,13 @@ def square(
 
 
 def _check(square: Square) -> None:
-    channels = square.in_channels, square.out_channels
     explicit_size(square.size)
     explicit_window(square.window, len(square.size))
     if any(lo > hi for lo, hi in square.reach):
         rule = "window must hold an offset that the image has on every axis, first to last"
-        values: dict[str, object] = {"window": square.window, "size": square.size}
-        refuse(rule, values, "Use window=(-1, 1)", "square S3")
-    if min(channels) < 1:
+        values = {"window": square.window, "size": square.size}
+        refuse("square", rule, values, "Use window=(-1, 1)", "square S3")
+    if min(square.in_channels, square.out_channels) < 1:
         rule = "channels must be at least 1"
-        values = {"in_channels": channels[0], "out_channels": channels[1]}
-        refuse(rule, values, "", "square S4")
-
-
-def ratio(more: int, less: int) -> str:
-    """Return how many times ``more`` is as much as ``less``, as text.
-
-    >>> ratio(16, 9), ratio(10**12, 3996001)
-    ('1.8', '250,250')
-    """
-    return f"{more / less:,.1f}" if more < 100 * less else f"{more / less:,.0f}"
-
-
-def _times(sizes: Sequence[int]) -> str:
-    return " × ".join(str(n) for n in sizes)
-
-
-def _shown(window: Offsets) -> str:
-    return ", ".join(f"{lo}..{hi}" for lo, hi in window)
+        channels = {"in_channels": square.in_channels, "out_channels": square.out_channels}
+        refuse("square", rule, channels, "", "square S4")

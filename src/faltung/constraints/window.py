@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import index
-from typing import NoReturn, SupportsIndex
+from typing import SupportsIndex
 
-from faltung.errors import GeometryError, message
+from faltung.geometry.checks import refuse
 
 Offsets = tuple[tuple[int, int], ...]
 WindowLike = int | tuple[int, int] | Sequence[tuple[int, int]]
@@ -26,7 +26,7 @@ def explicit_size(size: Sequence[int]) -> tuple[int, ...]:
         sizes = ()
     if not 1 <= len(sizes) <= 3 or min(sizes) < 1:
         rule = "size must be 1 to 3 ints of at least 1"
-        refuse(rule, {"size": size}, "Use size=(3, 3)", "square S1")
+        refuse("square", rule, {"size": size}, "Use size=(3, 3)", "square S1")
     return sizes
 
 
@@ -53,7 +53,7 @@ def explicit_window(window: WindowLike, axes: int) -> Offsets:
     pairs = _pairs(window, axes)
     if len(pairs) != axes:
         rule = f"window must be an int, or a pair of ints for each of the {axes} axes"
-        refuse(rule, {"window": window}, f"Use window={((-1, 1),) * axes}", "square S2")
+        refuse("square", rule, {"window": window}, f"Use window={((-1, 1),) * axes}", "square S2")
     return pairs
 
 
@@ -67,8 +67,3 @@ def _pairs(window: object, axes: int) -> Offsets:
         return tuple((index(lo), index(hi)) for lo, hi in given)
     except (TypeError, ValueError):
         return ()
-
-
-def refuse(rule: str, values: Mapping[str, object], cure: str, constraint: str) -> NoReturn:
-    """Raise the error of one constraint of the square."""
-    raise GeometryError(message("square", rule, values, cure, constraint))
