@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from faltung.errors import GeometryError, message
@@ -28,6 +28,7 @@ from faltung.ops.operator import (
     point,
 )
 from faltung.ops.pad import Pad
+from faltung.ops.shape import Reshape
 from faltung.ops.windowed import (
     axis_spans,
     bias_gradient,
@@ -138,27 +139,28 @@ class ConvTranspose(AbstractOperator):
     def to_onnx(
         self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
     ) -> tuple[OnnxNode, ...]:
-        """Write a ConvTranspose; outputs that negative padding adds come from zeros around x."""
-        axes = self.window(in_shapes[0], in_shapes[1]).axes
-        zeros = tuple((_steps(a.pad_lo, a), _steps(a.pad_hi, a)) for a in axes)
-        attributes = self.onnx_attributes(in_shapes)
-        if not any(map(any, zeros)):
-            return (OnnxNode("ConvTranspose", inputs, outputs, attributes),)
-        padded = f"{outputs[0]}.padded"
-        nodes = Pad(((0, 0), (0, 0), *zeros)).to_onnx(inputs[:1], (padded,), in_shapes[:1])
-        return *nodes, OnnxNode("ConvTranspose", (padded, *inputs[1:]), outputs, attributes)
+        """Write a ConvTranspose; what negative padding adds holds the bias, so that comes last."""
+        window = self.window(in_shapes[0], in_shapes[1])
+        if all(min(pair) >= 0 for pair in window.pads):
+            return super().to_onnx(inputs, outputs, in_shapes)
+        whole = replace(self, padding=0)
+        y = outputs[0]
+        names = (f"{y}.whole", f"{y}.padded" if len(inputs) > 2 else y)
+        nodes = whole.to_onnx(inputs[:2], names[:1], in_shapes[:2])
+        shape = whole.out_shapes(in_shapes[:2])
+        pads = ((0, 0), (0, 0), *((-lo, -hi) for lo, hi in window.pads))
+        nodes += Pad(pads).to_onnx(names[:1], names[1:], shape)
+        return nodes + _bias_nodes(names[1], inputs[2:], y, window)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
-        """Return all of the geometry, explicit; what `to_onnx` puts around x is cropped again."""
+        """Return all of the geometry, explicit."""
         window = self.window(in_shapes[0], in_shapes[1])
         axes = window.axes
-        lo = tuple(a.pad_lo + a.stride * _steps(a.pad_lo, a) for a in axes)
-        hi = tuple(a.pad_hi + a.stride * _steps(a.pad_hi, a) for a in axes)
         return {
             "kernel_shape": tuple(a.kernel for a in axes),
             "strides": tuple(a.stride for a in axes),
             "dilations": tuple(a.dilation for a in axes),
-            "pads": lo + hi,
+            "pads": tuple(a.pad_lo for a in axes) + tuple(a.pad_hi for a in axes),
             "output_padding": tuple(a.output_padding for a in axes),
             "group": self.groups,
         }
@@ -194,9 +196,16 @@ class ConvTranspose(AbstractOperator):
         ]
 
 
-def _steps(pad: int, axis: AxisTransposed) -> int:
-    """How many more inputs a negative padding asks for."""
-    return max(-(pad // axis.stride), 0)
+def _bias_nodes(
+    source: str, bias: tuple[str, ...], out: str, window: TransposedWindow
+) -> tuple[OnnxNode, ...]:
+    """Return what adds a bias to each channel, if there is one."""
+    if not bias:
+        return ()
+    column = Reshape((window.out_channels, *(1 for _ in window.axes)))
+    shaped = f"{out}.bias"
+    nodes = column.to_onnx(bias, (shaped,), [(window.out_channels,)])
+    return *nodes, OnnxNode("Add", (source, shaped), (out,))
 
 
 def ascending(taps: range) -> range:

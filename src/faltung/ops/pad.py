@@ -198,8 +198,9 @@ class Pad(AbstractOperator):
         """Write the amounts as a constant input, all starts before all ends."""
         amounts = [lo for lo, _ in self.pads] + [hi for _, hi in self.pads]
         constants: dict[str, Array] = {f"{out}.pads": np.array(amounts, dtype=np.int64)}
-        if self.value:
-            constants[f"{out}.value"] = np.array(self.value, dtype=np.float64)
+        if self.mode == "zeros":
+            # Never +0: ONNX Runtime moves such a Pad into a max pooling behind it, which pads -inf.
+            constants[f"{out}.value"] = np.array(self.value or -0.0, dtype=np.float64)
         attributes: Mapping[str, Attribute] = {"mode": ONNX_MODES[self.mode]}
         opset = 19 if self.mode == "circular" else 0
         return OnnxNode("Pad", (source, *constants), (out,), attributes, constants, opset)
@@ -221,7 +222,8 @@ class Pad(AbstractOperator):
             rule = "ONNX does not say whether an axis is cropped or padded first"
             cure = "Write two Pad nodes"
             raise GeometryError(message("Pad", rule, {"pads": pads}, cure))
-        return cls(pads, mode, float(value) if value is not None else 0.0), node.inputs[:1]
+        zero_is_positive = 0.0 if value is None else float(value) + 0.0
+        return cls(pads, mode, zero_is_positive), node.inputs[:1]
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -29,7 +29,7 @@ from faltung.ops.operator import (
     integers,
     point,
 )
-from faltung.ops.pad import crop_nodes
+from faltung.ops.pad import Pad, crop_nodes
 from faltung.ops.windowed import axis_spans, hashable, known_space, onnx_padding, window_attributes
 
 
@@ -86,7 +86,7 @@ class AbstractPool(AbstractOperator):
         self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
     ) -> tuple[OnnxNode, ...]:
         """Write the pooling, behind a Pad where it crops."""
-        pads = ((0, 0), (0, 0), *self.window(in_shapes[0]).pads)
+        pads = ((0, 0), (0, 0), *self._written_window(in_shapes[0]).pads)
         nodes, source = crop_nodes(pads, inputs[0], outputs[0], in_shapes)
         attributes = self.onnx_attributes(in_shapes)
         return *nodes, OnnxNode(self.onnx_type, (source,), outputs, attributes, opset=self.opset)
@@ -98,9 +98,21 @@ class AbstractPool(AbstractOperator):
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the geometry."""
-        attributes = window_attributes(self.window(in_shapes[0]), self.padding)
-        attributes["ceil_mode"] = int(self.ceil_mode)
+        window = self._written_window(in_shapes[0])
+        attributes = window_attributes(window, self.padding)
+        attributes["ceil_mode"] = int(any(axis.overhang for axis in window.axes))
         return attributes
+
+    def _written_window(self, x_shape: Shape) -> PoolWindow:
+        """Return a window that is also right where ceil mode keeps a window past the input.
+
+        Versions of ONNX differ there. Without what no window reaches, there is none to keep.
+        """
+        window = self.window(x_shape)
+        if not any(axis.overhang for axis in window.axes):
+            return window
+        axes = (replace(axis, pad_hi=axis.pad_hi - axis.dropped) for axis in window.axes)
+        return replace(window, axes=tuple(axes))
 
 
 def _onnx_fields(node: OnnxNode) -> dict[str, Any]:
@@ -136,6 +148,20 @@ class MaxPool(AbstractPool):
         """Hand each ``dout`` to the winner of its window."""
         window, x = saved
         return (dispatch.max_pool_dx(window, x, douts[0]),)
+
+    def to_onnx(
+        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
+    ) -> tuple[OnnxNode, ...]:
+        """Write the pooling; ONNX Runtime wants less padding than the kernel, dilated or not."""
+        axes = self.window(in_shapes[0]).axes
+        if all(max(a.pad_lo, a.pad_hi) < a.kernel for a in axes):
+            return super().to_onnx(inputs, outputs, in_shapes)
+        pads = tuple((a.pad_lo, a.pad_hi + a.overhang) for a in axes)
+        before = Pad(((0, 0), (0, 0), *pads), value=-math.inf)
+        padded = (f"{outputs[0]}.padded",)
+        nodes = before.to_onnx(inputs, padded, in_shapes)
+        inner = replace(self, padding=0, ceil_mode=False)
+        return *nodes, *inner.to_onnx(padded, outputs, before.out_shapes(in_shapes))
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:

@@ -73,7 +73,8 @@ def check_bias(in_shapes: Sequence[Shape], channels: int, subject: str) -> None:
 def window_attributes(window: Any, padding: PaddingLike) -> dict[str, Attribute]:
     """Return ONNX's attributes of a window.
 
-    With a stride the padding word is kept: its amounts depend on the size of the image.
+    With a stride the padding word is kept: its amounts depend on the size of the image. Not so
+    where ONNX Runtime takes no word (dilation) or lets it crop (a stride past the kernel).
     """
     axes = window.axes
     attributes: dict[str, Attribute] = {
@@ -82,9 +83,10 @@ def window_attributes(window: Any, padding: PaddingLike) -> dict[str, Attribute]
         "dilations": tuple(a.dilation for a in axes),
     }
     words = {ours: theirs for theirs, ours in AUTO_PAD.items()}
-    strided = any(a.stride > 1 for a in axes)
-    if isinstance(padding, str) and padding in ("same", "same_lower") and strided:
-        attributes["auto_pad"] = words[padding]
+    matters = isinstance(padding, str) and padding.startswith("same")
+    matters = matters and any(a.stride > 1 for a in axes)
+    if matters and all(a.dilation == 1 and a.stride <= a.kernel for a in axes):
+        attributes["auto_pad"] = words[str(padding)]
     else:
         # Cropping is no part of ONNX's windows; a Pad before them does it.
         lo, hi = tuple(max(a.pad_lo, 0) for a in axes), tuple(max(a.pad_hi, 0) for a in axes)
