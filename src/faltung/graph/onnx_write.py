@@ -16,12 +16,15 @@ from faltung.atomic import write_bytes
 from faltung.errors import GraphError, message
 from faltung.graph.graph import Graph, Node
 from faltung.graph.onnx_functions import VERSION, to_function
-from faltung.graph.onnx_tensors import KEPT, STATE_KEY, element_type, shortest, to_tensor
+from faltung.graph.onnx_tensors import STATE_KEY, element_type, shortest, to_tensor
 from faltung.ops.operator import Array, Attribute, OnnxFunction, OnnxNode, Shape
 from faltung.version import __version__
 
 OPSET: Final = 17
 """The operator set that is written unless a node needs a newer one."""
+
+WRITTEN: Final = ("float32", "float64")
+"""Where integers meet weights we compute in floats, which ONNX's operators do not do."""
 
 LARGEST_FILE: Final = 2**31
 """What protobuf can hold in one message."""
@@ -219,9 +222,9 @@ def _one_dtype(graph: Graph) -> str:
     found = {np.dtype(value.dtype).name for value in graph.inputs}
     found.update(a.dtype.name for arrays in (graph.params, graph.state) for a in arrays.values())
     dtype = found.pop() if found else "float32"
-    if found or dtype not in KEPT:
+    if found or dtype not in WRITTEN:
         values = {"dtypes": ", ".join(sorted({dtype, *found}))}
-        rule = "inputs, params and state must have one dtype that the file keeps"
+        rule = f"inputs, params and state must all be {' or all be '.join(WRITTEN)}"
         cure = "Use graph.astype(numpy.float32)"
         raise GraphError(message("save", rule, values, cure))
     return dtype
