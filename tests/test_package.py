@@ -124,7 +124,9 @@ def parameters(value: Any) -> set[str]:
     is_error = inspect.isclass(value) and issubclass(value, BaseException)
     if is_error or isinstance(value, (property, cached_property)):
         return set()
-    names = {n for n in inspect.signature(value).parameters if n not in ("self", "cls") and n[0] != "_"}
+    names = {
+        n for n in inspect.signature(value).parameters if n not in ("self", "cls") and n[0] != "_"
+    }
     # The module's docstring says it once for all layers.
     in_layers = value.__module__ in ("faltung.graph.layers", "faltung.graph.operations")
     return names - {"name"} if in_layers else names
