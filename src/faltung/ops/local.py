@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -222,22 +223,22 @@ def _count(window: ConvWindow) -> int:
     return math.prod(axis.connections(padding=False) for axis in window.axes)
 
 
-def _tables(axes: tuple[AxisWindow, ...]) -> tuple[Array, Array]:
-    """Return, as (*out, taps), which position of the image and which weight each tap meets.
+@lru_cache(maxsize=8)
+def _flat_tables(axes: tuple[AxisWindow, ...]) -> tuple[Array, Array]:
+    """Return, as (outputs, taps), which position of the image and which weight each tap meets.
 
     Where there is none, the position after the last: a zero stands there.
     """
     pairs = pairs_of(axes)
+    taps = tap_table(axes, pairs.inputs, math.prod(a.size for a in axes))
+    return taps, tap_table(axes, np.arange(len(pairs.inputs)), len(pairs.inputs))
+
+
+def _tables(axes: tuple[AxisWindow, ...]) -> tuple[Array, Array]:
+    """Return the same as (*out, taps)."""
     shape = (*(a.out_size for a in axes), math.prod(a.kernel for a in axes))
-    inputs = tap_table(axes, pairs.inputs, math.prod(a.size for a in axes))
-    places = tap_table(axes, np.arange(len(pairs.inputs)), len(pairs.inputs))
-    return inputs.reshape(shape), places.reshape(shape)
-
-
-def _flat_tables(window: ConvWindow) -> tuple[Array, Array]:
-    taps, places = _tables(window.axes)
-    count = math.prod(window.kernel)
-    return taps.reshape(-1, count), places.reshape(-1, count)
+    taps, places = _flat_tables(axes)
+    return taps.reshape(shape), places.reshape(shape)
 
 
 def _with_zero(array: Array) -> Array:
@@ -247,7 +248,7 @@ def _with_zero(array: Array) -> Array:
 
 def _patches(window: ConvWindow, x: Array) -> Array:
     """Return what each position sees, (positions, N, C taps)."""
-    taps, _ = _flat_tables(window)
+    taps, _ = _flat_tables(window.axes)
     flat = _with_zero(x.reshape(*x.shape[:2], math.prod(window.space)))
     patches = flat[:, :, taps].transpose(2, 0, 1, 3)
     return patches.reshape(len(taps), window.batch, window.reduction)
@@ -255,7 +256,7 @@ def _patches(window: ConvWindow, x: Array) -> Array:
 
 def _weights(window: ConvWindow, w: Array) -> Array:
     """Return the weights of each position, (positions, C taps, O)."""
-    _, places = _flat_tables(window)
+    _, places = _flat_tables(window.axes)
     weights = _with_zero(w)[:, :, places].transpose(2, 1, 3, 0)
     return weights.reshape(len(places), window.reduction, window.out_channels)
 
@@ -266,7 +267,7 @@ def _images(y: Array, window: ConvWindow) -> Array:
 
 
 def _patches_backward(window: ConvWindow, dpatches: Array) -> Array:
-    taps, _ = _flat_tables(window)
+    taps, _ = _flat_tables(window.axes)
     size = math.prod(window.space)
     dx = np.zeros((window.batch, window.in_channels, size + 1), dpatches.dtype)
     by_tap = dpatches.reshape(len(taps), window.batch, window.in_channels, taps.shape[1])

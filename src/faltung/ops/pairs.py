@@ -72,9 +72,13 @@ def _axis_pairs(axis: AxisWindow) -> tuple[Positions, Positions, Positions]:
 
 
 def tap_table(axes: tuple[AxisWindow, ...], values: Positions, absent: int) -> Positions:
-    """Lay values, one for each pair, out as (outputs, taps); ``absent`` where there is no pair."""
+    """Lay values, one for each pair, out as (outputs, taps); ``absent`` where there is no pair.
+
+    The table is read-only.
+    """
     shape = math.prod(a.out_size for a in axes), math.prod(a.kernel for a in axes)
     table = np.full(shape, absent, np.int64)
     pairs = pairs_of(axes)
     table[pairs.outputs, pairs.taps] = values
+    table.setflags(write=False)
     return table

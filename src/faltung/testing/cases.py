@@ -1,7 +1,8 @@
 """The one list of cases: every window that has ever gone wrong somewhere, and every example.
 
-The same geometries are laid over convolution, its transpose and both poolings, as far as each takes
-them, on one to three axes. Parity, gradients, spans, counts and files are all checked on this list.
+The same geometries are laid over convolution, its transpose, local connection and both poolings, as
+far as each takes them, on one to three axes. Parity, gradients, spans, counts and files are all
+checked on this list.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from faltung.errors import GeometryError
 from faltung.geometry.padding import PaddingLike
-from faltung.ops import AveragePool, Conv, ConvTranspose, MaxPool
+from faltung.ops import AveragePool, Conv, ConvTranspose, LocallyConnected, MaxPool
 from faltung.ops.operator import AbstractOperator, Example
 
 Sizes = tuple[int, ...]
@@ -146,7 +147,7 @@ def _example(number: int, example: Example) -> Case:
 
 
 def window_cases(cls: type[AbstractOperator]) -> Iterator[Case]:
-    """Lay the list of windows over one of the four operators that slide; none over others."""
+    """Lay the list of windows over one of the operators that slide; none over others."""
     for slide in SLIDES:
         yield from cases_from(cls, slide)
 
@@ -196,6 +197,15 @@ def _transposed_cases(slide: Slide) -> list[Case]:
     return [Case(slide.name, operator, (x, w, (out_channels,)) if slide.bias else (x, w))]
 
 
+def _local_cases(slide: Slide) -> list[Case]:
+    if slide.ceil or slide.output_padding or slide.groups > 1:
+        return []
+    channels, out_channels = slide.channels
+    x = (slide.batch, channels, *slide.space)
+    operator = LocallyConnected(slide.kernel, **_attributes(slide))
+    return [Case(slide.name, operator, (x, operator.weight_shape(x, out_channels)))]
+
+
 def _max_pool_cases(slide: Slide) -> list[Case]:
     x = (slide.batch, slide.channels[0], *slide.space)
     return [
@@ -206,16 +216,17 @@ def _max_pool_cases(slide: Slide) -> list[Case]:
 def _average_pool_cases(slide: Slide) -> list[Case]:
     x = (slide.batch, slide.channels[0], *slide.space)
     operator = AveragePool(slide.kernel, **_attributes(slide), ceil_mode=slide.ceil)
-    including = replace(operator, count_include_pad=True)
-    return [
-        Case(slide.name, operator, (x,)),
-        Case(f"{slide.name}, padding counted", including, (x,)),
-    ]
+    own = Case(slide.name, operator, (x,))
+    if slide.padding == 0 and not slide.ceil:
+        return [own]
+    counting = replace(operator, count_include_pad=True)
+    return [own, Case(f"{slide.name}, padding counted", counting, (x,))]
 
 
 _MAKERS = {
     "Conv": _conv_cases,
     "ConvTranspose": _transposed_cases,
+    "LocallyConnected": _local_cases,
     "MaxPool": _max_pool_cases,
     "AveragePool": _average_pool_cases,
 }
