@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from faltung.kernels import blas
 from faltung.training import environment as module
 from faltung.training.environment import differences, environment
 
@@ -56,7 +57,11 @@ def test_the_threads_that_openblas_uses(threads: int) -> None:
 def test_without_openblas_it_says_so(monkeypatch: pytest.MonkeyPatch, path: str | None) -> None:
     fake = SimpleNamespace(__file__=path)
     monkeypatch.setitem(sys.modules, "numpy._core._multiarray_umath", fake)
-    assert environment()["blas_core"] == "unknown"
+    blas._functions.cache_clear()
+    try:
+        assert environment()["blas_core"] == "unknown"
+    finally:
+        blas._functions.cache_clear()
     assert environment()["threads"] == os.cpu_count()
 
 

@@ -23,8 +23,8 @@ Array = NDArray[Any]
 Box = tuple[Interval, ...]
 Index = tuple[slice | EllipsisType, ...]
 
-BLOCK_BYTES = 4 << 20
-"""What one block's working buffer may take: it stays in the last-level cache of most machines."""
+BLOCK_BYTES = 1 << 20
+"""What one block's working buffer may take: it stays in a core's own cache of most machines."""
 
 
 class _Scratch(threading.local):

@@ -32,6 +32,7 @@ from faltung.kernels.blocks import (
     scratch,
     tap_slices,
 )
+from faltung.kernels.threads import in_order
 
 
 def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Array:
@@ -41,11 +42,16 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
     outs = y.reshape(window.batch, groups, group_out, prod(window.out_space))
     weights = w.reshape(groups, group_out, window.reduction)
     bias = None if b is None else b.reshape(groups, group_out, 1)
-    for images, box in _blocks(window, x.dtype):
+
+    def work(block: tuple[slice, Box]) -> None:
+        images, box = block
         part = outs[images, ..., run_of(box, window.out_space)]
         np.matmul(weights, _columns(window, x[images], box), out=part)
         if bias is not None:
             part += bias
+
+    for _ in in_order(work, _blocks(window, x.dtype)):
+        pass
     return y
 
 
@@ -55,11 +61,20 @@ def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
     dx = np.zeros(window.x_shape, dout.dtype)
     douts = dout.reshape(window.batch, groups, group_out, prod(window.out_space))
     weights = w.reshape(groups, group_out, window.reduction).swapaxes(1, 2)
+
+    def work(images: slice, boxes: list[Box]) -> None:
+        for box in boxes:
+            part = douts[images, ..., run_of(box, window.out_space)]
+            shape = (len(part), groups, window.reduction, part.shape[-1])
+            dcols = np.matmul(weights, part, out=scratch("columns", shape, dout.dtype))
+            _add_columns(window, dcols, dx[images], box)
+
+    # Boxes of one image overlap in dx, so that one thread takes all of them, in their order.
+    by_images: dict[tuple[int, int], list[Box]] = {}
     for images, box in _blocks(window, dout.dtype):
-        part = douts[images, ..., run_of(box, window.out_space)]
-        shape = (len(part), groups, window.reduction, part.shape[-1])
-        dcols = np.matmul(weights, part, out=scratch("columns", shape, dout.dtype))
-        _add_columns(window, dcols, dx[images], box)
+        by_images.setdefault((images.start, images.stop), []).append(box)
+    for _ in in_order(lambda item: work(slice(*item[0]), item[1]), by_images.items()):
+        pass
     return dx
 
 
@@ -89,10 +104,16 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
     groups, group_out = window.groups, window.group_out
     dw = np.zeros((groups, group_out, window.reduction), np.float64)
     douts = dout.reshape(window.batch, groups, group_out, prod(window.out_space))
-    for images, box in _blocks(window, x.dtype):
+
+    def work(block: tuple[slice, Box]) -> Array:
+        images, box = block
         cols = _columns(window, x[images], box, batch_last=True)
         part = douts[images, ..., run_of(box, window.out_space)].transpose(1, 2, 0, 3)
-        dw += part.reshape(groups, group_out, cols.shape[-1]) @ cols.swapaxes(1, 2)
+        product: Array = part.reshape(groups, group_out, cols.shape[-1]) @ cols.swapaxes(1, 2)
+        return product
+
+    for part in in_order(work, _blocks(window, x.dtype)):
+        dw += part
     return dw.astype(x.dtype).reshape(window.w_shape)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from faltung.errors import GeometryError, message
 from faltung.geometry import Interval
+from faltung.ops import dispatch
 from faltung.ops.elementwise import broadcast, summed_to
 from faltung.ops.operator import (
     EVERYTHING,
@@ -80,7 +81,7 @@ class Gemm(AbstractOperator):
         """Multiply, scale, add."""
         self.out_shapes([x.shape for x in inputs])
         a, b = inputs[0], inputs[1]
-        y = (a.T if self.trans_a else a) @ (b.T if self.trans_b else b)
+        y = dispatch.matmul(a.T if self.trans_a else a, b.T if self.trans_b else b)
         if self.alpha != 1.0:
             y *= y.dtype.type(self.alpha)
         if len(inputs) > 2:
@@ -92,8 +93,8 @@ class Gemm(AbstractOperator):
         a, b = saved[0], saved[1]
         dout = douts[0]
         scaled = dout if self.alpha == 1.0 else dout * dout.dtype.type(self.alpha)
-        da = scaled @ (b if self.trans_b else b.T)
-        db = (a if self.trans_a else a.T) @ scaled
+        da = dispatch.matmul(scaled, b if self.trans_b else b.T)
+        db = dispatch.matmul(a if self.trans_a else a.T, scaled)
         grads = [da.T if self.trans_a else da, db.T if self.trans_b else db]
         if len(saved) > 2:
             dc = summed_to(dout, saved[2].shape)
@@ -186,13 +187,13 @@ class MatMul(AbstractOperator):
     ) -> Result:
         """Multiply."""
         self.out_shapes([x.shape for x in inputs])
-        return (np.matmul(inputs[0], inputs[1]),), {}, tuple(inputs)
+        return (dispatch.matmul(inputs[0], inputs[1]),), {}, tuple(inputs)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout b'`` and ``a' dout``, summed over the axes that were repeated."""
         a, b = saved
-        da = np.matmul(douts[0], np.swapaxes(b, -1, -2))
-        db = np.matmul(np.swapaxes(a, -1, -2), douts[0])
+        da = dispatch.matmul(douts[0], np.swapaxes(b, -1, -2))
+        db = dispatch.matmul(np.swapaxes(a, -1, -2), douts[0])
         return summed_to(da, a.shape), summed_to(db, b.shape)
 
     def taps(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
+from faltung.kernels import numpy_dense
 from faltung.kernels.choose import choose
 
 Array = NDArray[Any]
@@ -52,6 +53,14 @@ def avg_pool(window: PoolWindow, x: Array, count_include_pad: bool = False) -> A
 def avg_pool_dx(window: PoolWindow, dout: Array, count_include_pad: bool = False) -> Array:
     """Gradient of `avg_pool`."""
     return _run("avg_pool_dx", window, dout, count_include_pad)
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """Matrix product over the last two axes; the reference is the same product in float64."""
+    if os.environ.get("FALTUNG_KERNEL", "") == "reference":
+        return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)), a.dtype)
+    with np.errstate(all="ignore"):
+        return numpy_dense.matmul(a, b)
 
 
 def _run(operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import sys
@@ -11,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
 import numpy as np
+
+from faltung.kernels.blas import describe
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -22,7 +23,7 @@ def environment() -> dict[str, JSON]:
     ['FALTUNG_KERNEL', 'blas', 'blas_core', 'faltung', 'machine', 'numpy', 'python', 'simd',
      'threads']
     """
-    core, threads = _openblas()
+    core, threads = describe()
     return {
         "faltung": _faltung_version(),
         "python": platform.python_version(),
@@ -68,26 +69,3 @@ def _blas_name() -> str:
 def _simd() -> str:
     found: list[str] = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
     return " ".join(found)
-
-
-def _numpy_library() -> ctypes.CDLL | None:
-    """NumPy's extension module: a symbol is looked up in it and in the BLAS it is linked to."""
-    path = getattr(sys.modules.get("numpy._core._multiarray_umath"), "__file__", None)
-    try:
-        return ctypes.CDLL(path) if path else None
-    except OSError:
-        return None
-
-
-def _openblas() -> tuple[str, int]:
-    """The core that OpenBLAS chose its kernels for and its threads; else what can be known."""
-    library = _numpy_library()
-    for prefix, suffix in (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "")):
-        try:
-            core = getattr(library, f"{prefix}_get_corename{suffix}")
-            threads = getattr(library, f"{prefix}_get_num_threads{suffix}")
-        except AttributeError:
-            continue
-        core.restype = ctypes.c_char_p
-        return core().decode(), int(threads())
-    return "unknown", os.cpu_count() or 1
