@@ -28,11 +28,13 @@ from faltung.version import __version__ as __version__
 if TYPE_CHECKING:
     from faltung import constraints as constraints
     from faltung import datasets as datasets
+    from faltung import definitions as definitions
     from faltung import training as training
     from faltung import zoo as zoo
     from faltung.constraints import conv_matrix as conv_matrix
     from faltung.constraints import square as square
     from faltung.datasets import Dataset as Dataset
+    from faltung.definitions import expand as expand
 
 __all__ = [
     "Dataset",
@@ -50,7 +52,9 @@ __all__ = [
     "convolve",
     "correlate",
     "datasets",
+    "definitions",
     "errors",
+    "expand",
     "layers",
     "load",
     "max_pool",
@@ -68,6 +72,8 @@ _LAZY = {
     "constraints": "faltung.constraints",
     "conv_matrix": "faltung.constraints:conv_matrix",
     "datasets": "faltung.datasets",
+    "definitions": "faltung.definitions",
+    "expand": "faltung.definitions:expand",
     "square": "faltung.constraints:square",
     "training": "faltung.training",
     "zoo": "faltung.zoo",
