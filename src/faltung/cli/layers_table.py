@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from faltung.analysis import LayerSummary, Summary
 from faltung.analysis.summary import sees
@@ -40,7 +41,11 @@ def layers_table(summary: Summary, width: int) -> Table:
     ):
         table.add_column(title, footer, justify="right", no_wrap=True)
     for layer in summary.layers:
-        cells = [layer.name, layer.operator, *_cells(layer, number)]
+        cells: list[Text | str] = [
+            Text(layer.name, overflow="ellipsis"),
+            Text(layer.operator),
+            *_cells(layer, number),
+        ]
         table.add_row(*(cells if width >= WIDE else [cells[0], *cells[2:]]))
     return table
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,8 @@ from faltung.cli.screen import Screen, percent
 MATRIX_CLASSES = 12
 """More classes than these are listed in pairs: their matrix would not fit a terminal."""
 PAIRS = 10
-LABEL = 16
+LABEL, SHORT = 16, 3
+"""Longest class name that a matrix shows, and the longest that can head a column."""
 
 
 def show(screen: Screen, verdict: Verdict, count: int) -> None:
@@ -27,8 +29,7 @@ def show(screen: Screen, verdict: Verdict, count: int) -> None:
     if not screen.is_json:
         screen.say(f"data: {images.name}, {len(images):,} images ({verdict.subject.split} part)")
         confusion = score.confusion()
-        few = len(images.classes) <= MATRIX_CLASSES
-        screen.show((matrix_table if few else pairs_table)(confusion, images.classes))
+        screen.show(confusion_table(confusion, images.classes, screen.out))
         show_worst(screen, verdict, count)
     right = int((score.predictions == score.labels).sum())
     line = f"accuracy: {percent(score.accuracy)}  ({right:,} of {len(images):,} images)"
@@ -65,21 +66,35 @@ def mistake(verdict: Verdict, index: int) -> dict[str, Any]:
     }
 
 
-def matrix_table(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> Table:
+def confusion_table(
+    confusion: NDArray[np.int64], classes: tuple[str, ...], console: Console
+) -> Table:
+    """The whole matrix where it fits the terminal, else the pairs confused most often."""
+    boundless = console.options.update(max_width=1000)
+    for title in ("true ╲ taken for", "true"):
+        if len(classes) <= MATRIX_CLASSES:
+            table = matrix_table(confusion, classes, title)
+            if console.measure(table, options=boundless).maximum <= console.width:
+                return table
+    return pairs_table(confusion, classes)
+
+
+def matrix_table(confusion: NDArray[np.int64], classes: tuple[str, ...], title: str) -> Table:
     """True classes as rows, predictions as columns, and the share of each row that is right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     names = [shortened(name) for name in classes]
-    are_short = all(len(name) <= 3 for name in names)
-    table.add_column("true ╲ taken for" if are_short else "true", no_wrap=True)
+    are_short = all(len(name) <= SHORT for name in names)
+    table.add_column(title, no_wrap=True)
     for number, name in enumerate(names):
-        table.add_column(name if are_short else str(number), justify="right", no_wrap=True)
+        head = Text(name if are_short else str(number))
+        table.add_column(head, justify="right", no_wrap=True)
     table.add_column("right", justify="right", no_wrap=True)
     for row, name in enumerate(names):
-        counts = confusion[row]
-        total = int(counts.sum())
-        cells = [cell(int(n), row == column) for column, n in enumerate(counts)]
+        counts = confusion[row].tolist()
+        cells = [cell(count, row == column) for column, count in enumerate(counts)]
         title = name if are_short else f"{row} {name}"
-        table.add_row(Text(title), *cells, percent(counts[row] / total) if total else "no image")
+        right = percent(counts[row] / sum(counts)) if sum(counts) else "no image"
+        table.add_row(Text(title), *cells, right)
     return table
 
 

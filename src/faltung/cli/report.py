@@ -61,18 +61,18 @@ def finite(number: float) -> float | None:
 
 def show(screen: Screen, trained: Trained) -> None:
     """Write the report, or the JSON object in its place."""
-    result, model = trained.result, trained.model
+    result = trained.result
     summary = summarize(result.graph)
     if not screen.is_json:
         screen.show(layers_table(summary, screen.out.width))
         for line in LEGEND:
-            screen.say(line, "dim")
+            screen.tell(line, "dim")
         for line in (dense_line(summary), stopped_line(trained), time_line(result)):
             if line:
-                screen.say(line)
-    screen.result(accuracy_line(result), trained.to_json())
+                screen.tell(line)
+    text = f"{accuracy_line(result)}\nmodel: {trained.model}"
+    screen.result(text, trained.to_json())
     if not screen.is_json:
-        screen.say(f"model: {model}  (ONNX; takes raw pixels, knows its classes)")
         show_next(screen, trained)
 
 
@@ -83,10 +83,7 @@ def dense_line(summary: Summary) -> str:
     dense = sum(layer.dense_params or 0 for layer in windows)
     if not windows:
         return ""
-    return (
-        f"Its convolutions have {shared:,} parameters; "
-        f"dense layers in their place would have {dense:,}."
-    )
+    return f"Its convolutions have {shared:,} parameters; as dense layers, {dense:,}."
 
 
 def stopped_line(trained: Trained) -> str:
@@ -121,7 +118,7 @@ def show_next(screen: Screen, trained: Trained) -> None:
     screen.say("Next, try:", "bold")
     for arguments, purpose in next_commands(trained):
         screen.say(f"  {command(*arguments)}", "cyan")
-        screen.say(f"      {purpose}", "dim")
+        screen.tell(f"      {purpose}", "dim")
 
 
 def next_commands(trained: Trained) -> list[tuple[list[str], str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from itertools import count
@@ -12,7 +13,7 @@ from faltung import atomic
 from faltung.cli.settings import Settings
 from faltung.errors import CheckpointError, StorageError, message
 from faltung.training.checkpoint import checkpoints
-from faltung.training.journal import CHECKPOINTS
+from faltung.training.journal import CHECKPOINTS, METRICS
 
 RUNS = Path("runs")
 MODEL = "model.onnx"
@@ -67,6 +68,17 @@ def _make(folder: Path, *, may_exist: bool = True) -> None:
     except OSError as error:
         rule, cure = f"cannot be made, {error.strerror}", "Choose another folder with --out"
         raise StorageError(message(str(folder), rule, None, cure)) from error
+
+
+def remove_vain(folder: Path) -> None:
+    """Remove the folder of a run that failed before it had anything to come back to."""
+    if holds_run(folder):
+        return
+    with contextlib.suppress(OSError):  # what stays is only litter
+        for name in (RECORD, METRICS):
+            (folder / name).unlink(missing_ok=True)
+        for empty in (folder / CHECKPOINTS, folder):
+            empty.rmdir()
 
 
 def holds_run(folder: Path) -> bool:

@@ -46,6 +46,11 @@ class Screen:
         if not self.is_quiet:
             write(self.err if self.is_json else self.out, text, style)
 
+    def tell(self, text: str, style: str = "") -> None:
+        """Write a sentence of the report, wrapped between words."""
+        if not self.is_quiet:
+            (self.err if self.is_json else self.out).print(Text(text, style=style))
+
     def note(self, text: str) -> None:
         """Write a line that is no part of the report."""
         if not self.is_quiet:

@@ -80,8 +80,13 @@ def new_run(screen: Screen, given: dict[str, Any], out: str | None, is_forced: b
     name = short_name(settings.data, settings.net)
     folder = runs.new_folder(out, name, is_forced=is_forced)
     announce(screen, ["train", *settings.options(), "--out", str(folder)], graph, parts)
-    runs.write_record(folder, settings)
-    return finish(screen, settings, graph, parts, folder, is_resumed=False)
+    try:
+        runs.write_record(folder, settings)
+        return finish(screen, settings, graph, parts, folder, is_resumed=False)
+    except Exception:
+        if out is None:
+            runs.remove_vain(folder)
+        raise
 
 
 def resumed_run(screen: Screen, given: dict[str, Any], out: str | None, _: bool) -> Trained:

@@ -46,8 +46,7 @@ class Watch(Silent):
         self.taken = self.first_step = plan.step
         self.epochs = plan.epochs
         if plan.step:
-            place = f"step {plan.step:,} of {plan.total_steps:,}"
-            self._line(f"resuming from {place} (epoch {plan.epoch + 1} of {plan.epochs})")
+            self._line(resumption(plan))
         self._start = time.perf_counter()
         if self._bar is not None:
             self._task = self._bar.add_task("", total=plan.total_steps, numbers="")
@@ -98,6 +97,14 @@ class Watch(Silent):
         if self.screen.err.width < NARROW:
             return f"loss {loss:.3f}  {accuracy}  {rate}/s"
         return f"loss {loss:.3f}  accuracy {accuracy}  {rate} images/s"
+
+
+def resumption(plan: Plan) -> str:
+    """Where a run goes on."""
+    if plan.step >= plan.total_steps:
+        return f"resuming from step {plan.step:,}, the last one: nothing is left to train"
+    place = f"step {plan.step:,} of {plan.total_steps:,}"
+    return f"resuming from {place} (epoch {plan.epoch + 1} of {plan.epochs})"
 
 
 def _bar(console: Console) -> Progress:
