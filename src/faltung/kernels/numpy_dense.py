@@ -18,7 +18,10 @@ SMALL: Final = 1 << 25
 
 def matmul(a: Array, b: Array) -> Array:
     """``a b`` over the last two axes, broadcasting the axes before them."""
+    product: Array
     if prod(a.shape) * b.shape[-1] >= SMALL:
-        return np.matmul(a, b)
+        product = np.matmul(a, b)
+        return product
     with one_thread():
-        return np.matmul(a, b)
+        product = np.matmul(a, b)
+    return product
