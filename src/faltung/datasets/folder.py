@@ -7,24 +7,19 @@ counts. Grey images have one channel, colour images three; where both occur, all
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from faltung.datasets.dataset import Dataset
-from faltung.datasets.source import Source, parsing
-from faltung.errors import DatasetError, message
+from faltung.datasets.source import Source
+from faltung.errors import DatasetError, FileFormatError, StorageError, message
+from faltung.files.image import read_image as read_pixels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
-GREY_MODES = ("1", "L", "LA")
-CURE = "Replace it by a PNG, JPEG, BMP or GIF, or take it away"
 
 
 def folder_source(root: Path, name: str) -> Source:
@@ -100,43 +95,16 @@ def read_images(paths: list[Path]) -> NDArray[np.uint8]:
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """One image as (1, H, W) or (3, H, W)."""
-    with opened(path) as image:
-        return pixels_of(ImageOps.exif_transpose(image))
+    try:
+        pixels = read_pixels(path, formats=FORMATS)
+    except (FileFormatError, StorageError) as error:
+        raise DatasetError(str(error)) from error
+    pixels = eight_bits(pixels)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """An image file; a decompression bomb is an error, never a warning."""
-    with parsing(path, CURE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as image:
-            yield image
-
-
-def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels that a viewer shows, channels first."""
-    if image.mode.startswith("I"):
-        return eight_bits(np.asarray(image))[None]
-    mode = "L" if is_grey(image) else "RGB"
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    pixels = np.asarray(image.convert(mode))
-    return pixels[None] if mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """0 to 65535 rounded to 0 to 255; 257 steps are one."""
-    wide = values.astype(np.int64)
-    if wide.min() < 0 or wide.max() > 65535:
-        raise ValueError("more than 16 bits a pixel")
-    return ((wide + 128) // 257).astype(np.uint8)
-
-
-def is_grey(image: Image.Image) -> bool:
-    """Whether no colour can occur: by mode, or by the colours of the palette."""
-    if image.mode == "P":
-        palette = np.reshape(image.getpalette("RGB") or [], (-1, 3))
-        return bool((palette == palette[:, :1]).all())
-    return image.mode in GREY_MODES
+def eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """16 bits rounded to 8; 257 steps are one."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return ((pixels.astype(np.int64) + 128) // 257).astype(np.uint8)

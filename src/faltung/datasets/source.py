@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from faltung.datasets.dataset import Dataset, Labels
 from faltung.errors import DatasetError, message
+from faltung.files.parsing import parsing as parsing_into
 
 SPLITS = ("train", "test")
 
@@ -21,21 +22,9 @@ class Source:
     has_test: bool
 
 
-@contextmanager
-def parsing(path: Path, cure: str) -> Iterator[None]:
-    """Around somebody else's parser: whatever it raises on bad bytes names the file.
-
-    zipfile, tarfile, zlib, NumPy and Pillow raise two dozen types between them on damaged input,
-    and the list changes with their versions; hence `Exception`.
-    """
-    try:
-        yield
-    except DatasetError:
-        raise
-    except Exception as error:
-        detail = " ".join(str(error).split())[:120] or "no detail"
-        cause = f"{type(error).__name__}: {detail}"
-        raise DatasetError(message(str(path), "cannot be read", {"error": cause}, cure)) from error
+def parsing(path: Path, cure: str) -> AbstractContextManager[None]:
+    """Around somebody else's parser: whatever it raises on bad bytes names the file."""
+    return parsing_into(path, cure, DatasetError)
 
 
 def check_every_class(labels: Labels, classes: tuple[str, ...], where: str) -> None:
