@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faltung.constraints.corner import CORNERS
 from faltung.constraints.square import Square
+from faltung.constraints.square_text import brief
 from faltung.geometry.checks import refuse
 from faltung.report import AbstractReport, Table
 
@@ -146,8 +147,8 @@ class Explained(AbstractReport):
                 s.corner,
                 percent(s.share),
                 percent(s.chance),
-                f"{s.share / s.chance:,.1f}",
-                f"{s.sigmas:,.1f}",
+                brief(s.share / s.chance),
+                brief(s.sigmas),
             )
             for s in self.shares
         ]

@@ -42,7 +42,16 @@ def ratio(more: int, less: int) -> str:
     >>> ratio(16, 9), ratio(10**12, 3996001)
     ('1.8', '250,250')
     """
-    return f"{more / less:,.1f}" if more < 100 * less else f"{more / less:,.0f}"
+    return brief(more / less)
+
+
+def brief(value: float) -> str:
+    """Return a number as text, with a decimal where it is small.
+
+    >>> brief(1.75), brief(-6823.4)
+    ('1.8', '-6,823')
+    """
+    return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def as_dict(square: Square) -> dict[str, Any]:
