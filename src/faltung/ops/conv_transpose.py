@@ -139,16 +139,21 @@ class ConvTranspose(AbstractOperator):
     def to_onnx(
         self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
     ) -> tuple[OnnxNode, ...]:
-        """Write a ConvTranspose; what negative padding adds holds the bias, so that comes last."""
+        """Write a ConvTranspose, or its whole output, padded, where ONNX cannot add positions.
+
+        It has no negative padding, and ONNX Runtime no output_padding past the stride. What they
+        add holds the bias alone, so that this comes last.
+        """
         window = self.window(in_shapes[0], in_shapes[1])
-        if all(min(pair) >= 0 for pair in window.pads):
+        axes = window.axes
+        if all(min(a.pad_lo, a.pad_hi) >= 0 and a.output_padding < a.stride for a in axes):
             return super().to_onnx(inputs, outputs, in_shapes)
-        whole = replace(self, padding=0)
+        whole = replace(self, padding=0, output_padding=0)
         y = outputs[0]
         names = (f"{y}.whole", f"{y}.padded" if len(inputs) > 2 else y)
         nodes = whole.to_onnx(inputs[:2], names[:1], in_shapes[:2])
         shape = whole.out_shapes(in_shapes[:2])
-        pads = ((0, 0), (0, 0), *((-lo, -hi) for lo, hi in window.pads))
+        pads = ((0, 0), (0, 0), *((-a.pad_lo, a.output_padding - a.pad_hi) for a in axes))
         nodes += Pad(pads).to_onnx(names[:1], names[1:], shape)
         return nodes + _bias_nodes(names[1], inputs[2:], y, window)
 
