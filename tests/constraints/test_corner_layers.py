@@ -153,6 +153,18 @@ def test_the_local_corner_is_one_function_in_a_file(tmp_path: Path) -> None:
     assert not back.state
 
 
+def test_local_connection_with_a_stride_is_a_layer_too() -> None:
+    layer = L.LocallyConnected(3, 3, stride=2, padding=1)
+    graph = whole(L.build(layer, (2, 5, 7)))
+    assert {n: a.shape for n, a in graph.params.items()} == {
+        "locallyconnected1.weight": (3, 2, (2 + 3 + 2) * (2 + 3 + 3 + 2)),
+        "add1.bias": (3, 3, 4),
+    }
+    assert np.asarray(graph(np.zeros((4, 2, 5, 7)))).shape == (4, 3, 3, 4)
+    plain = L.build(L.LocallyConnected(3, 3, bias=False), (2, 5, 7))
+    assert [type(n.operator) for n in plain.nodes] == [faltung.ops.LocallyConnected]
+
+
 def test_what_is_no_image_is_refused() -> None:
     layer = CornerLayer("local")
     with pytest.raises(GraphError, match="must have channels and 1 to 3 space axes of known size"):

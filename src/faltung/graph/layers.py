@@ -148,6 +148,42 @@ class ConvTranspose(AbstractLayer):
 
 
 @dataclass(frozen=True)
+class LocallyConnected(AbstractLayer):
+    """A convolution's window with other weights at each output position: for one size of image.
+
+    Its weights are (out_channels, in_channels, pairs of an output and a tap inside the image).
+
+    Parameters
+    ----------
+    out_channels, kernel_size, stride, padding, dilation
+        As in `Conv`.
+    bias
+        Whether each output has a number added.
+    """
+
+    out_channels: int
+    kernel_size: int | tuple[int, ...]
+    stride: int | tuple[int, ...] = 1
+    padding: PaddingLike = 0
+    dilation: int | tuple[int, ...] = 1
+    bias: bool = True
+    name: str | None = None
+
+    def __call__(self, *sources: Symbol) -> Symbol:
+        """Add the layer with He-normal weights, and an Add with a zero bias."""
+        (x,) = sources
+        kernel = per_axis(self.kernel_size, len(x.shape) - 2, "kernel_size")
+        operator = ops.LocallyConnected(kernel, self.stride, self.padding, self.dilation)
+        shape = operator.weight_shape(x.shape, self.out_channels)
+        weight = Weight("weight", shape, he_normal(shape, shape[1] * int(np.prod(kernel))))
+        y = apply(operator, x, weight, name=self.name)
+        if not self.bias:
+            return y
+        own = tuple(int(n) for n in y.shape[1:])
+        return apply(ops.Add(), y, Weight("bias", own, zeros(own)))
+
+
+@dataclass(frozen=True)
 class Dense(AbstractLayer):
     """A dense layer on (N, in_features); its weights are (out_features, in_features).
 
