@@ -25,6 +25,10 @@ def unet() -> Graph:
     return L.build(L.Conv(1, 1)(L.Concat()(fine, up)))
 
 
+def test_a_graph_shows_itself_in_one_line() -> None:
+    assert repr(small()) == "<Graph x ('N', 1, 6, 6) -> dense1: 5 nodes, 243 params>"
+
+
 def test_names_count_per_kind() -> None:
     net = small()
     assert [n.name for n in net.nodes] == ["conv1", "norm1", "relu1", "flatten1", "dense1"]

@@ -115,6 +115,11 @@ class Graph:
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
         _check(self)
 
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
+        layers, params = len(self.nodes), sum(array.size for array in self.params.values())
+        return f"<Graph {inputs} -> {', '.join(self.outputs)}: {layers} nodes, {params:,} params>"
+
     def replace(
         self,
         *,

@@ -30,6 +30,9 @@ class Score:
     labels: NDArray[np.int64]
     classes: int
 
+    def __repr__(self) -> str:
+        return f"<Score {self.accuracy:.2%} of {len(self.labels):,} images>"
+
     @property
     def loss(self) -> float:
         """The mean of the losses."""
