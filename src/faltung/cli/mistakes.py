@@ -81,14 +81,14 @@ def confusion_table(
 
 def matrix_table(confusion: NDArray[np.int64], classes: tuple[str, ...], title: str) -> Table:
     """True classes as rows, predictions as columns, and the share of each row that is right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     names = [shortened(name) for name in classes]
     are_short = all(len(name) <= SHORT for name in names)
     table.add_column(title, no_wrap=True)
     for number, name in enumerate(names):
         head = Text(name if are_short else str(number))
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("right", justify="right", no_wrap=True)
+        table.add_column(head, justify="right", no_wrap=True, min_width=3)
+    table.add_column("right", justify="right", no_wrap=True, min_width=7)
     for row, name in enumerate(names):
         counts = confusion[row].tolist()
         cells = [cell(count, row == column) for column, count in enumerate(counts)]

@@ -83,7 +83,7 @@ def command(*arguments: str) -> str:
 def program() -> str:
     """How this program can be called again from here."""
     script = Path(sys.argv[0])
-    if script.name == "__main__.py":
+    if script.parts[-2:] == ("faltung", "__main__.py"):
         return f"{_shown('python', sys.executable)} -m faltung"
     if script.stem == "faltung" and script.is_file():
         return _shown("faltung", str(script))
