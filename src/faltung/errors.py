@@ -10,6 +10,7 @@ Each also inherits the builtin that a caller would catch::
     ├── ModelFileError    (ValueError)       a model file that cannot be read or understood
     ├── DatasetError      (ValueError)       data files that are malformed, truncated or mismatched
     ├── FileFormatError   (ValueError)       an image, sound or array that a file does not hold
+    ├── PictureError      (ValueError)       a picture that cannot be drawn as asked
     ├── CheckpointError   (ValueError)       a checkpoint that cannot be read or does not belong
     ├── TrainingError     (ArithmeticError)  training that cannot go on: a loss that is not finite
     ├── KernelError       (LookupError)      no kernel does what was asked for
@@ -54,6 +55,10 @@ class DatasetError(FaltungError, ValueError):
 
 class FileFormatError(FaltungError, ValueError):
     """A file that is no image, sound or array, or a kind of file that cannot hold one."""
+
+
+class PictureError(FaltungError, ValueError):
+    """A picture that cannot be drawn as asked, or a kind of file that holds none."""
 
 
 class CheckpointError(FaltungError, ValueError):
