@@ -13,6 +13,7 @@ import click
 from faltung.cli import failures
 from faltung.cli.doctor import doctor
 from faltung.cli.evaluate import evaluate
+from faltung.cli.explain import explain
 from faltung.cli.train import train
 from faltung.version import __version__
 
@@ -31,7 +32,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for verb in (train, evaluate, doctor):
+for verb in (train, evaluate, explain, doctor):
     cli.add_command(verb)
 
 

@@ -24,6 +24,8 @@ from faltung.report import AbstractReport, Table
 
 Array = NDArray[Any]
 Ints = int | Sequence[int]
+LARGEST_DRAWN = 36
+"""Rows or columns of the largest matrix that is shown as text."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,13 @@ class ConvMatrix(AbstractReport):
             ("non-zeros in a row", per_row),
             ("different weights", f"{self.parameters:,}"),
         ]
-        drawn = [self.drawing()] if max(self.shape) <= 36 and min(self.shape) else []
+        drawn = [self.drawing()] if self.is_small else []
         return [Table(("the layer as a matrix", ""), rows), self._structure(), *drawn]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the matrix fits on a terminal, and there is one."""
+        return min(self.shape) > 0 and max(self.shape) <= LARGEST_DRAWN
 
     def _structure(self) -> str:
         window = self.window
