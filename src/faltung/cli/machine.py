@@ -60,7 +60,8 @@ def requirements() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in lines:
         name, extra = parsed(line)
-        found.setdefault(extra, []).append(name)
+        if name != "faltung":  # an extra that takes in another one
+            found.setdefault(extra, []).append(name)
     return found
 
 
