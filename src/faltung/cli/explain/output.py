@@ -30,7 +30,9 @@ def show(screen: Screen, report: AbstractReport, coloured: Mapping[str, str] | N
 
 def draw(screen: Screen, kind: str, subject: Any, path: Path) -> None:
     """Write a picture of one of the kinds in `faltung.viz`, and say so."""
+    from faltung.viz import style
+
+    style.check_suffix(path)
     module = import_module(f"faltung.viz.{kind}")
-    style = import_module("faltung.viz.style")
     style.save(module.draw(subject), path)
     screen.note(f"picture: {path}")
