@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from faltung.constraints import conv_matrix as conv_matrix
     from faltung.constraints import square as square
     from faltung.datasets import Dataset as Dataset
+    from faltung.definitions import compose as compose
     from faltung.definitions import expand as expand
+    from faltung.definitions import past_report as past_report
+    from faltung.definitions import signal_report as signal_report
 
 __all__ = [
     "Dataset",
@@ -45,6 +48,7 @@ __all__ = [
     "Value",
     "__version__",
     "avg_pool",
+    "compose",
     "constraints",
     "conv",
     "conv_matrix",
@@ -58,7 +62,9 @@ __all__ = [
     "layers",
     "load",
     "max_pool",
+    "past_report",
     "receptive_fields",
+    "signal_report",
     "square",
     "summarize",
     "training",
@@ -69,11 +75,14 @@ __all__ = [
 # Names whose modules read files, train or draw: name -> module, or module:name.
 _LAZY = {
     "Dataset": "faltung.datasets:Dataset",
+    "compose": "faltung.definitions:compose",
     "constraints": "faltung.constraints",
     "conv_matrix": "faltung.constraints:conv_matrix",
     "datasets": "faltung.datasets",
     "definitions": "faltung.definitions",
     "expand": "faltung.definitions:expand",
+    "past_report": "faltung.definitions:past_report",
+    "signal_report": "faltung.definitions:signal_report",
     "square": "faltung.constraints:square",
     "training": "faltung.training",
     "zoo": "faltung.zoo",

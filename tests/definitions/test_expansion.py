@@ -202,8 +202,8 @@ def test_a_report_has_three_faces() -> None:
          "(3, 3). Count from 0. [expand E2]"),
         ({"anchor": (0,)}, "anchor must be a position of the kernel"),
         ({"anchor": (0, 0), "padding": 1}, "expand: takes padding or anchor, not both"),
-        ({"position": (0, 1)}, "position must be one of the outputs, got position=(0, 1), out_shape="
-         "(1, 1). Use a smaller position. [expand E4]"),
+        ({"position": (0, 1)}, "position must be one of the outputs, got position=(0, 1), out_"
+         "shape=(1, 1). Use a smaller position. [expand E4]"),
         ({"position": (-1, 0)}, "position must be one of the outputs"),
         ({"position": (0,)}, "position must be one of the outputs"),
         ({"image": [[1, 2]]}, "out_shape=(0, 0). Pad the image. [expand E4]"),

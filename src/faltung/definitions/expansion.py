@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from faltung.definitions.figures import Number, factor, number
+from faltung.definitions.given import real_numbers
 from faltung.definitions.placement import Placement, place
-from faltung.errors import DTypeError, GeometryError, message
+from faltung.errors import GeometryError, message
 from faltung.geometry import PaddingLike
 from faltung.geometry.border import check_mode, source
 from faltung.report import AbstractReport, Table
 
-Number = int | float
 Position = tuple[int, ...]
 
 PATCH: Final = ((1, 2, 0), (0, 1, 2), (2, 0, 1))
@@ -245,8 +245,8 @@ def expand(
     >>> expand(padding="full").symbols
     'I(0,0)K(2,2)'
     """
-    x = _numbers("image", PATCH if image is None else image)
-    w = _numbers("kernel", SOBEL_X if kernel is None else kernel)
+    x = real_numbers("expand", "image", PATCH if image is None else image, "expand E5")
+    w = real_numbers("expand", "kernel", SOBEL_X if kernel is None else kernel, "expand E5")
     check_mode(padding_mode, "expand")
     placement = place(x.shape, w.shape, mode, padding, anchor, stride, dilation)
     at = _output(position, placement.out_shape)
@@ -267,31 +267,6 @@ def entry(name: str, position: Sequence[int] | None) -> str:
     'I(0,2)'
     """
     return f"{name}({','.join(map(str, position or ()))})"
-
-
-def number(value: Number) -> str:
-    """Return a number as short as it can be shown; integers whole.
-
-    >>> number(3), number(9.0), number(9.6666667)
-    ('3', '9', '9.66667')
-    """
-    return str(value) if isinstance(value, int) else f"{value + 0:.6g}"  # + 0: no "-0"
-
-
-def factor(value: Number) -> str:
-    """Return a number as a factor: in brackets if it has a sign."""
-    text = number(value)
-    return f"({text})" if text.startswith("-") else text
-
-
-def _numbers(name: str, given: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(given)
-    if array.dtype.kind == "b":
-        return array.astype(np.int64)
-    if array.dtype.kind not in "iuf":
-        rule = f"{name} must hold integers, booleans or floats"
-        raise DTypeError(message("expand", rule, {"dtype": array.dtype}, "", "expand E5"))
-    return array
 
 
 def _output(position: Sequence[int] | None, out_shape: tuple[int, ...]) -> Position:
