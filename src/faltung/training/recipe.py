@@ -65,7 +65,7 @@ class Recipe:
     0.004
     """
 
-    epochs: int = 6
+    epochs: int = 10
     batch: int = 64
     lr: float = 4e-3
     optimiser: str = "adamw"
@@ -151,10 +151,10 @@ def _check_word(name: str, word: str, words: tuple[str, ...]) -> None:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "small": Recipe(),
-        "zero-one": Recipe(epochs=8, batch=32, validation=0.1),
-        "lenet": Recipe(epochs=10),
-        "resnet": Recipe(epochs=5, batch=128, shift=2),
+        "small": Recipe(epochs=12, lr=1e-2, shift=2),
+        "zero-one": Recipe(epochs=30, batch=32, lr=1e-2, shift=1),
+        "lenet": Recipe(epochs=12, shift=2),
+        "resnet": Recipe(epochs=5, batch=128, lr=1e-2, shift=2),
     }
 )
 
