@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +257,16 @@ def test_images_held_out_for_testing_are_said(faltung: Any, squares: Path) -> No
     said = faltung("train", "--data", squares, *QUICK)
     assert "no test part" in said.err
     assert "held out for testing" in said.err
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "faltung", "train", "--net", "zero-one", "--epochs", "5000"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes) as process:
+        assert process.stderr.readline().startswith("epoch ")
+        process.send_signal(signal.SIGINT)
+        lines = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert re.match(r"error: interrupted after step [\d,]+; go on with: ", lines[-1])
+    assert lines[-1].endswith(" train --resume --out runs/sample-zero-one")
+    assert all(line.startswith("epoch ") for line in lines[:-1])
