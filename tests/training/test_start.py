@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from faltung import zoo
 from faltung.datasets import Dataset
 from faltung.errors import GraphError
+from faltung.graph import load
 from faltung.graph.graph import Graph
 from faltung.graph.layers import (
     Chain,
@@ -26,6 +28,8 @@ from faltung.graph.layers import (
 )
 from faltung.ops import Gemm, LogSoftmax
 from faltung.training import start
+from faltung.training.loop import train
+from faltung.training.recipe import Recipe
 from faltung.training.start import pixel_statistics, start_from, start_new
 
 
@@ -126,3 +130,18 @@ def two_inputs() -> Graph:
 def test_what_cannot_be_started_from(graph: Graph, shape: tuple[int, ...], text: str) -> None:
     with pytest.raises(GraphError, match=re.escape(text)):
         start_from(graph, 5, shape)
+
+
+def test_a_saved_network_is_trained_on(tmp_path: Path) -> None:
+    data = coloured()
+    recipe = Recipe(epochs=1, batch=16, validation=0)
+    first = train(start_new("small", data), data, recipe=recipe).graph
+    loaded = load(first.save(tmp_path / "first.onnx"))
+    again = start_from(loaded, 2, (3, 6, 8))
+    assert all(np.array_equal(again.params[name], first.params[name]) for name in first.params)
+    assert set(again.state) == set(first.state)
+    of_file, of_memory = (train(graph, data, recipe=recipe).graph for graph in (again, first))
+    for name, values in of_memory.params.items():
+        assert np.array_equal(of_file.params[name], values)
+        assert not np.array_equal(first.params[name], values)
+    assert np.array_equal(of_file.state["centre.mean"], first.state["centre.mean"])
