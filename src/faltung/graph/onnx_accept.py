@@ -10,6 +10,7 @@ import onnx
 
 from faltung.errors import ModelFileError, message
 from faltung.graph.onnx_functions import check_functions, operator_class
+from faltung.graph.onnx_tensors import check_inside
 
 OLDEST_OPSET: Final = 13
 DOMAINS: Final = ("", "ai.onnx")
@@ -29,6 +30,7 @@ def accepted(model: onnx.ModelProto) -> onnx.ModelProto:
     _check_opset(model)
     _check_operators(model)
     _check_kinds(model.graph)
+    _check_sources(model.graph)
     model = _in_order(model)
     _check_by_onnx(model)
     return model
@@ -97,7 +99,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _check_kinds(graph: onnx.GraphProto) -> None:
-    """Inputs and outputs are arrays of known rank; no tensor is sparse."""
+    """Inputs and outputs are arrays of known rank; weights are dense, and in this file."""
     for role, values in (("input", graph.input), ("output", graph.output)):
         for value in values:
             kind = value.type.WhichOneof("value")
@@ -110,6 +112,19 @@ def _check_kinds(graph: onnx.GraphProto) -> None:
                 raise ModelFileError(message(f"input {value.name!r}", rule))
     if graph.sparse_initializer:
         raise ModelFileError(message("model", "sparse initializers are not supported"))
+    for tensor in graph.initializer:
+        check_inside(tensor, f"initializer {tensor.name!r}")
+
+
+def _check_sources(graph: onnx.GraphProto) -> None:
+    """Every value that is read is given or made."""
+    known = {v.name for v in graph.input} | {t.name for t in graph.initializer} | {""}
+    known.update(name for node in graph.node for name in node.output)
+    for node in graph.node:
+        for name in node.input:
+            if name not in known:
+                subject = f"layer {node.name!r} ({node.op_type})"
+                raise ModelFileError(message(subject, "reads a value nobody made", {"input": name}))
 
 
 def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:

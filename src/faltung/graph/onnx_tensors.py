@@ -55,6 +55,14 @@ def element_type(dtype: DTypeLike) -> int:
     return next(number for number, ours in _NAMES.items() if ours == name)
 
 
+def check_inside(tensor: onnx.TensorProto, subject: str) -> None:
+    """Refuse a tensor whose values lie in another file."""
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        rule = "weights in a file beside the model are not supported"
+        cure = "Save the model as one file, such as with onnx.save"
+        raise ModelFileError(message(subject, rule, {}, cure))
+
+
 def to_array(tensor: onnx.TensorProto, subject: str) -> Array:
     """Return a tensor's values.
 
@@ -65,10 +73,7 @@ def to_array(tensor: onnx.TensorProto, subject: str) -> Array:
         supported.
     """
     to = dtype_name(tensor.data_type, subject)
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-        rule = "weights in a file beside the model are not supported"
-        cure = "Save the model as one file"
-        raise ModelFileError(message(subject, rule, {}, cure))
+    check_inside(tensor, subject)
     try:
         # A negative size would be NumPy's "what is left".
         array = None if any(n < 0 for n in tensor.dims) else numpy_helper.to_array(tensor)
