@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -222,3 +223,16 @@ def test_percentages_have_three_digits() -> None:
         "0.0000001 %",
         "0.492 %",
     ]
+
+
+ID = r"(?:square S|matrix M|offsets O|local W)\d+"
+
+
+def test_the_text_and_the_code_know_the_same_constraints() -> None:
+    root = Path(__file__).parents[2]
+    text = (root / "docs" / "spec" / "square.md").read_text(encoding="utf-8")
+    listed = re.findall(rf"^- \*\*({ID})\*\* \S", text, re.MULTILINE)
+    sources = [*(root / "src/faltung/constraints").glob("*.py"), root / "src/faltung/ops/local.py"]
+    coded = {i for path in sources for i in re.findall(rf'"({ID})"', path.read_text("utf-8"))}
+    assert len(listed) == len(set(listed)) == 15
+    assert coded == set(listed)
