@@ -77,6 +77,23 @@ def same_arrays(one: TrainingResult, other: TrainingResult) -> bool:
     return all(np.array_equal(a[name], b[name]) for a, b in pairs for name in (*a, *b))
 
 
+def test_the_best_weights_outlive_their_process(
+    net: Graph, bars: Dataset, tmp_path: Path, listens: type[Any]
+) -> None:
+    noise = bars.with_labels(np.random.default_rng(0).integers(0, 3, len(bars)))
+    recipe = dataclasses.replace(WATCHED, patience=3, epochs=60, schedule="constant")
+    whole = train(net, noise, recipe=recipe)
+    stopped = listens(whole.steps - 1)
+    with pytest.raises(listens.StoppedError):
+        train(net, noise, recipe=recipe, out=tmp_path, listener=stopped)
+    rest = listens()
+    result = train(net, noise, recipe=recipe, out=tmp_path, resume=True, listener=rest)
+    assert whole.is_early
+    assert rest.plans[0].epoch > whole.best_epoch + 1
+    assert (result.best_epoch, result.steps) == (whole.best_epoch, whole.steps)
+    assert same_arrays(result, whole)
+
+
 def test_a_finished_run_is_not_run_again(
     net: Graph, bars: Dataset, tmp_path: Path, listens: type[Any]
 ) -> None:
