@@ -82,7 +82,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
         constant = standard and node.op_type == "Constant"
         if not constant and operator_class(node.domain, node.op_type) is None:
             kind = node.op_type if standard else f"{node.domain}.{node.op_type}"
-            unknown.setdefault(kind, []).append(repr(node.name) if node.name else f"#{index}")
+            unknown.setdefault(kind, []).append(_called(node, index))
     if unknown:
         named = "; ".join(f"{kind} (node {_some(nodes)})" for kind, nodes in unknown.items())
         raise ModelFileError(message("model", f"these operators are not supported: {named}"))
@@ -91,6 +91,10 @@ def _check_operators(model: onnx.ModelProto) -> None:
             values = {"function": function.name}
             raise ModelFileError(message("model", "it redefines a standard operator", values))
     check_functions(model, opset_of(model))
+
+
+def _called(node: onnx.NodeProto, index: int) -> str:
+    return repr(node.name) if node.name else f"#{index}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -120,10 +124,10 @@ def _check_sources(graph: onnx.GraphProto) -> None:
     """Every value that is read is given or made."""
     known = {v.name for v in graph.input} | {t.name for t in graph.initializer} | {""}
     known.update(name for node in graph.node for name in node.output)
-    for node in graph.node:
+    for index, node in enumerate(graph.node):
         for name in node.input:
             if name not in known:
-                subject = f"layer {node.name!r} ({node.op_type})"
+                subject = f"layer {_called(node, index)} ({node.op_type})"
                 raise ModelFileError(message(subject, "reads a value nobody made", {"input": name}))
 
 
@@ -137,7 +141,7 @@ def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         order = list(graphlib.TopologicalSorter(before).static_order())
     except graphlib.CycleError as error:
-        names = " -> ".join(nodes[i].name or f"#{i}" for i in error.args[1])
+        names = " -> ".join(_called(nodes[i], i) for i in error.args[1])
         raise ModelFileError(message("model", f"its nodes form a cycle: {names}")) from None
     ordered = onnx.ModelProto()
     ordered.CopyFrom(model)
