@@ -227,6 +227,15 @@ def test_a_run_that_diverges_names_step_and_layer(net: Graph, bars: Dataset) -> 
         train(net, bars, recipe=recipe)
 
 
+def test_weights_that_break_at_the_last_step_are_found(bars: Dataset) -> None:
+    recipe = Recipe(epochs=1, batch=90, validation=0.1, schedule="constant", lr=1e38)
+    recipe = dataclasses.replace(recipe, optimiser="sgd")
+    graph = build(Chain(Flatten(), Dense(3)), (1, 8, 8))
+    text = r"^training step 1: first not finite in layer 'dense1' \(Gemm\).*got validation loss="
+    with pytest.raises(TrainingError, match=text):
+        train(graph, bars, recipe=recipe)
+
+
 def test_a_gradient_that_is_infinite_names_the_layer(bars: Dataset) -> None:
     # The scores are 0, so the loss is log 3; on its way back the gradient passes 2**128.
     graph = build(Chain(Flatten(), Dense(4), Dense(3)), (1, 8, 8))

@@ -17,14 +17,38 @@ def loss_error(
     graph: Graph, feeds: Mapping[str, Array], run: TrainState, key: Key, loss: float, lr: float
 ) -> TrainingError:
     """The batch is run again, every value kept, to find where it went wrong."""
+    found = _first_layer(graph, feeds, run, key)
+    rule = found or "the loss is not finite, though every layer's output is"
+    return _error(run.step + 1, rule, {"loss": f"{loss:.4g}", "lr": f"{lr:.4g}"})
+
+
+def validation_error(
+    graph: Graph, feeds: Mapping[str, Array], run: TrainState, loss: float
+) -> TrainingError:
+    """The same for a held-out image after an epoch's last step: without dropout."""
+    found = _first_layer(graph, feeds, run, None)
+    rule = found or "the loss is not finite, though every layer's output is"
+    return _error(run.step, rule, {"validation loss": f"{loss:.4g}"})
+
+
+def _first_layer(
+    graph: Graph, feeds: Mapping[str, Array], run: TrainState, key: Key | None
+) -> str | None:
+    """Name the first layer whose output is not finite; a key means training."""
+    training = key is not None
     done = evaluate(
-        graph, feeds, params=run.params, state=run.state, training=True, key=key, keep_all=True
+        graph,
+        feeds,
+        params=run.params,
+        state=run.state,
+        training=training,
+        key=key,
+        keep_all=True,
     )
     for node in graph.nodes:
         if not all(map(_is_finite, (done.values[name] for name in node.outputs))):
-            place = f"first not finite in layer {node.name!r} ({node.operator.subject})"
-            return _error(run, f"{place}{_because(node, run)}", loss, lr)
-    return _error(run, "the loss is not finite, though every layer's output is", loss, lr)
+            return f"first not finite in {_layer(node)}{_because(node, run)}"
+    return None
 
 
 def gradient_error(
@@ -36,9 +60,8 @@ def gradient_error(
         return None
     node = next(node for node in reversed(graph.nodes) if set(bad).intersection(node.inputs))
     name = next(name for name in node.inputs if name in bad)
-    place = f"layer {node.name!r} ({node.operator.subject})"
-    rule = f"the gradient of {name} in {place} is not finite"
-    return _error(run, rule, loss, lr)
+    rule = f"the gradient of {name} in {_layer(node)} is not finite"
+    return _error(run.step + 1, rule, {"loss": f"{loss:.4g}", "lr": f"{lr:.4g}"})
 
 
 def _because(node: Node, run: TrainState) -> str:
@@ -52,6 +75,11 @@ def _is_finite(values: Array) -> bool:
     return bool(np.isfinite(values).all())
 
 
-def _error(run: TrainState, rule: str, loss: float, lr: float) -> TrainingError:
-    values, cure = {"loss": f"{loss:.4g}", "lr": f"{lr:.4g}"}, "Use a smaller learning rate"
-    return TrainingError(message(f"training step {run.step + 1}", rule, values, cure))
+def _layer(node: Node) -> str:
+    return f"layer {node.name!r} ({node.operator.subject})"
+
+
+def _error(step: int, rule: str, values: Mapping[str, object]) -> TrainingError:
+    return TrainingError(
+        message(f"training step {step}", rule, values, "Use a smaller learning rate")
+    )

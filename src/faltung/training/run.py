@@ -13,7 +13,7 @@ from faltung.graph.evaluate import evaluate
 from faltung.graph.gradients import gradients
 from faltung.graph.graph import Graph
 from faltung.training.batches import batch_count, rng
-from faltung.training.diagnosis import gradient_error, loss_error
+from faltung.training.diagnosis import gradient_error, loss_error, validation_error
 from faltung.training.evaluation import Score, score
 from faltung.training.listener import Epoch, Plan, Step
 from faltung.training.losses import cross_entropy
@@ -121,7 +121,13 @@ class Run:
         return loss, int(np.count_nonzero(logits.argmax(axis=1) == labels))
 
     def end_epoch(self) -> Epoch:
-        """Watch the held-out images, remember the best weights, and turn to the next epoch."""
+        """Watch the held-out images, remember the best weights, and turn to the next epoch.
+
+        Raises
+        ------
+        TrainingError
+            The loss on the held-out images is not finite.
+        """
         run, progress = self.train_state, self.progress
         watched, epoch = self.validation(), run.epoch
         if watched and progress.is_better(epoch, watched.accuracy, watched.loss):
@@ -154,7 +160,13 @@ class Run:
         if self.held_out is None:
             return None
         run = self.train_state
-        return score(self.graph, self.held_out, params=run.params, state=run.state)
+        found = score(self.graph, self.held_out, params=run.params, state=run.state)
+        if not math.isfinite(found.loss):
+            first = int(np.isfinite(found.losses).argmin())
+            feeds = {self.graph.inputs[0].name: self.held_out.images[first : first + 1]}
+            with np.errstate(all="ignore"):
+                raise validation_error(self.graph, feeds, run, found.loss)
+        return found
 
     def trained(self) -> Graph:
         """The network with its weights: the best ones with early stopping, else the last."""
