@@ -12,7 +12,7 @@ import pytest
 
 from faltung.cli.explain import TOPICS
 from faltung.cli.explain.arguments import written
-from faltung.constraints import CORNERS, Square, conv_matrix, square
+from faltung.constraints import CORNERS, ConvMatrix, conv_matrix, square
 
 
 def test_topics_are_listed_and_each_has_an_example(faltung: Any) -> None:
@@ -113,25 +113,35 @@ def test_colours_are_for_terminals_alone(faltung: Any, monkeypatch: pytest.Monke
     assert faltung("explain", "square").out.count("\x1b[") > 100
 
 
-def test_pictures_are_drawn_by_viz(faltung: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("topic", "kind"), [("square", "square"), ("matrix", "matrices")])
+def test_pictures_are_drawn_by_viz(
+    faltung: Any, topic: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     style = pytest.importorskip("faltung.viz.style")
-    drawn: list[Square] = []
+    drawn: list[Any] = []
 
-    def draw(subject: Square) -> Any:
-        drawn.append(subject)
-        with style.themed() as theme:
-            return style.figure(theme, 2, 2)
+    def draw(subject: Any, *, theme: str) -> Any:
+        drawn.append((subject, theme))
+        with style.themed(theme) as colours:
+            return style.figure(colours, 2, 2)
 
-    stub: Any = types.ModuleType("faltung.viz.square")
+    stub: Any = types.ModuleType(f"faltung.viz.{kind}")
     stub.draw = draw
-    monkeypatch.setitem(sys.modules, "faltung.viz.square", stub)
-    said = faltung("explain", "square", "--out", "square.png")
-    assert drawn == [square((3, 3))]
-    assert Path("square.png").read_bytes().startswith(b"\x89PNG")
-    assert "picture: square.png" in said.err
-    said = faltung("explain", "square", "--size", "3x3", "--out", "square.txt")
-    assert "suffix must be one of" in said.error
+    monkeypatch.setitem(sys.modules, f"faltung.viz.{kind}", stub)
+    said = faltung("explain", topic, "--size", "5x5", "--out", "x.png", "--theme", "dark")
+    made = {"square": square((5, 5)), "matrix": ConvMatrix.of((5, 5), (1, 1, 3, 3))}
+    assert drawn == [(made[topic], "dark")]
+    assert Path("x.png").read_bytes().startswith(b"\x89PNG")
+    assert "picture: x.png" in said.err
+    assert "suffix must be one of" in faltung("explain", topic, "--out", "x.txt").error
     assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("topic", ["square", "matrix"])
+def test_pictures_are_drawn(faltung: Any, topic: str) -> None:
+    pytest.importorskip("matplotlib")
+    assert faltung("explain", topic, "--out", "x.svg").code == 0
+    assert Path("x.svg").read_bytes().startswith(b"<?xml")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from faltung.cli.explain.arguments import Padding, Sizes, written
+from faltung.cli.explain.output import draw, picture_options, show
 
 
 @click.command(short_help="A convolution as a matrix; its transpose is the transposed one.")
@@ -31,6 +32,7 @@ from faltung.cli.explain.arguments import Padding, Sizes, written
     metavar="FILE.npy",
     help="Write which weight stands where; -1 is zero.",
 )
+@picture_options
 @click.option("--json", "is_json", is_flag=True, help="Write one JSON object to standard output.")
 def matrix(
     *,
@@ -43,10 +45,11 @@ def matrix(
     out_channels: int,
     groups: int,
     matrix_path: str | None,
+    out: str | None,
+    theme: str,
     is_json: bool,
 ) -> None:
     """Write a convolution as the matrix of a dense layer, and count what is in it."""
-    from faltung.cli.explain.output import show
     from faltung.cli.screen import Screen, command
     from faltung.constraints import ConvMatrix
 
@@ -72,6 +75,8 @@ def matrix(
 
         write_array(matrix_path, made.tied())
         screen.note(f"matrix: {Path(matrix_path)}")
+    if out is not None:
+        draw(screen, "matrices", made, Path(out), theme)
 
 
 def _each(values: tuple[int, ...] | None) -> int | tuple[int, ...]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
+import click
 
-from faltung.cli.screen import Screen
-from faltung.report import AbstractReport
+if TYPE_CHECKING:
+    from faltung.cli.screen import Screen
+    from faltung.report import AbstractReport
 
 
 def show(screen: Screen, report: AbstractReport, coloured: Mapping[str, str] | None = None) -> None:
@@ -18,6 +19,8 @@ def show(screen: Screen, report: AbstractReport, coloured: Mapping[str, str] | N
 
     ``coloured`` has, for blocks of the report, the same with a terminal's codes for colours.
     """
+    from rich.text import Text
+
     if screen.is_json:
         screen.result("", report.to_dict())
         return
@@ -28,11 +31,23 @@ def show(screen: Screen, report: AbstractReport, coloured: Mapping[str, str] | N
         screen.out.print(Text.from_ansi((coloured or {}).get(text, text)), soft_wrap=True)
 
 
-def draw(screen: Screen, kind: str, subject: Any, path: Path) -> None:
+def draw(screen: Screen, kind: str, subject: Any, path: Path, theme: str = "light") -> None:
     """Write a picture of one of the kinds in `faltung.viz`, and say so."""
     from faltung.viz import style
 
     style.check_suffix(path)
     module = import_module(f"faltung.viz.{kind}")
-    style.save(module.draw(subject), path)
+    style.save(module.draw(subject, theme=theme), path)
     screen.note(f"picture: {path}")
+
+
+def picture_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a topic ``--out PICTURE`` and ``--theme``."""
+    theme = click.option(
+        "--theme",
+        type=click.Choice(["light", "dark"]),
+        default="light",
+        help="Of the picture.  [light]",
+    )
+    out = click.option("--out", metavar="PICTURE", help="Draw it: .png, .svg or .pdf.")
+    return out(theme(command))

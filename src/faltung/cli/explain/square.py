@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from faltung.cli.explain.arguments import Sizes, Window, written
+from faltung.cli.explain.output import draw, picture_options, show
 
 if TYPE_CHECKING:
     from faltung.cli.screen import Screen
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     metavar="FILE.npy",
     help="Write which weight stands where, as (4, outputs, inputs); -1 is zero.",
 )
-@click.option("--out", metavar="PICTURE", help="Draw the matrices: PNG, SVG or PDF.")
+@picture_options
 @click.option("--json", "is_json", is_flag=True, help="Write one JSON object to standard output.")
 def square(
     *,
@@ -47,6 +48,7 @@ def square(
     weights: str | None,
     matrix_path: str | None,
     out: str | None,
+    theme: str,
     is_json: bool,
 ) -> None:
     """Count the weights of a layer under none, either or both of two constraints.
@@ -55,7 +57,6 @@ def square(
     window of offsets. Letters in the matrices are weights, equal ones are tied, dots are zero.
     """
     from faltung import constraints
-    from faltung.cli.explain.output import draw
     from faltung.cli.screen import Screen, command
 
     screen = Screen.open(is_json=is_json)
@@ -70,12 +71,10 @@ def square(
     if matrix_path is not None:
         _write(screen, made, Path(matrix_path))
     if out is not None:
-        draw(screen, "square", made, Path(out))
+        draw(screen, "square", made, Path(out), theme)
 
 
 def _show(screen: Screen, made: Square, weights: str | None) -> None:
-    from faltung.cli.explain.output import show
-
     shares = None
     if weights is not None:
         from faltung.constraints import explained
