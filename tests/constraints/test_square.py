@@ -211,9 +211,17 @@ def test_drawings_have_a_letter_for_each_weight() -> None:
 def test_drawings_show_as_many_letters_as_parameters() -> None:
     for each in (SMALL, square((2, 3), (0, 1))):
         for corner in CORNERS:
-            letters = drawing({corner: each.tied(corner)}).split("\n", 1)[1].split()
+            letters = drawing({corner: each.aligned(corner)}).split("\n", 1)[1].split()
             assert len(set(letters) - {"·"}) == each.parameters(corner)
             assert sum(letter != "·" for letter in letters) == each.nonzeros(corner)
+
+
+def test_letters_say_which_weights_locality_leaves() -> None:
+    for wide, near in (("dense", "local"), ("shared", "convolution")):
+        a, b = SMALL.aligned(wide), SMALL.aligned(near)
+        assert np.array_equal(a, SMALL.tied(wide))
+        assert np.array_equal(b[b >= 0], a[b >= 0])
+        assert np.array_equal(b >= 0, SMALL.tied(near) >= 0)
 
 
 def test_percentages_have_three_digits() -> None:

@@ -17,10 +17,10 @@ i j k l    b c e f
 m n o p    a b d e
 <BLANKLINE>
 local      convolution
-a b c d    a b c d
-· e · f    · a · c
-· · g h    · · a b
-· · · i    · · · a
+a b c d    e f h i
+· f · h    · e · h
+· · k l    · · e f
+· · · p    · · · e
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faltung.constraints.corner import CORNERS, constraints_of
+from faltung.constraints.corner import CORNERS, constraints_of, corner_of
 from faltung.constraints.drawing import drawing
 from faltung.constraints.entries import Entries, check_count, entries_of
 from faltung.constraints.square_text import as_dict, headline, table
@@ -185,6 +185,24 @@ class Square(AbstractReport):
         """
         return self.entries(corner).tied()
 
+    def aligned(self, corner: str) -> NDArray[np.int64]:
+        """Return `tied`, but a local layer's weights have the numbers of the layer that is not.
+
+        So that letters and hues say which weights locality leaves.
+
+        Parameters
+        ----------
+        corner
+            Which layer.
+
+        Examples
+        --------
+        >>> Square((3,), ((-1, 1),)).aligned("convolution").tolist()
+        [[2, 3, -1], [1, 2, 3], [-1, 1, 2]]
+        """
+        everywhere = corner_of(shared=constraints_of(corner).shared, local=False)
+        return np.where(self.tied(corner) < 0, -1, self.tied(everywhere))
+
     def matrix(self, corner: str, weights: ArrayLike, *, sparse: bool = False) -> Any:
         """Return a layer's matrix for given weights.
 
@@ -235,7 +253,7 @@ class Square(AbstractReport):
         colour
             Whether to give each letter its colour, by the codes of terminals.
         """
-        return drawing({corner: self.tied(corner) for corner in CORNERS}, colour=colour)
+        return drawing({corner: self.aligned(corner) for corner in CORNERS}, colour=colour)
 
     def blocks(self) -> Sequence[Table | str]:
         """Return what it is about, the table of the corners, and their matrices if small."""
