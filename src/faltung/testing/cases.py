@@ -105,7 +105,8 @@ SLIDES: tuple[Slide, ...] = (
     Slide("output padding by dilation", (3, 3), (2, 2), dilation=(3, 2), output_padding=(2, 1)),
     Slide("ceil", (6, 5), (3, 2), stride=2, ceil=True),
     Slide("ceil, padded", (4, 6), (3, 3), stride=2, padding=1, ceil=True, bias=False),
-    Slide("ceil, last window past the end", (9, 5), (4, 2), stride=(4, 2), padding=1, ceil=True),
+    Slide("ceil, last window past the end", (9, 5), (4, 1), (4, 2), ((2, 2), (0, 0)), ceil=True),
+    Slide("ceil, none past the end", (10,), (1,), stride=2, ceil=True),
     Slide("ceil, dilated", (7, 6), (2, 2), stride=(3, 2), dilation=(2, 3), ceil=True),
     Slide(
         "ceil, cropped",

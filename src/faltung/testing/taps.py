@@ -65,6 +65,8 @@ def _wanted(case: Case, out: tuple[int, ...]) -> list[Array]:
     wanted = [np.zeros((*shape, *out), np.bool_) for shape in case.in_shapes]
     for index in np.ndindex(*out):
         for i, taps in enumerate(case.operator.taps(case.in_shapes, index)):
+            axes = f"taps on {len(taps)} axes of input {i}, which is {case.in_shapes[i]}"
+            require(len(taps) == len(case.in_shapes[i]), axes)
             for at in _positions(case, taps, case.in_shapes[i]):
                 wanted[i][*at, *index] = True
     return wanted
