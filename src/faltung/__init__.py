@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from faltung import definitions as definitions
     from faltung import training as training
     from faltung import zoo as zoo
+    from faltung.analysis.costs import cost as cost
+    from faltung.analysis.loose import loose_statements as loose_statements
+    from faltung.analysis.networks import network_costs as network_costs
     from faltung.constraints import conv_matrix as conv_matrix
     from faltung.constraints import square as square
     from faltung.datasets import Dataset as Dataset
@@ -55,13 +58,16 @@ __all__ = [
     "conv_transpose",
     "convolve",
     "correlate",
+    "cost",
     "datasets",
     "definitions",
     "errors",
     "expand",
     "layers",
     "load",
+    "loose_statements",
     "max_pool",
+    "network_costs",
     "past_report",
     "receptive_fields",
     "signal_report",
@@ -78,9 +84,12 @@ _LAZY = {
     "compose": "faltung.definitions:compose",
     "constraints": "faltung.constraints",
     "conv_matrix": "faltung.constraints:conv_matrix",
+    "cost": "faltung.analysis.costs:cost",
     "datasets": "faltung.datasets",
     "definitions": "faltung.definitions",
     "expand": "faltung.definitions:expand",
+    "loose_statements": "faltung.analysis.loose:loose_statements",
+    "network_costs": "faltung.analysis.networks:network_costs",
     "past_report": "faltung.definitions:past_report",
     "signal_report": "faltung.definitions:signal_report",
     "square": "faltung.constraints:square",

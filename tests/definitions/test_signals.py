@@ -109,7 +109,7 @@ def test_reports_have_three_faces() -> None:
 @pytest.mark.parametrize(
     ("call", "options", "text"),
     [
-        (signal_report, {"signal": [[1, 2]]}, "one axis of finite numbers, got shape=(1, 2), not_finite=0."),
+        (signal_report, {"signal": [[1, 2]]}, "finite numbers, got shape=(1, 2), not_finite=0."),
         (signal_report, {"signal": [1, np.nan, 2]}, "Choose one channel, and leave out what"),
         (signal_report, {"signal": []}, "signal must be one axis of finite numbers"),
         (signal_report, {"kernel": 0}, "a box must be at least 1 wide, got kernel=0. Use 3."),
