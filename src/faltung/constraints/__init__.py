@@ -25,8 +25,6 @@ a b c d    e f h i
 
 from __future__ import annotations
 
-from faltung.constraints.conv_matrix import ConvMatrix as ConvMatrix
-from faltung.constraints.conv_matrix import conv_matrix as conv_matrix
 from faltung.constraints.corner import CORNERS as CORNERS
 from faltung.constraints.corner import corner_of as corner_of
 from faltung.constraints.layers import CornerLayer as CornerLayer
@@ -39,5 +37,7 @@ from faltung.constraints.projection import chance as chance
 from faltung.constraints.projection import explained as explained
 from faltung.constraints.projection import mean_weights as mean_weights
 from faltung.constraints.projection import project as project
-from faltung.constraints.square import Square as Square
-from faltung.constraints.square import square as square
+from faltung.constraints.squares import Square as Square
+from faltung.constraints.squares import square as square
+from faltung.constraints.toeplitz import ConvMatrix as ConvMatrix
+from faltung.constraints.toeplitz import conv_matrix as conv_matrix

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from faltung import ops
 from faltung.constraints.corner import constraints_of
-from faltung.constraints.square import Square
+from faltung.constraints.squares import Square
 from faltung.constraints.window import WindowLike, explicit_window
 from faltung.errors import GraphError, message
 from faltung.graph.symbols import AbstractLayer, Symbol, Weight, apply, he_normal, zeros

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faltung.constraints.corner import CORNERS
-from faltung.constraints.square import Square
 from faltung.constraints.square_text import brief
+from faltung.constraints.squares import Square
 from faltung.geometry.checks import refuse
 from faltung.report import AbstractReport, Table
 

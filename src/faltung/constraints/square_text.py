@@ -9,7 +9,7 @@ from faltung.constraints.corner import CORNERS, constraints_of
 from faltung.report import Table
 
 if TYPE_CHECKING:
-    from faltung.constraints.square import Square
+    from faltung.constraints.squares import Square
 
 HEADER = ("layer", "shared", "local", "parameters", "non-zeros", "times fewer parameters")
 
