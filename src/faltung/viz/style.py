@@ -23,7 +23,7 @@ from typing import Any, Final
 import matplotlib
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 
 from faltung import atomic
@@ -175,6 +175,46 @@ def bare(axes: Axes) -> Axes:
     return axes
 
 
+def width_of(text: str, *, points: float = TEXT, family: str | None = None) -> float:
+    """Return how many inches wide the longest line of a text is drawn.
+
+    Parameters
+    ----------
+    text
+        One line or several.
+    points
+        Its size.
+    family
+        ``"monospace"`` for figures; the usual font if it is left out.
+    """
+    font = font_manager.FontProperties(family=family or _families(), size=points)
+    widths = (
+        _ruler().get_text_width_height_descent(line, font, False)[0] for line in text.split("\n")
+    )
+    return max(widths, default=0.0) / 72
+
+
+def shortened(text: str, inches: float) -> str:
+    """Return a text, or so much of its beginning as there is room for.
+
+    Parameters
+    ----------
+    text
+        One line.
+    inches
+        The room, at the usual size.
+
+    Examples
+    --------
+    >>> shortened("aubergine", 2), shortened("aubergine", 0.8)
+    ('aubergine', 'auber…')
+    """
+    if width_of(text) <= inches:
+        return text
+    kept = max((n for n in range(len(text)) if width_of(text[:n] + "…") <= inches), default=0)
+    return text[:kept] + "…"
+
+
 def _settings(theme: Theme) -> dict[str, Any]:
     """Matplotlib's settings for a theme."""
     return {
@@ -216,6 +256,12 @@ def _settings(theme: Theme) -> dict[str, Any]:
         "pdf.fonttype": 42,
         "svg.hashsalt": "faltung",
     }
+
+
+@lru_cache(maxsize=1)
+def _ruler() -> Any:
+    """What measures texts before there is a figure; a point is a pixel."""
+    return RendererAgg(1, 1, 72)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1)

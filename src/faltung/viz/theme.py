@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, hsv_to_rgb, to_hex, to_rgba
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba
 from matplotlib.typing import ColorType
 from numpy.typing import NDArray
 
 from faltung.errors import PictureError, message
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -99,20 +101,46 @@ def theme_of(name: str) -> Theme:
 
 
 def hues(count: int) -> list[str]:
-    """Return so many colours, light enough for black text, neighbours far apart.
+    """Return so many colours that black text can be read on, neighbours far apart.
 
-    The golden ratio spaces hues evenly however many there are; a second step varies lightness, so
-    that dozens can still be told apart.
+    The golden ratio spaces hues evenly however many there are, and the first ones are the same
+    whatever the count; lightness and colourfulness vary too, so that dozens can be told apart.
 
-    >>> len(set(hues(100)))
-    100
+    >>> len(set(hues(100))), hues(9) == hues(100)[:9]
+    (100, True)
     """
-    numbers = np.arange(count)
-    hue = (0.56 + numbers * 0.618034) % 1.0
-    saturation = 0.34 + 0.26 * (numbers * 0.381966 % 1.0)
-    value = 0.98 - 0.16 * (numbers * 0.754878 % 1.0)
-    colours: NDArray[np.float64] = hsv_to_rgb(np.stack([hue, saturation, value], axis=1))
-    return [to_hex(colour) for colour in colours]
+    numbers = np.arange(count, dtype=np.float64)
+    lightness = 0.74 + 0.15 * (numbers * 0.754878 % 1.0)
+    chroma = 0.085 + 0.045 * (numbers * 0.569840 % 1.0)
+    hue = 2 * np.pi * ((0.67 + numbers * 0.618034) % 1.0)
+    colours = _rgb(lightness, chroma * np.cos(hue), chroma * np.sin(hue))
+    return [to_hex(tuple(colour)) for colour in colours.tolist()]
+
+
+def _rgb(lightness: Array, a: Array, b: Array) -> Array:
+    """Colours of equal perceived lightness as sRGB: Ottosson, *A perceptual color space* (2020)."""
+    roots = np.stack(
+        [
+            lightness + 0.3963377774 * a + 0.2158037573 * b,
+            lightness - 0.1055613458 * a - 0.0638541728 * b,
+            lightness - 0.0894841775 * a - 1.2914855480 * b,
+        ],
+        axis=1,
+    )
+    linear = np.clip(roots**3 @ _LMS_TO_RGB, 0.0, 1.0)
+    curved: Array = np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
+    )
+    return curved
+
+
+_LMS_TO_RGB: Final = np.array(
+    [
+        [4.0767416621, -1.2684380046, -0.0041960863],
+        [-3.3077115913, 2.6097574011, -0.7034186147],
+        [0.2309699292, -0.3413193965, 1.7076147010],
+    ]
+)
 
 
 def text_on(colour: ColorType) -> str:
