@@ -33,14 +33,17 @@ def damaged(content: bytes, steps: list[tuple[str, int, int]]) -> bytes:
     for kind, place, value in steps:
         place = min(place, len(content))
         head, tail = content[:place], content[place:]
-        content = head + {
-            "cut": b"",
-            "flip": bytes(byte ^ value for byte in tail[:1]) + tail[1:],
-            "insert": bytes([value]) + tail,
-            "repeat": tail[:value] + tail,
-            "zero": bytes(len(tail[:value])) + tail[value:],
-            "huge": struct.pack("<I", 2**32 - value) + tail[4:],
-        }[kind]
+        content = (
+            head
+            + {
+                "cut": b"",
+                "flip": bytes(byte ^ value for byte in tail[:1]) + tail[1:],
+                "insert": bytes([value]) + tail,
+                "repeat": tail[:value] + tail,
+                "zero": bytes(len(tail[:value])) + tail[value:],
+                "huge": struct.pack("<I", 2**32 - value) + tail[4:],
+            }[kind]
+        )
     return content
 
 
@@ -49,9 +52,8 @@ def outcome(read: Callable[[Path], object], path: Path, content: bytes) -> str:
     try:
         found = read(path)
     except FileFormatError as error:
-        assert "\n" not in str(error)
-        assert str(error).startswith(str(path))
-        return "refused"
+        text = str(error)
+        return "refused" if text.startswith(str(path)) and "\n" not in text else text
     assert isinstance(found, (np.ndarray, Sound))
     return "read"
 
@@ -71,7 +73,10 @@ PIXELS = (np.arange(192).reshape(8, 8, 3) * 37 % 256).astype(np.uint8)
 @given(steps=damages, suffix=st.sampled_from(["png", "jpg", "bmp", "gif", "tif"]))
 def test_images(tmp_path: Path, steps, suffix: str) -> None:
     content = image_bytes(suffix, PIXELS)
-    outcome(read_image, tmp_path / f"a.{suffix}", damaged(content, steps))
+    assert outcome(read_image, tmp_path / f"a.{suffix}", damaged(content, steps)) in (
+        "read",
+        "refused",
+    )
 
 
 @reuse
@@ -79,7 +84,7 @@ def test_images(tmp_path: Path, steps, suffix: str) -> None:
 def test_deep_colour(tmp_path: Path, steps) -> None:
     path = tmp_path / "a.png"
     write_image(path, PIXELS.astype(np.uint16) * 257)
-    outcome(read_image, path, damaged(path.read_bytes(), steps))
+    assert outcome(read_image, path, damaged(path.read_bytes(), steps)) in ("read", "refused")
 
 
 @reuse
@@ -88,7 +93,7 @@ def test_sound(tmp_path: Path, steps, bits: int) -> None:
     path = tmp_path / "a.wav"
     samples = np.arange(-60, 60).reshape(-1, 2)
     write_sound(path, Sound(samples, 8000, bits))
-    outcome(read_sound, path, damaged(path.read_bytes(), steps))
+    assert outcome(read_sound, path, damaged(path.read_bytes(), steps)) in ("read", "refused")
 
 
 @reuse
@@ -96,7 +101,7 @@ def test_sound(tmp_path: Path, steps, bits: int) -> None:
 def test_arrays(tmp_path: Path, steps) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.arange(40.0).reshape(5, 8))
-    outcome(read_array, path, damaged(path.read_bytes(), steps))
+    assert outcome(read_array, path, damaged(path.read_bytes(), steps)) in ("read", "refused")
 
 
 @reuse
@@ -109,7 +114,7 @@ def test_any_header_of_an_array(tmp_path: Path, shape, descr, held: int) -> None
     text = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode()
     body = text + b" " * (-(len(text) + 11) % 64) + b"\n"
     content = b"\x93NUMPY\1\0" + struct.pack("<H", len(body)) + body + bytes(held)
-    outcome(read_array, tmp_path / "a.npy", content)
+    assert outcome(read_array, tmp_path / "a.npy", content) in ("read", "refused")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What stands beyond the border of an axis: the four padding modes, as integers."""
+"""What stands beyond the border of an axis: the padding modes, as integers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Final
 from faltung.errors import GeometryError, message
 
 PADDING_MODES: Final = ("zeros", "reflect", "replicate", "circular")
+"""What a layer may pad with; ONNX has an operator for each."""
+BORDERS: Final = (*PADDING_MODES, "symmetric")
+"""What a filter may pad with: ``symmetric`` also repeats the border value."""
 
 
 def check_mode(mode: str, subject: str) -> None:
@@ -20,12 +23,15 @@ def check_mode(mode: str, subject: str) -> None:
 def source(mode: str, position: int, size: int) -> int | None:
     """Return the position inside [0, size) whose value stands at ``position``; None for zero.
 
-    ``reflect`` does not repeat the border value and goes on reflecting however far it is asked.
+    ``reflect`` does not repeat the border value, ``symmetric`` does; both go on reflecting however
+    far they are asked.
 
     >>> [source("reflect", i, 3) for i in range(-3, 6)]
     [1, 2, 1, 0, 1, 2, 1, 0, 1]
     >>> [source("circular", i, 3) for i in range(-2, 5)]
     [1, 2, 0, 1, 2, 0, 1]
+    >>> [source("symmetric", i, 3) for i in range(-4, 7)]
+    [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0]
     >>> [source("replicate", i, 3) for i in (-2, 4)], source("zeros", -1, 3)
     ([0, 2], None)
     """
@@ -42,6 +48,7 @@ def source(mode: str, position: int, size: int) -> int | None:
         return min(max(position, 0), size - 1)
     if size == 1:
         return 0
-    period = 2 * (size - 1)
+    repeated = mode == "symmetric"
+    period = 2 * size - 2 * (not repeated)
     folded = position % period
-    return folded if folded < size else period - folded
+    return folded if folded < size else period - folded - repeated

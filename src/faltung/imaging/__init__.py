@@ -1,3 +1,12 @@
 """Convolution at work on pictures and signals: filters, templates to find, scene detectors."""
 
 from __future__ import annotations
+
+from faltung.imaging.apply import filter_image as filter_image
+from faltung.imaging.harris import corners as corners
+from faltung.imaging.library import LIBRARY as LIBRARY
+from faltung.imaging.library import AbstractFilter as AbstractFilter
+from faltung.imaging.library import named_filter as named_filter
+from faltung.imaging.peaks import Peak as Peak
+
+__all__ = ["AbstractFilter", "LIBRARY", "Peak", "corners", "filter_image", "named_filter"]
