@@ -72,7 +72,8 @@ def _frozen(arrays: Mapping[str, ArrayLike]) -> Mapping[str, Array]:
     for name, given in arrays.items():
         array = np.asarray(given)
         # Nobody can write to a view of bytes; a sketch's parameters are such views.
-        if array.flags.writeable or not (array.base is None or isinstance(array.base, bytes)):
+        base: object = array.base
+        if array.flags.writeable or not (base is None or isinstance(base, bytes)):
             array = array.copy()
             array.setflags(write=False)
         out[name] = array
