@@ -79,6 +79,7 @@ class Conv(AbstractOperator):
         x, w = inputs[0], inputs[1]
         window = self.window(x.shape, w.shape)
         b = inputs[2] if len(inputs) > 2 else None
+        check_bias([a.shape for a in inputs], window.out_channels, self.subject)
         inner, padded = self._padded(window, x)
         return (dispatch.conv(inner, padded, w, b),), {}, (window, inner, padded, w, b is not None)
 

@@ -89,7 +89,9 @@ class ConvTranspose(AbstractOperator):
     ) -> Result:
         """Run the data gradient of the convolution that this is the transpose of."""
         x, w = inputs[0], inputs[1]
-        adjoint = self.window(x.shape, w.shape).adjoint
+        window = self.window(x.shape, w.shape)
+        check_bias([a.shape for a in inputs], window.out_channels, self.subject)
+        adjoint = window.adjoint
         y = dispatch.conv_dx(adjoint, x, w)
         if len(inputs) > 2:
             y += inputs[2].reshape(-1, *(1 for _ in adjoint.axes))

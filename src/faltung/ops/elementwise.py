@@ -214,6 +214,7 @@ class AbstractBinary(AbstractOperator):
     ) -> Result:
         """Compute the value."""
         a, b = inputs
+        self.out_shapes([a.shape, b.shape])
         return (self.value(a, b),), {}, (a, b)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:

@@ -197,19 +197,22 @@ class Reshape(AbstractReshape):
         old = tuple(in_shapes[0])
         values = {"shape": self.shape, "input": old}
         if self.shape.count(-1) > 1 or any(n < -1 for n in self.shape):
-            raise GeometryError(message(self.subject, "only one size may be -1", values))
+            rule = "sizes must be at least -1, and one of them -1 at most"
+            raise GeometryError(message(self.subject, rule, values))
         if any(n == 0 and axis >= len(old) for axis, n in enumerate(self.shape)):
             raise GeometryError(message(self.subject, "0 keeps a size that is not there", values))
         new = [old[axis] if n == 0 else n for axis, n in enumerate(self.shape)]
-        before = [n for n in old if isinstance(n, int)]
-        kept = [n for n in new if isinstance(n, int) and n != -1]
+        # Sizes that are kept cancel: those of an empty batch as well.
+        stays = {axis for axis, n in enumerate(self.shape) if n == 0}
+        before = [n for axis, n in enumerate(old) if isinstance(n, int) and axis not in stays]
+        kept = [n for n in self.shape if n > 0]
         names = [n for n in old if not isinstance(n, int)]
         if sorted(names) != sorted(str(n) for n in new if not isinstance(n, int)):
             cure = "Keep a named size by 0 at its place"
             raise GeometryError(message(self.subject, "named sizes must be kept", values, cure))
         total, held = math.prod(before), math.prod(kept)
         if -1 in new:
-            if held == 0 or total % held:
+            if total % held:
                 raise GeometryError(message(self.subject, "the values do not fit", values))
             new[new.index(-1)] = total // held
         elif total != held:

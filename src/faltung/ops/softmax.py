@@ -45,6 +45,7 @@ class Softmax(AbstractOperator):
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute the softmax."""
+        self.out_shapes([inputs[0].shape])
         y = np.exp(_shifted(inputs[0], self.axis))
         y /= y.sum(axis=self.axis, keepdims=True)
         return (y,), {}, y
@@ -95,6 +96,7 @@ class LogSoftmax(Softmax):
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute the logarithm of the softmax."""
+        self.out_shapes([inputs[0].shape])
         shifted = _shifted(inputs[0], self.axis)
         y = shifted - np.log(np.exp(shifted).sum(axis=self.axis, keepdims=True))
         return (y,), {}, y
