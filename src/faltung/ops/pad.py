@@ -165,7 +165,7 @@ class Pad(AbstractOperator):
         )
 
     def _steps(self, shape: Shape) -> Iterator[Pad]:
-        """Pad, then crop: a runtime may crop first. Each step reflects an axis at most once."""
+        """Pad, then crop: a runtime may crop first. No step copies more than an axis has."""
         if self.mode == "zeros" or not any(map(any, self.pads)):
             yield self
             return
@@ -182,17 +182,13 @@ class Pad(AbstractOperator):
 
     def _first(self, shape: Shape, pads: Pads) -> Pad:
         """Return as much of this padding as one node can do."""
-        if self.mode != "reflect":
-            return Pad(pads, self.mode)
         sizes = [n if isinstance(n, int) else 0 for n in shape]
         single = [n == 1 and any(p) for n, p in zip(sizes, pads, strict=True)]
-        if any(single):
+        if self.mode == "reflect" and any(single):
             chosen = (p if one else (0, 0) for p, one in zip(pads, single, strict=True))
             return Pad(tuple(chosen), "replicate")
-        most = [max(n - 1, 0) for n in sizes]
-        capped = ((min(lo, m), min(hi, m)) for (lo, hi), m in zip(pads, most, strict=True))
-        once = tuple(capped)
-        return Pad(once if any(map(any, once)) else pads, "reflect")
+        once = tuple(_at_once(self.mode, n, *p) for n, p in zip(sizes, pads, strict=True))
+        return Pad(once if any(map(any, once)) else pads, self.mode)
 
     def _one_node(self, source: str, out: str) -> OnnxNode:
         """Write the amounts as a constant input, all starts before all ends."""
@@ -235,3 +231,13 @@ class Pad(AbstractOperator):
             Example(cls(((1, 0), (0, 0), (-1, 2), (-2, -1)), value=1.5), shape),
             Example(cls(((0, 0), (0, 0), (-1, 2), (2, -1)), "reflect"), shape),
         ]
+
+
+def _at_once(mode: str, size: int, lo: int, hi: int) -> tuple[int, int]:
+    """Return how much of the padding of an axis copies each position at most once on each side."""
+    if mode == "reflect":
+        return min(lo, max(size - 1, 0)), min(hi, max(size - 1, 0))
+    if mode == "circular" and max(lo, hi) > size:
+        # Whole turns come first: what is copied next has to start where a turn does.
+        return (size if lo > size else 0), (size if hi > size else 0)
+    return lo, hi

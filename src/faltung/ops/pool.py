@@ -85,8 +85,15 @@ class AbstractPool(AbstractOperator):
     def to_onnx(
         self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
     ) -> tuple[OnnxNode, ...]:
-        """Write the pooling, behind a Pad where it crops."""
-        pads = ((0, 0), (0, 0), *self._written_window(in_shapes[0]).pads)
+        """Write the pooling, behind a Pad where it crops or cannot pad by itself."""
+        window = self._written_window(in_shapes[0])
+        pads = ((0, 0), (0, 0), *window.pads)
+        fill = self._padded_before(window)
+        if fill is not None:
+            before, padded = Pad(pads, value=fill), (f"{outputs[0]}.padded",)
+            parts = before.to_onnx(inputs, padded, in_shapes)
+            shapes = before.out_shapes(in_shapes)
+            return *parts, *self._unpadded().to_onnx(padded, outputs, shapes)
         nodes, source = crop_nodes(pads, inputs[0], outputs[0], in_shapes)
         attributes = self.onnx_attributes(in_shapes)
         return *nodes, OnnxNode(self.onnx_type, (source,), outputs, attributes, opset=self.opset)
@@ -103,6 +110,14 @@ class AbstractPool(AbstractOperator):
         attributes["ceil_mode"] = int(any(axis.overhang for axis in window.axes))
         return attributes
 
+    def _padded_before(self, window: PoolWindow) -> float | None:
+        """Return what stands on the padding, where a node of its own has to put it there."""
+        return None
+
+    def _unpadded(self) -> Self:
+        """Return this pooling behind that node."""
+        return replace(self, padding=0)
+
     def _written_window(self, x_shape: Shape) -> PoolWindow:
         """Return a window that is also right where ceil mode keeps a window past the input.
 
@@ -113,6 +128,10 @@ class AbstractPool(AbstractOperator):
             return window
         axes = (replace(axis, pad_hi=axis.pad_hi - axis.dropped) for axis in window.axes)
         return replace(window, axes=tuple(axes))
+
+
+def _is_wide(window: PoolWindow) -> bool:
+    return any(max(axis.pad_lo, axis.pad_hi) >= axis.kernel for axis in window.axes)
 
 
 def _onnx_fields(node: OnnxNode) -> dict[str, Any]:
@@ -149,19 +168,9 @@ class MaxPool(AbstractPool):
         window, x = saved
         return (dispatch.max_pool_dx(window, x, douts[0]),)
 
-    def to_onnx(
-        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
-    ) -> tuple[OnnxNode, ...]:
-        """Write the pooling; ONNX Runtime wants less padding than the kernel, dilated or not."""
-        axes = self.window(in_shapes[0]).axes
-        if all(max(a.pad_lo, a.pad_hi) < a.kernel for a in axes):
-            return super().to_onnx(inputs, outputs, in_shapes)
-        pads = tuple((a.pad_lo, a.pad_hi + a.overhang) for a in axes)
-        before = Pad(((0, 0), (0, 0), *pads), value=-math.inf)
-        padded = (f"{outputs[0]}.padded",)
-        nodes = before.to_onnx(inputs, padded, in_shapes)
-        inner = replace(self, padding=0, ceil_mode=False)
-        return *nodes, *inner.to_onnx(padded, outputs, before.out_shapes(in_shapes))
+    def _padded_before(self, window: PoolWindow) -> float | None:
+        """ONNX Runtime wants less padding than the kernel is long, dilated or not."""
+        return -math.inf if _is_wide(window) else None
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
@@ -202,6 +211,15 @@ class AveragePool(AbstractPool):
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Spread each ``dout`` evenly over its window."""
         return (dispatch.avg_pool_dx(saved, douts[0], self.count_include_pad),)
+
+    def _padded_before(self, window: PoolWindow) -> float | None:
+        """Older versions of ONNX Runtime count the overhang of ceil mode as padding."""
+        overhangs = any(axis.overhang for axis in window.axes)
+        return 0.0 if self.count_include_pad and (overhangs or _is_wide(window)) else None
+
+    def _unpadded(self) -> Self:
+        """Return this pooling where all padding has become part of the image."""
+        return replace(self, padding=0, count_include_pad=False)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the geometry and what the divisor counts."""
