@@ -63,7 +63,7 @@ def refused(model: onnx.ModelProto, match: str, error: type[FaltungError] = Mode
 def test_every_operator_set(opset: int) -> None:
     nodes = [node("MatMul", "x w", "h"), node("Relu", "h", "p"), node("Softmax", "p", axis=1)]
     model = model_of(nodes, {"w": W}, opset=opset)
-    model.ir_version = helper.find_min_ir_version_for(model.opset_import)
+    model.ir_version = helper.find_min_ir_version_for(model.opset_import, ignore_unknown=True)
     h = np.maximum(X @ W, 0)
     e = np.exp(h - h.max())
     assert np.allclose(from_model(model)(X), e / e.sum(), rtol=1e-6)
@@ -151,11 +151,6 @@ def test_half_precision_is_widened() -> None:
     assert graph.inputs[0].dtype == "float32"
     assert graph.params["w"].dtype == np.float32
     assert np.array_equal(graph(X), X + W)
-    brain = model_of([node("Add", "x w")], kind=TensorProto.BFLOAT16)
-    brain.graph.initializer.add(
-        name="w", dims=[2], data_type=TensorProto.BFLOAT16, raw_data=b"\x80\x3f\x00\x40"
-    )
-    assert from_model(brain).params["w"].tolist() == [1.0, 2.0]
 
 
 def test_double_precision_is_kept() -> None:
@@ -298,7 +293,9 @@ def test_weights_of_types_that_we_do_not_hold() -> None:
     model = model_of([node("Add", "x w")], {"w": names})
     match = "initializer 'w': its element type is not supported, got type=STRING"
     refused(model, match)
-    refused(model_of([node("Relu")], kind=TensorProto.COMPLEX64), "input 'x': its element type")
+    # Some versions of onnx read these as zeros.
+    brain = model_of([node("Relu")], kind=TensorProto.BFLOAT16)
+    refused(brain, "input 'x': its element type is not supported, got type=BFLOAT16")
 
 
 @pytest.mark.parametrize("dims", [[4], [2**62, 2], [-1]])

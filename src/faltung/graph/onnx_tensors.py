@@ -24,12 +24,12 @@ KEPT: Final = (
     "bool",
     *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)),
 )
-WIDENED: Final = {"float16": "float32", "bfloat16": "float32"}
+WIDENED: Final = {"float16": "float32"}
 
 _NAMES: Final[dict[int, str]] = {
     int(onnx.TensorProto.DataType.Value(theirs)): ours
     for theirs, ours in (
-        {"FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16"}
+        {"FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16"}
         | {name.upper(): name for name in KEPT if "float" not in name}
     ).items()
 }
