@@ -83,13 +83,16 @@ def _is_float(window: Window, dtype: np.dtype[Any]) -> bool:
 
 
 def _adjoint_is_cheaper(window: Window, dtype: np.dtype[Any]) -> bool:
-    """Copying a column costs about half of adding one back, and dout has other channels than x."""
+    """Copying a column costs about half of adding one back, and dout has other channels than x.
+
+    Adding back goes tap by tap: of a large kernel there are too many for that.
+    """
     return (
         isinstance(window, ConvWindow)
         and _is_float(window, dtype)
         and set(window.stride) == {1}
         and 0 not in window.out_space
-        and window.out_channels <= 2 * window.in_channels
+        and (window.out_channels <= 2 * window.in_channels or prod(window.kernel) > 128)
     )
 
 
