@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from numpy.typing import ArrayLike
 
-from faltung.definitions.figures import Number, factor, number
+from faltung.definitions.figures import Number, factor, finite, number
 from faltung.definitions.given import real_numbers
 from faltung.definitions.placement import Placement, place
 from faltung.errors import GeometryError, message
@@ -178,7 +178,7 @@ class Expansion(AbstractReport):
             "padding_mode": self.padding_mode,
             "symbols": self.symbols,
             "numbers": self.numbers,
-            "value": self.value,
+            "value": finite(self.value),
             "terms": [_as_dict(term) for term in self.terms],
         }
 
@@ -312,9 +312,9 @@ def _on_kernel(term: Term) -> tuple[list[str], str]:
 def _as_dict(term: Term) -> dict[str, Any]:
     return {
         "kernel": list(term.kernel_at),
-        "kernel_value": term.kernel_value,
+        "kernel_value": finite(term.kernel_value),
         "tap": list(term.tap),
         "source": None if term.source is None else list(term.source),
-        "image_value": term.image_value,
-        "product": term.value,
+        "image_value": finite(term.image_value),
+        "product": finite(term.value),
     }

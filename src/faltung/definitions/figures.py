@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 Number = int | float
+
+
+def finite(value: Number) -> Number | None:
+    """Return the number, or None where JSON has no word for it.
+
+    >>> finite(2.5), finite(float("nan"))
+    (2.5, None)
+    """
+    return value if isfinite(value) else None
 
 
 def number(value: Number) -> str:

@@ -8,7 +8,11 @@ from typing import Final
 import click
 
 TOPICS: Final = {
+    "compose": "faltung.cli.explain.compose:compose",
+    "conv": "faltung.cli.explain.conv:conv",
+    "cost": "faltung.cli.explain.cost:cost",
     "matrix": "faltung.cli.explain.matrix:matrix",
+    "signal": "faltung.cli.explain.signal:signal",
     "square": "faltung.cli.explain.square:square",
 }
 """What can be explained: its name, and where its command is."""
