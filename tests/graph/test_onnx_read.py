@@ -326,6 +326,13 @@ def test_outputs_that_are_not_computed() -> None:
     refused(model_of([pool], shape=(1, 1, 4)), "only its first output is supported, got outputs=")
 
 
+def test_inputs_left_out_in_the_middle() -> None:
+    arrays = {n: np.ones(3, np.float32) for n in "smv"}
+    model = model_of([node("BatchNormalization", "x s - m v", name="norm")], arrays)
+    match = r"layer 'norm' \(BatchNormalization\): an input in the middle must not be left out"
+    refused(model, match)
+
+
 def test_attributes_of_wrong_lengths() -> None:
     pool = node("MaxPool", kernel_shape=[2], pads=[0, 1, 0], name="p")
     match = r"layer 'p' \(MaxPool\): its attributes do not have the types and lengths"
