@@ -48,7 +48,7 @@ from faltung.ops import OPERATORS
 from faltung.testing import Case, assert_same_bits, assert_within, cases_of
 from faltung.testing import draw as draw_inputs
 from faltung.testing.onnx_model import graph_of
-from faltung.testing.rounding import error_bounds
+from faltung.testing.rounding import RULES, error_bounds
 
 MODES = ["zeros", "reflect", "replicate", "circular"]
 WORDS = ["valid", "same", "same_lower", "full"]
@@ -241,7 +241,13 @@ def not_run(case: Case) -> str:
     return ""
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+def test_only_described_operators_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(RULES, "Relu")
+    with pytest.raises(GraphError, match="it has no rule for this operator, got operator=Relu"):
+        error_bounds(build(Relu(), (2,)), {"x": np.ones((1, 2), np.float32)})
+
+
+@pytest.mark.parametrize("name", sorted({*OPERATORS} & {*RULES}))
 def test_onnx_runtime_runs_every_operator(onnxruntime: ModuleType, name: str) -> None:
     ran = 0
     for case in cases_of(OPERATORS[name]):

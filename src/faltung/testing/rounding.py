@@ -70,7 +70,7 @@ def error_bounds(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Near]:
 
 
 def _after(node: Node, inputs: Sequence[Near]) -> Near:
-    rule = _RULES.get(node.operator.onnx_type)
+    rule = RULES.get(node.operator.onnx_type)
     if rule is None:
         values = {"operator": node.operator.onnx_type}
         raise GraphError(message("error_bounds", "it has no rule for this operator", values))
@@ -217,7 +217,7 @@ def _stored(constant: float) -> float:
 
 
 Rule = Callable[[Node, Sequence[Near], Array], Array]
-_RULES: Final[dict[str, Rule]] = {
+RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "LocallyConnected", "Gemm", "MatMul"), _linear),
     **dict.fromkeys(("AveragePool", "GlobalAveragePool"), _linear),
     **dict.fromkeys(("MaxPool", "GlobalMaxPool", "Concat", "Flatten"), _moved),
@@ -235,3 +235,4 @@ _RULES: Final[dict[str, Rule]] = {
     "Softmax": _softmax,
     "LogSoftmax": _log_softmax,
 }
+"""What each operator's rounding does, by its ONNX name; a new operator may add its own."""
