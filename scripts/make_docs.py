@@ -1,0 +1,63 @@
+"""Make what the README shows anew: run what it says and put in what was printed.
+
+A comment ``<!-- output: train -->`` or ``<!-- output: ten-lines -->`` stands before each block.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(command: list[str]) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def train() -> str:
+    """The training run, from its last epoch on, called as a user calls it."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "faltung", "train"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    last = max(i for i, line in enumerate(lines) if line.startswith("epoch"))
+    text = "\n".join(lines[last:]).strip()
+    return re.sub(r"^  \S.*?(faltung|-m faltung) ", "  faltung ", text, flags=re.MULTILINE)
+
+
+def ten_lines() -> str:
+    """What the example prints."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"## Ten lines\n\n```python\n(.*?)```", readme, flags=re.DOTALL)
+    return run([sys.executable, "-c", code]).strip()
+
+
+MAKERS = {"train": train, "ten-lines": ten_lines}
+
+
+def main() -> None:
+    path = ROOT / "README.md"
+    readme = path.read_text(encoding="utf-8")
+    for name, make in MAKERS.items():
+        block = re.compile(rf"(<!-- output: {name} -->\n```text\n).*?(```)", flags=re.DOTALL)
+        output = make()
+        readme, count = block.subn(lambda m, o=output: f"{m[1]}{o}\n{m[2]}", readme)
+        if count != 1:
+            raise SystemExit(f"README.md: there must be one block for {name}, got {count}.")
+    path.write_text(readme, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
