@@ -67,14 +67,16 @@ def linear_inputs(case: Case) -> list[int]:
     >>> linear_inputs(Case("kink", Relu(), ((9,),)))
     []
     """
-    first, second = draw(case), draw(case._replace(name="other"), "reals")
+    inputs = draw(case, "reals")
+    factors = draw(case._replace(positive=tuple(range(len(inputs)))), "reals")
     found = []
-    for i, x in enumerate(first):
+    for i, x in enumerate(inputs):
         if i in case.operator.state_inputs or not x.size:
             continue
-        other = np.asarray(np.round(second[i] * 3) + np.where(x > 0, -2.0, 3.0))
+        # Of the other sign and larger, so that the sum is on the other side of a kink at 0.
+        other = np.asarray(-x * (1 + factors[i]))
         with np.errstate(all="ignore"):  # a quotient is asked at 0 too
-            if _is_linear(case, first, i, other):
+            if _is_linear(case, inputs, i, other):
                 found.append(i)
     return found
 

@@ -7,9 +7,9 @@ planted: the reason stands where the others of its kind are.
 """
 
 from faltung.testing.mutants.catalogue import mutants_of as mutants_of
-from faltung.testing.mutants.hunt import Verdict as Verdict
-from faltung.testing.mutants.hunt import hunt as hunt
-from faltung.testing.mutants.hunt import sample as sample
 from faltung.testing.mutants.mutant import Mutant as Mutant
+from faltung.testing.mutants.verdicts import Verdict as Verdict
+from faltung.testing.mutants.verdicts import hunt as hunt
+from faltung.testing.mutants.verdicts import sample as sample
 
 __all__ = ["Mutant", "Verdict", "hunt", "mutants_of", "sample"]

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from faltung.ops import OPERATORS
 from faltung.testing.checks import CHECKS
 from faltung.testing.mutants.catalogue import mutants_of
-from faltung.testing.mutants.hunt import Verdict, hunt, sample
+from faltung.testing.mutants.verdicts import Verdict, hunt, sample
 
 COLUMNS = tuple(check.__name__.removeprefix("check_") for check in CHECKS)
 
