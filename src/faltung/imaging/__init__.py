@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from faltung.imaging.apply import filter_image as filter_image
+from faltung.imaging.find import FindReport as FindReport
+from faltung.imaging.find import Match as Match
+from faltung.imaging.find import find as find
 from faltung.imaging.harris import corners as corners
 from faltung.imaging.library import LIBRARY as LIBRARY
 from faltung.imaging.library import AbstractFilter as AbstractFilter
 from faltung.imaging.library import named_filter as named_filter
 from faltung.imaging.peaks import Peak as Peak
 
-__all__ = ["AbstractFilter", "LIBRARY", "Peak", "corners", "filter_image", "named_filter"]
+__all__ = [
+    "AbstractFilter",
+    "FindReport",
+    "LIBRARY",
+    "Match",
+    "Peak",
+    "corners",
+    "filter_image",
+    "find",
+    "named_filter",
+]
