@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+
+from faltung.viz.theme import Theme
 
 Array = NDArray[Any]
 
@@ -41,6 +46,44 @@ def mosaic(tiles: Array, across: int | None = None, gap: int = 1) -> Array:
         y, x = place(index, across, height, width, gap)
         whole[y : y + height, x : x + width] = tile
     return whole
+
+
+def frame_tiles(
+    axes: Axes,
+    count: int,
+    size: tuple[int, int],
+    theme: Theme,
+    *,
+    across: int,
+    gap: int,
+    chosen: Collection[int] = (),
+) -> None:
+    """Draw a thin frame around each tile of a mosaic, a thick one around those that are chosen.
+
+    Parameters
+    ----------
+    axes
+        Where the mosaic is drawn, one unit a pixel.
+    count
+        How many tiles there are.
+    size
+        Height and width of a tile.
+    theme
+        Its colours.
+    across, gap
+        As of `mosaic`.
+    chosen
+        Numbers of tiles.
+    """
+    height, width = size
+    for number in range(count):
+        y, x = place(number, across, height, width, gap)
+        frame = Rectangle((x - 0.5, y - 0.5), width, height, fill=False, clip_on=False)
+        is_chosen = number in chosen
+        frame.set(
+            edgecolor=theme.ink if is_chosen else theme.muted, linewidth=4 if is_chosen else 0.7
+        )
+        axes.add_patch(frame)
 
 
 def near_square(count: int, height: int = 1, width: int = 1) -> int:
