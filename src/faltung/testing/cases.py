@@ -137,7 +137,7 @@ def cases_of(cls: type[AbstractOperator]) -> list[Case]:
 
     >>> from faltung.ops import Relu
     >>> [case.name for case in cases_of(Relu)]
-    ['example 1', 'example 2', 'example 3']
+    ['example 1', 'example 2', 'example 3', 'example 4']
     """
     own = [_example(n, example) for n, example in enumerate(cls.examples(), start=1)]
     return own + list(window_cases(cls))
