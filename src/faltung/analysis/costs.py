@@ -19,8 +19,10 @@ from faltung.analysis.scale import (
     GREYS,
     ExamplesWanted,
     ImageCount,
+    Reach,
     Stack,
     examples_wanted,
+    reach,
     stack,
     table_of_examples,
 )
@@ -79,6 +81,11 @@ class CostReport(AbstractReport):
     def layers(self) -> tuple[LayerCost, ...]:
         """All four layers."""
         return (self.dense, self.same_size, self.local, self.convolution)
+
+    @property
+    def reach(self) -> Reach | None:
+        """How many layers see the longest side; None for kernels of 1."""
+        return reach(max(self.in_shape[1:]), self.kernel)
 
     @property
     def ratios(self) -> dict[str, float]:
@@ -144,7 +151,17 @@ class CostReport(AbstractReport):
         return (
             f"{small.name} in a row see {self.stack.sees[0]} positions, as {large.name} does. On C "
             f"channels they have {per[0]}C² weights against {per[1]}C²: for C = {channels}, "
-            f"{small.weights:,} against {large.weights:,}."
+            f"{small.weights:,} against {large.weights:,}.{self._reached()}"
+        )
+
+    def _reached(self) -> str:
+        far = self.reach
+        if far is None:
+            return ""
+        return (
+            f" To see {far.pixels:,} positions takes {far.plain:,} layers with a kernel of "
+            f"{far.kernel}, or {far.doubling} with doubling dilation, which see "
+            f"{far.doubling_sees:,}."
         )
 
     def _counted(self) -> str:
@@ -165,6 +182,7 @@ class CostReport(AbstractReport):
             "layers": {n: each.to_dict() for n, each in zip(names, self.layers, strict=True)},
             "ratios": self.ratios,
             "stack": self.stack.to_dict(),
+            "reach": None if self.reach is None else self.reach._asdict(),
             "examples": [each.to_dict() for each in self.examples],
             "images": self.images.to_dict(),
             "yardstick": {"name": self.yardstick[0], "params": self.yardstick[1]},

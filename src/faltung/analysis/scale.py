@@ -214,6 +214,37 @@ def _sees(layer: AbstractLayer, in_shape: tuple[int, ...]) -> int:
     return in_shape[1] if isinstance(size, Everything) else size
 
 
+class Reach(NamedTuple):
+    """How many layers in a row it takes until one output sees so many positions of an axis.
+
+    ``plain`` layers see ``plain_sees``; with dilations 1, 2, 4 and so on ``doubling`` layers see
+    ``doubling_sees``.
+    """
+
+    pixels: int
+    kernel: int
+    plain: int
+    plain_sees: int
+    doubling: int
+    doubling_sees: int
+
+
+def reach(pixels: int, kernel: int = 3) -> Reach | None:
+    """Return how many layers it takes to see so many pixels; None for kernels that never do.
+
+    ``n`` layers see ``1 + n (k-1)``, with doubling dilation ``1 + (2**n - 1) (k-1)``.
+
+    >>> reach(224)
+    Reach(pixels=224, kernel=3, plain=112, plain_sees=225, doubling=7, doubling_sees=255)
+    """
+    if kernel == 1 and pixels > 1:
+        return None
+    step = max(kernel - 1, 1)
+    plain = -(-(pixels - 1) // step)
+    doubling = plain.bit_length()
+    return Reach(pixels, kernel, plain, 1 + plain * step, doubling, 1 + (2**doubling - 1) * step)
+
+
 def table_of_examples(rows: Sequence[ExamplesWanted]) -> Table:
     """Return what the rule of thumb says as a table."""
     cells = [
