@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from faltung import constraints as constraints
     from faltung import datasets as datasets
     from faltung import definitions as definitions
+    from faltung import imaging as imaging
     from faltung import training as training
     from faltung import zoo as zoo
     from faltung.analysis.costs import cost as cost
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from faltung.definitions import expand as expand
     from faltung.definitions import past_report as past_report
     from faltung.definitions import signal_report as signal_report
+    from faltung.imaging import filter_image as filter_image
+    from faltung.imaging import find as find
 
 __all__ = [
     "Dataset",
@@ -63,6 +66,9 @@ __all__ = [
     "definitions",
     "errors",
     "expand",
+    "filter_image",
+    "find",
+    "imaging",
     "layers",
     "load",
     "loose_statements",
@@ -88,6 +94,9 @@ _LAZY = {
     "datasets": "faltung.datasets",
     "definitions": "faltung.definitions",
     "expand": "faltung.definitions:expand",
+    "filter_image": "faltung.imaging:filter_image",
+    "find": "faltung.imaging:find",
+    "imaging": "faltung.imaging",
     "loose_statements": "faltung.analysis.loose:loose_statements",
     "network_costs": "faltung.analysis.networks:network_costs",
     "past_report": "faltung.definitions:past_report",

@@ -18,10 +18,17 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Match:
-    """One place: the upper left corner of the template there, in fractions of a pixel.
+    """One place.
 
-    ``top`` and ``left`` are negative where the template hangs over the border; ``score`` is the
-    correlation there, ``visible`` the share of the template that the scene shows.
+    Parameters
+    ----------
+    top, left : float
+        The template's upper left corner, in fractions of a pixel; negative where it hangs over
+        the border.
+    score : float
+        The correlation there.
+    visible : float
+        The share of the template that the scene shows.
     """
 
     top: float

@@ -33,7 +33,20 @@ class AbstractFilter(ABC):
 
     @abstractmethod
     def apply(self, image: ArrayLike, **how: Any) -> Array:
-        """Filter an image; ``how`` is what `faltung.imaging.filter.slide` takes."""
+        """Filter an image.
+
+        Parameters
+        ----------
+        image : array_like
+            As in `faltung.filter_image`.
+        how
+            ``mode``, ``border``, ``channels`` and ``anchor``, as there.
+
+        Returns
+        -------
+        array
+            What the filter makes of it, before any rounding.
+        """
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 
 class Peak(NamedTuple):
-    """A summit: its pixel, its height there, and the parabolas' summit in fractions of a pixel."""
+    """A summit.
+
+    Parameters
+    ----------
+    row, column : int
+        Its pixel.
+    height : float
+        The value there.
+    y, x : float
+        Where the parabolas through it and its neighbours are highest.
+    """
 
     row: int
     column: int
