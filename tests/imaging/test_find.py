@@ -11,7 +11,7 @@ from faltung.errors import DTypeError, GeometryError
 from faltung.imaging import kernels
 from faltung.imaging.correlation import correlation
 from faltung.imaging.filter import slide
-from faltung.imaging.find import find
+from faltung.imaging.template import find
 from faltung.imaging.window_sums import window_sums
 
 SIZE, HEIGHT, WIDTH = 40, 300, 340

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from faltung.imaging.apply import filter_image as filter_image
-from faltung.imaging.find import FindReport as FindReport
-from faltung.imaging.find import Match as Match
-from faltung.imaging.find import find as find
+from faltung.imaging.template import FindReport as FindReport
+from faltung.imaging.template import Match as Match
+from faltung.imaging.template import find as find
 from faltung.imaging.harris import corners as corners
 from faltung.imaging.library import LIBRARY as LIBRARY
 from faltung.imaging.library import AbstractFilter as AbstractFilter
