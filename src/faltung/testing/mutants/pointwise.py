@@ -8,7 +8,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from faltung.ops import Add, Div, LeakyRelu, LogSoftmax, Mul, Relu, Sigmoid, Softmax, Sub, Tanh
+from faltung.ops import (
+    Add,
+    Clip,
+    Div,
+    LeakyRelu,
+    LogSoftmax,
+    Mul,
+    Relu,
+    Sigmoid,
+    Softmax,
+    Sub,
+    Tanh,
+)
 from faltung.ops.operator import Array
 from faltung.testing.mutants.mutant import Mutant, Operator, answer, gradient, output
 
@@ -85,6 +97,24 @@ _UNARY: Final[dict[Operator, tuple[Outputs, Gradients]]] = {
             "alpha on the positive side": lambda op, saved, dout: np.where(
                 saved > 0, op.alpha * dout, dout
             ),
+        },
+    ),
+    Clip: (
+        {
+            "low left out": lambda op, x: np.minimum(x, op.high),
+            "high left out": lambda op, x: np.maximum(x, op.low),
+            "0 outside": lambda op, x: np.where((x >= op.low) & (x <= op.high), x, 0),
+            "both bounds below": lambda op, x: np.maximum(np.maximum(x, op.low), op.high),
+            "always from 0 to 6": lambda op, x: np.clip(x, 0, 6),
+        },
+        {
+            "1 everywhere": lambda op, saved, dout: dout,
+            "1 at the bounds": lambda op, saved, dout: (
+                dout * ((saved[0] >= saved[1]) & (saved[0] <= saved[2]))
+            ),
+            "low left out": lambda op, saved, dout: dout * (saved[0] < saved[2]),
+            "high left out": lambda op, saved, dout: dout * (saved[0] > saved[1]),
+            "that of the square": lambda op, saved, dout: dout * saved[0],
         },
     ),
     Sigmoid: (
