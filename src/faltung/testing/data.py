@@ -21,7 +21,9 @@ EXTREMES = (1000.0, -1000.0, 0.0, 100.0, -100.0, 20.0, -20.0)
 Arrays = tuple[Array, ...]
 
 
-def draw(case: Case, kind: str = "integers", dtype: DTypeLike = np.float64) -> Arrays:
+def draw(
+    case: Case, kind: str = "integers", dtype: DTypeLike = np.float64, broken: int = 0
+) -> Arrays:
     """Return arrays for the inputs of a case.
 
     Parameters
@@ -33,9 +35,11 @@ def draw(case: Case, kind: str = "integers", dtype: DTypeLike = np.float64) -> A
         ``"distinct"``: values `gap` apart, the first ones half of it from 0: no maximum changes
         hands, and nothing passes a kink at 0, while each moves by less than half of it.
         ``"extreme"``: reals, and as many of `EXTREMES`.
-        ``"non-finite"``: integers, in the first input also NaN and both infinities.
+        ``"non-finite"``: integers, in one input also NaN and both infinities.
         Inputs that the case lists as positive are so in every kind.
     dtype : dtype
+    broken : int
+        Which input has what is not finite, in that kind.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def draw(case: Case, kind: str = "integers", dtype: DTypeLike = np.float64) -> A
     else:
         arrays = [_DRAWS[kind](rng, shape) for shape in case.in_shapes]
     if kind == "non-finite":
-        _break(rng, arrays[0])
+        _break(rng, arrays[broken])
     for i in case.positive:
         arrays[i] = np.abs(arrays[i]) + (1.0 if kind == "integers" else 0.5)
     return tuple(np.asarray(array, dtype) for array in arrays)
