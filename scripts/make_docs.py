@@ -1,6 +1,7 @@
 """Make what the README shows anew: run what it says and put in what was printed.
 
 A comment ``<!-- output: train -->`` or ``<!-- output: ten-lines -->`` stands before each block.
+The sections of ``docs/loose-statements.md`` are written from the computed figures.
 """
 
 from __future__ import annotations
@@ -57,6 +58,16 @@ def main() -> None:
         if count != 1:
             raise SystemExit(f"README.md: there must be one block for {name}, got {count}.")
     path.write_text(readme, encoding="utf-8")
+    write_loose()
+
+
+def write_loose() -> None:
+    """Everything below the introduction."""
+    import faltung
+
+    path = ROOT / "docs" / "loose-statements.md"
+    introduction, _, _ = path.read_text(encoding="utf-8").partition("## ")
+    path.write_text(introduction + faltung.loose_statements().markdown(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -166,3 +168,9 @@ def test_loose_statements_have_three_faces() -> None:
         sorted(report.to_dict()["invariance"]), ["exact", "figures", "said", "why"]
     )
     assert "<p>" in report._repr_html_()
+
+
+def test_loose_statements_are_in_the_documents() -> None:
+    document = Path(__file__).parents[2] / "docs" / "loose-statements.md"
+    text = document.read_text(encoding="utf-8")
+    assert text.partition("## ")[2] == faltung.loose_statements().markdown()[3:]

@@ -68,6 +68,14 @@ class LooseStatements(AbstractReport):
         """Return one paragraph for each."""
         return [str(each) for each in self.statements]
 
+    def markdown(self) -> str:
+        """Return a section for each."""
+        return "\n".join(
+            f"## {each.name[0].upper()}{each.name[1:]}\n\n"
+            f"- *Said:* {each.said}\n- *Exact:* {each.exact}\n- *Why:* {each.why}\n"
+            for each in self.statements
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the texts, and the figures by name."""
         return {
