@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from types import ModuleType
 
 import hypothesis
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 hypothesis.settings.register_profile("faltung", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("faltung")
@@ -40,3 +43,12 @@ def torch() -> ModuleType:
 def scipy() -> ModuleType:
     """SciPy, or a skip that names it."""
     return require_peer("scipy")
+
+
+@pytest.fixture(scope="session")
+def full_data() -> Path:
+    """The folder of the full MNIST and Fashion-MNIST files, or a skip that names it."""
+    folder = Path(os.environ.get("FALTUNG_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "mnist").is_dir():
+        pytest.skip(f"no full data in {folder} (set FALTUNG_TEST_DATA)")
+    return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 from pathlib import Path
 
@@ -62,13 +61,4 @@ def cifar_folder(tmp_path: Path) -> Path:
     for number in range(5):
         (folder / f"data_batch_{number + 1}.bin").write_bytes(cifar_batch(2 * number))
     (folder / "test_batch.bin").write_bytes(cifar_batch(3))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def full_data() -> Path:
-    """The folder of the full MNIST and Fashion-MNIST files, or a skip that names it."""
-    folder = Path(os.environ.get("FALTUNG_TEST_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / "mnist").is_dir():
-        pytest.skip(f"no full data in {folder} (set FALTUNG_TEST_DATA)")
     return folder
