@@ -206,8 +206,8 @@ def shortened(text: str, inches: float) -> str:
 
     Examples
     --------
-    >>> shortened("aubergine", 2), shortened("aubergine", 0.8)
-    ('aubergine', 'auber…')
+    >>> shortened("aubergine", 2), shortened("aubergine", 0.82)
+    ('aubergine', 'aube…')
     """
     if width_of(text) <= inches:
         return text
