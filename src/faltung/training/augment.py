@@ -16,7 +16,14 @@ class AbstractAugmentation(ABC):
 
     @abstractmethod
     def apply(self, images: Array, rng: np.random.Generator) -> Array:
-        """Change a batch (N, C, H, W) by chance; a new array of the same shape and dtype.
+        """Return a batch changed by chance: a new array of the same shape and dtype.
+
+        Parameters
+        ----------
+        images : array (N, C, H, W)
+            Any dtype; it is not changed.
+        rng : numpy.random.Generator
+            Where chance comes from; the same state gives the same batch.
 
         Raises
         ------
@@ -31,6 +38,18 @@ class Shift(AbstractAugmentation):
 
     Both offsets are uniform on the integers from ``-pixels`` to ``pixels``.
 
+    Parameters
+    ----------
+    pixels : int
+        0 or more.
+
+    Raises
+    ------
+    TrainingError
+        A negative number [augment A2].
+
+    Examples
+    --------
     >>> image = np.arange(1, 5).reshape(1, 1, 2, 2)
     >>> Shift(1).apply(image, np.random.default_rng(0)).tolist()  # one up
     [[[[3, 4], [0, 0]]]]

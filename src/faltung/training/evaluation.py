@@ -21,8 +21,16 @@ _BATCH = 200  # images whose values are in memory together
 class Score:
     """What a network made of a data set.
 
-    ``losses`` (N,) are the images' cross-entropies, ``predictions`` (N,) the classes with the
-    greatest score, the first of equal ones.
+    Parameters
+    ----------
+    losses : array (N,) of float64
+        Each image's cross-entropy.
+    predictions : array (N,) of int64
+        The class with the greatest score, the first of equal ones.
+    labels : array (N,) of int64
+        The class that it is.
+    classes : int
+        How many there are.
     """
 
     losses: NDArray[np.float64]
@@ -45,7 +53,7 @@ class Score:
         return float(right.mean()) if right.size else float("nan")
 
     def confusion(self) -> NDArray[np.int64]:
-        """How many images of each class (row) were taken for each class (column).
+        """Return how many images of each class (row) were taken for each class (column).
 
         >>> labels = np.array([0, 0, 1])
         >>> Score(np.zeros(3), np.array([0, 1, 1]), labels, 2).confusion().tolist()
@@ -56,7 +64,7 @@ class Score:
         return counts.reshape(self.classes, self.classes).astype(np.int64, copy=False)
 
     def worst(self, count: int) -> NDArray[np.int64]:
-        """Indices of the wrong predictions, the highest loss first, at most ``count``.
+        """Return indices of the wrong predictions, the highest loss first, at most ``count``.
 
         >>> losses, labels = np.array([0.1, 3.0, 5.0]), np.array([0, 0, 1])
         >>> Score(losses, np.array([0, 1, 0]), labels, 2).worst(9).tolist()
@@ -84,6 +92,10 @@ def score(
         Images and labels.
     params, state : mapping of name to array, optional
         Arrays that stand in for the graph's own.
+
+    Returns
+    -------
+    Score
 
     Raises
     ------
@@ -116,7 +128,23 @@ def predict(
     params: Mapping[str, Array] | None = None,
     state: Mapping[str, Array] | None = None,
 ) -> Array:
-    """Scores (N, classes) of images (N, C, H, W), a few hundred at a time."""
+    """Return what a network puts out for images, computing a few hundred at a time.
+
+    Parameters
+    ----------
+    graph : Graph
+        One input (N, C, H, W) and one output (N, classes).
+    images : array (N, C, H, W)
+        N may be 0.
+    params, state : mapping of name to array, optional
+        Arrays that stand in for the graph's own.
+
+    Returns
+    -------
+    array (N, classes)
+        Scores, as the network gives them. A network that overflows gives infinities or NaN here,
+        without a warning.
+    """
     (name,) = (value.name for value in graph.inputs)
     (output,) = graph.outputs
     parts = []

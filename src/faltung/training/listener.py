@@ -10,8 +10,18 @@ from typing import Protocol
 class Plan:
     """Said once, before the first step.
 
-    ``step`` is where the run stands: 0, or the checkpoint's step. ``images`` are those of an
-    epoch, ``held_out`` those kept back for validation.
+    Parameters
+    ----------
+    step, total_steps : int
+        Where the run stands, 0 or the checkpoint's step, and where it ends.
+    epoch, epochs : int
+        The same in epochs.
+    batches : int
+        Steps of an epoch.
+    images : int
+        Those of an epoch.
+    held_out : int
+        Images kept back for validation.
     """
 
     step: int
@@ -25,7 +35,21 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Said after each step: ``step`` counts from 1, ``epoch`` and ``batch`` from 0."""
+    """Said after each step.
+
+    Parameters
+    ----------
+    step : int
+        Counted from 1, over the whole run.
+    epoch, batch : int
+        Counted from 0, the batch within its epoch.
+    images : int
+        Those of the batch.
+    loss, accuracy : float
+        The batch's mean cross-entropy, and the share told right, before the step.
+    lr : float
+        The learning rate of the step.
+    """
 
     step: int
     epoch: int
@@ -38,10 +62,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Said after each epoch, counted from 0; the means over its training batches.
+    """Said after each epoch.
 
-    The validation's numbers are None where nothing is held out. ``seconds`` counts from the
-    start of the run, those of its earlier processes included.
+    Parameters
+    ----------
+    epoch, step : int
+        The epoch counted from 0; the steps taken by its end.
+    loss, accuracy : float
+        Means over the images of its training batches, each as it was when it was trained on.
+    validation_loss, validation_accuracy : float or None
+        Of the images held out, at the end of the epoch; None where there are none.
+    seconds : float
+        Since the start of the run, those of its earlier processes included.
+    images_per_second : float
+        Of the training alone.
     """
 
     epoch: int
@@ -58,16 +92,16 @@ class Listener(Protocol):
     """Whom `faltung.training.loop.train` reports to."""
 
     def begin(self, plan: Plan) -> None:
-        """The run is about to start, or to go on."""
+        """Hear that the run is about to start, or to go on, as ``plan`` says."""
 
     def step(self, report: Step) -> None:
-        """A step was taken."""
+        """Hear that a step was taken, and the ``report`` on it."""
 
     def epoch(self, report: Epoch) -> None:
-        """An epoch is over."""
+        """Hear that an epoch is over, and the ``report`` on it."""
 
     def note(self, text: str) -> None:
-        """Something that a user should know, in one line."""
+        """Hear something that a user should know: ``text``, one line."""
 
 
 class Silent:

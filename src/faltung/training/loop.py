@@ -30,11 +30,25 @@ from faltung.training.run import Run
 class TrainingResult:
     """What came of a run.
 
-    ``graph`` is the trained network; its metadata has ``classes`` and ``recipe`` (JSON), the
-    ``dataset``'s name, and the ``accuracy`` on the test part where there is one. ``test`` and
-    ``validation`` are its scores. ``epochs`` and ``steps`` were taken in all, by every process
-    that worked on the run; so were ``seconds`` of training. ``best_epoch`` counts from 0 and is
-    None where nothing is held out.
+    Parameters
+    ----------
+    graph : Graph
+        The trained network. Its metadata has ``classes`` and ``recipe`` (JSON), the ``dataset``'s
+        name, and the ``accuracy`` on the test part where there is one.
+    recipe : Recipe
+        How it was trained.
+    test, validation : Score or None
+        Its scores, where there is a test part, where images were held out.
+    epochs, steps, seconds
+        What training took in all, by every process that worked on the run.
+    images_per_second : float
+        Of training alone.
+    best_epoch : int or None
+        Counted from 0; None where nothing is held out.
+    is_early : bool
+        Whether the recipe's patience ended the run.
+    metrics : path or None
+        The file of a line for each step and epoch, where one was written.
     """
 
     graph: Graph

@@ -25,7 +25,10 @@ class AbstractOptimiser(ABC):
 
     @abstractmethod
     def init(self, params: Mapping[str, Array]) -> Moments:
-        """Moments before the first step: ``{moment: {parameter: zeros like it}}``."""
+        """Return the moments before the first step of training ``params``.
+
+        They are ``{moment: {parameter: zeros like it}}``; see each optimiser for its moments.
+        """
 
     @abstractmethod
     def update(
@@ -67,7 +70,24 @@ class SGD(AbstractOptimiser):
     ``g = grad + weight_decay p;  v = momentum v + g;  p -= lr v``, and with ``nesterov``
     ``p -= lr (g + momentum v)``. Source: Sutskever, Martens, Dahl, Hinton, *On the importance of
     initialization and momentum in deep learning* (2013), in the form PyTorch gives it.
+    Its one moment is ``velocity``; without momentum it has none.
 
+    Parameters
+    ----------
+    momentum : float
+        At least 0 and below 1.
+    nesterov : bool
+        Look ahead; only with momentum.
+    weight_decay : float
+        0 or more.
+
+    Raises
+    ------
+    TrainingError
+        A value outside its range [optimiser O4, O5]; ``nesterov`` without momentum [optimiser O6].
+
+    Examples
+    --------
     >>> sgd, params = SGD(momentum=0.5), {"w": np.array([1.0])}
     >>> moments = sgd.init(params)
     >>> for step in range(2):
@@ -88,7 +108,7 @@ class SGD(AbstractOptimiser):
             raise TrainingError(message("SGD", rule, {"momentum": 0.0}, cure, "optimiser O6"))
 
     def init(self, params: Mapping[str, Array]) -> Moments:
-        """One velocity for each parameter; none at all without momentum."""
+        """See `AbstractOptimiser.init`."""
         return {"velocity": _zeros(params)} if self.momentum else {}
 
     def update(
@@ -119,8 +139,20 @@ class Adam(AbstractOptimiser):
     """Adam: steps scaled by running means of the gradient and of its square.
 
     With ``t = step + 1``: ``m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g**2``;
-    ``p -= lr (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)``. Source: Kingma, Ba,
-    *Adam: a method for stochastic optimization* (2015), algorithm 1.
+    ``p -= lr (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)``. ``m`` and ``v`` are its
+    moments. Source: Kingma, Ba, *Adam: a method for stochastic optimization* (2015), algorithm 1.
+
+    Parameters
+    ----------
+    beta1, beta2 : float
+        At least 0 and below 1.
+    eps : float
+        Positive; what keeps a step finite where gradients vanish.
+
+    Raises
+    ------
+    TrainingError
+        A value outside its range [optimiser O4, O7].
     """
 
     beta1: float = 0.9
@@ -131,7 +163,7 @@ class Adam(AbstractOptimiser):
         _check_adam("Adam", self.beta1, self.beta2, self.eps)
 
     def init(self, params: Mapping[str, Array]) -> Moments:
-        """The running means ``m`` and ``v`` of each parameter."""
+        """See `AbstractOptimiser.init`."""
         return {"m": _zeros(params), "v": _zeros(params)}
 
     def update(
@@ -160,6 +192,18 @@ class AdamW(AbstractOptimiser):
     """Adam with weight decay apart from the gradient: ``p *= 1 - lr weight_decay``, then Adam.
 
     Source: Loshchilov, Hutter, *Decoupled weight decay regularization* (2019), algorithm 2.
+
+    Parameters
+    ----------
+    beta1, beta2, eps : float
+        As `Adam` has them, and with its errors.
+    weight_decay : float
+        0 or more; on parameters of rank 2 or more.
+
+    Raises
+    ------
+    TrainingError
+        A value outside its range [optimiser O4, O5, O7].
     """
 
     beta1: float = 0.9
@@ -172,7 +216,7 @@ class AdamW(AbstractOptimiser):
         _check_decay("AdamW", self.weight_decay)
 
     def init(self, params: Mapping[str, Array]) -> Moments:
-        """The running means ``m`` and ``v`` of each parameter."""
+        """See `AbstractOptimiser.init`."""
         return self._adam.init(params)
 
     def update(

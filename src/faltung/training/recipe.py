@@ -100,7 +100,7 @@ class Recipe:
             raise TrainingError(message("recipe", rule, values, cure, "recipe R4"))
 
     def optimiser_of(self) -> AbstractOptimiser:
-        """The optimiser that the words and numbers name."""
+        """Return the optimiser that the words and numbers name."""
         if self.optimiser == "adam":
             return Adam()
         if self.optimiser == "adamw":
@@ -108,22 +108,22 @@ class Recipe:
         return SGD(0.9, self.optimiser == "nesterov", self.weight_decay)
 
     def schedule_of(self) -> AbstractSchedule:
-        """The schedule that the words and numbers name."""
+        """Return the schedule that the words and numbers name."""
         kinds = {"constant": Constant, "cosine": Cosine, "one-cycle": OneCycle}
         kind: type[Constant | Cosine | OneCycle] = kinds[self.schedule]  # type: ignore[assignment]
         return kind(self.lr)
 
     def augmentations(self) -> tuple[AbstractAugmentation, ...]:
-        """What is done to each batch, in this order."""
+        """Return what is done to each batch, in this order."""
         shift = (Shift(self.shift),) if self.shift else ()
         return (*shift, Flip()) if self.flip else shift
 
     def to_json(self) -> dict[str, JSON]:
-        """The record as JSON writes it."""
+        """Return the record as JSON writes it."""
         return dataclasses.asdict(self)
 
     def differences(self, then: Mapping[str, JSON]) -> list[str]:
-        """Where another run's record, as JSON, would give other numbers.
+        """Return where ``then``, another run's record as JSON, would give other numbers.
 
         >>> Recipe().differences({**Recipe().to_json(), "batch": 32, "checkpoint_every": 1})
         ['batch was 32, is 64']
@@ -160,8 +160,16 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 
 
 def recipe_for(network: str) -> Recipe:
-    """The recipe that a network of the zoo is trained with unless told otherwise.
+    """Return the recipe that a network of the zoo is trained with unless told otherwise.
 
-    Another network gets the plain one.
+    Parameters
+    ----------
+    network : str
+        A name such as ``"lenet"``; one without a recipe of its own gets the plain one.
+
+    Examples
+    --------
+    >>> recipe_for("zero-one").epochs
+    30
     """
     return RECIPES.get(network, Recipe())

@@ -14,7 +14,7 @@ class AbstractSchedule(ABC):
 
     @abstractmethod
     def lr(self, step: int, total_steps: int) -> float:
-        """Learning rate of step ``step``, 0 <= step < ``total_steps``.
+        """Return the learning rate of step ``step``, 0 <= step < ``total_steps``.
 
         Raises
         ------
@@ -27,6 +27,13 @@ class AbstractSchedule(ABC):
 class Constant(AbstractSchedule):
     """The same rate at every step.
 
+    Parameters
+    ----------
+    rate : float
+        Finite and not negative, or a TrainingError [schedule S2].
+
+    Examples
+    --------
     >>> Constant(0.1).lr(7, 10)
     0.1
     """
@@ -49,6 +56,13 @@ class Cosine(AbstractSchedule):
     ``final + (rate - final) (1 + cos(pi step / T)) / 2``. Source: Loshchilov, Hutter, *SGDR*
     (2017), equation 5, without restarts.
 
+    Parameters
+    ----------
+    rate, final : float
+        Finite and not negative, or a TrainingError [schedule S2].
+
+    Examples
+    --------
     >>> [round(Cosine(1.0).lr(step, 4), 3) for step in range(4)]
     [1.0, 0.854, 0.5, 0.146]
     """
@@ -75,6 +89,22 @@ class OneCycle(AbstractSchedule):
     *Super-convergence* (2018), in the form PyTorch gives it. The peak is step
     ``warmup * total_steps - 1``, and never before the first.
 
+    Parameters
+    ----------
+    rate : float
+        The greatest, finite and not negative.
+    warmup : float
+        A share of the steps, 0 to 1.
+    start_divisor, final_divisor : float
+        At least 1.
+
+    Raises
+    ------
+    TrainingError
+        A value outside its range [schedule S2, S3, S4].
+
+    Examples
+    --------
     >>> [round(OneCycle(1.0).lr(step, 10), 3) for step in range(10)]
     [0.04, 0.52, 1.0, 0.95, 0.812, 0.611, 0.389, 0.188, 0.05, 0.0]
     """

@@ -66,6 +66,8 @@ def start_from(graph: Graph, classes: int, in_shape: Sequence[int], *, seed: int
         Scores that it should put out.
     in_shape : (int, int, int)
         (C, H, W) of the images.
+    seed : int
+        0 or more.
 
     Raises
     ------
