@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
 import statistics
 import subprocess
 import sys
@@ -120,9 +121,10 @@ def listed(section: list[str]) -> set[str]:
 
 
 def parameters(value: Any) -> set[str]:
-    """What a caller can pass; nobody makes our exceptions but we."""
+    """What a caller can pass; nobody makes our exceptions but we, nor a protocol at all."""
     is_error = inspect.isclass(value) and issubclass(value, BaseException)
-    if is_error or isinstance(value, (property, cached_property)):
+    is_protocol = getattr(value, "_is_protocol", False)
+    if is_error or is_protocol or isinstance(value, (property, cached_property)):
         return set()
     names = {
         n for n in inspect.signature(value).parameters if n not in ("self", "cls") and n[0] != "_"
@@ -143,17 +145,37 @@ def raised(value: Any) -> set[str]:
     return {n for n in names if issubclass(getattr(faltung.errors, n, object), FaltungError)}
 
 
+def docstring_of(value: Any) -> str:
+    """A docstring; the one that it points to, where a method says no more than whose rule it is."""
+    text = inspect.cleandoc(value.__doc__ or "")
+    if points := re.fullmatch(r"See `(\w+)\.(\w+)`\.", text):
+        owner = getattr(inspect.getmodule(value), points[1])
+        return getattr(owner, points[2]).__doc__ or ""
+    return text
+
+
+def told(value: Any, found: dict[str, list[str]]) -> set[str]:
+    """The parameters that a docstring tells about.
+
+    A method may do so in its text, in double backticks, where a section would only repeat the
+    annotation; what a function or a record takes is looked up, and wants its section.
+    """
+    in_text = set(re.findall(r"``(\w+)``", "\n".join(found[""])))
+    is_method = inspect.isfunction(value) and "." in value.__qualname__.rpartition("<locals>.")[2]
+    return listed(found.get("Parameters", [])) | (in_text if is_method else set())
+
+
 def shortcomings(value: Any) -> list[str]:
     """What a docstring lacks."""
-    found = sections(value.__doc__ or "")
+    found = sections(docstring_of(value))
     summary = found[""][0] if found[""] else ""
     lacking = [] if summary.endswith(".") else ["a summary line that ends in a full stop"]
-    missing = parameters(value) - listed(found.get("Parameters", []))
+    missing = parameters(value) - told(value, found)
     lacking += [f"the parameter {name}" for name in sorted(missing)]
     if inspect.isfunction(value):
-        told = {"Returns", "Yields"} & set(found) or summary.startswith("Return ")
+        says = {"Returns", "Yields"} & set(found) or summary.startswith("Return ")
         returns = inspect.signature(value).return_annotation not in (None, "None", "NoReturn")
-        lacking += [] if told or not returns else ["what is returned"]
+        lacking += [] if says or not returns else ["what is returned"]
     errors = raised(value) - listed(found.get("Raises", []))
     return lacking + [f"that it raises {name}" for name in sorted(errors)]
 
@@ -161,6 +183,16 @@ def shortcomings(value: Any) -> list[str]:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_docstrings_are_whole(name: str) -> None:
     assert shortcomings(PUBLIC[name]) == []
+
+
+class Pointing:
+    """For the test below: a method that is told about in its text, and one that points to it."""
+
+    def say(self, text: str) -> None:
+        """Say ``text``."""
+
+    def tell(self, text: str, x: int) -> None:
+        """See `Pointing.say`."""
 
 
 def test_docstrings_that_fall_short_are_seen() -> None:
@@ -190,6 +222,8 @@ def test_docstrings_that_fall_short_are_seen() -> None:
         "that it raises GraphError",
     ]
     assert shortcomings(rich) == []
+    assert shortcomings(Pointing.tell) == ["the parameter x"]
+    assert shortcomings(Pointing.say) == []
     assert len(PUBLIC) > 60
     assert {"faltung.conv", "faltung.Graph.save", "faltung.layers.Conv"} <= set(PUBLIC)
 
