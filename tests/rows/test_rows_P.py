@@ -153,6 +153,13 @@ def test_what_translation_invariance_saves() -> None:
     assert "999,996,003,999 fewer, 250,250 times fewer" in found.exact
 
 
+def test_far_pixels_are_correlated_as_the_images_have_it() -> None:
+    found = LOOSE["far pixels"].figures
+    assert round(found["noise"], 4) == -0.0140
+    assert found["neighbours"] > 0.7
+    assert abs(found["seven_apart"]) < 0.1
+
+
 def test_convolution_is_equivariant_not_invariant() -> None:
     found = LOOSE["invariance"].figures
     assert found["follow"] == found["outputs"] == 64
