@@ -81,8 +81,11 @@ def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
 def conv_dx_adjoint(window: ConvWindow, dout: Array, w: Array) -> Array:
     """Gradient of the input of a stride-1 convolution, as the adjoint convolution of `dout`.
 
-    Channels change places and the kernel is turned round on every axis.
+    Channels change places and the kernel is turned round on every axis. The zeros that pad `dout`
+    must not meet weights that are infinite or NaN: those go the other way.
     """
+    if not np.isfinite(w).all():
+        return conv_dx(window, dout, w)
     taps = tuple(range(3, 3 + len(window.kernel)))
     grouped = w.reshape(window.groups, window.group_out, window.group_in, *window.kernel)
     turned = np.flip(grouped, taps).swapaxes(1, 2)
