@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -45,7 +46,7 @@ def show_values(
     values : array (rows, columns)
         Any real numbers.
     theme
-        Its paper shows between the cells.
+        Of the lines between the cells.
     limit
         The value of the strongest colour; the largest one there is if it is left out.
     cmap
@@ -86,8 +87,8 @@ def _show(
     rows, columns = values.shape
     if max(rows, columns) <= separate:
         across, down = np.arange(columns - 1) + 0.5, np.arange(rows - 1) + 0.5
-        axes.vlines(across, -0.5, rows - 0.5, color=theme.paper, linewidth=1)
-        axes.hlines(down, -0.5, columns - 0.5, color=theme.paper, linewidth=1)
+        axes.vlines(across, -0.5, rows - 0.5, color=theme.faint, linewidth=1)
+        axes.hlines(down, -0.5, columns - 0.5, color=theme.faint, linewidth=1)
 
 
 def write_cells(drawn: Figure, panels: Iterable[tuple[Axes, Words]]) -> None:
@@ -104,7 +105,7 @@ def write_cells(drawn: Figure, panels: Iterable[tuple[Axes, Words]]) -> None:
     drawn.draw_without_rendering()
     for axes, words in todo:
         if has_room(axes, words):
-            _write(axes, words)
+            write_words(axes, words)
 
 
 def has_room(axes: Axes, words: Words) -> bool:
@@ -123,13 +124,22 @@ def cell_for(word: str) -> float:
     return width_of(word, family=FIGURE) + 2 * _MARGIN
 
 
-def _write(axes: Axes, words: Words) -> None:
+def write_words(axes: Axes, words: Words) -> None:
+    """Print a word into each cell, whether or not it has room.
+
+    Parameters
+    ----------
+    axes
+        Axes that `show_values` or `show_tied` coloured.
+    words
+        Row by row.
+    """
     colours = np.asarray(axes.get_images()[0].get_array())
     for y, row in enumerate(words):
         for x, word in enumerate(row):
             red, green, blue, alpha = colours[y, x]
             made = axes.text(x, y, word, ha="center", va="center_baseline", family=FIGURE)
-            made.set_in_layout(False)
+            made.set(in_layout=False, zorder=5)
             if alpha:  # else it stands on the paper
                 made.set_color(text_on((red, green, blue)))
 
@@ -150,9 +160,9 @@ def outline(axes: Axes, rows: range, columns: range, colour: str, width: float =
     """
     corner = (columns.start - 0.5, rows.start - 0.5)
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    axes.add_patch(
-        Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=width, clip_on=False)
-    )
+    frame = Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=width)
+    frame.set(clip_on=False, zorder=4)
+    axes.add_patch(frame)
 
 
 def hatch(axes: Axes, rows: range, columns: range) -> None:
@@ -167,7 +177,7 @@ def hatch(axes: Axes, rows: range, columns: range) -> None:
     """
     corner = (columns.start - 0.5, rows.start - 0.5)
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    axes.add_patch(Rectangle(corner, *size, fill=False, hatch="////", linewidth=0))
+    axes.add_patch(Rectangle(corner, *size, fill=False, hatch="////", linewidth=0, zorder=2.5))
 
 
 def largest(values: Array) -> float:
@@ -184,17 +194,20 @@ def largest(values: Array) -> float:
 def number(value: float) -> str:
     """Return a number in few signs, with a minus that is as wide as a plus.
 
-    >>> [number(v) for v in (2, -1, 1 / 9, -1 / 256, 1234.5, 0.0, 1e-9, 3e7)]
-    ['2', '−1', '0.11', '−0.004', '1234', '0', '1e-9', '3e7']
+    >>> [number(v) for v in (2, -1, 1 / 9, -1 / 256, 120.4, 0.5, 1e-9, -3e7, -np.inf)]
+    ['2', '−1', '0.11', '−0.004', '120', '0.5', '1e−9', '−3e7', '−∞']
     """
-    if value == round(value) and abs(value) < 1e5:
+    if not isfinite(value):
+        text = f"{value:+}".replace("inf", "∞").removeprefix("+")
+    elif value == round(value) and abs(value) < 1e5:
         text = f"{round(value)}"
     elif 0.0005 <= abs(value) < 1e5:
-        text = f"{value:.{_digits(abs(value))}f}"
+        whole, _, rest = f"{value:.{_digits(abs(value))}f}".partition(".")
+        text = f"{whole}.{rest}".rstrip("0").rstrip(".") if rest else whole
     else:
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         text = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    return text.replace("-", "−") if "e" not in text else text
+    return text.replace("-", "−")
 
 
 def _digits(magnitude: float) -> int:

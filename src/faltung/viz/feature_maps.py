@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from faltung.viz.cells import largest, show_values
+from faltung.viz.field import WINDOWED
 from faltung.viz.images import show_image
 from faltung.viz.mosaic import frame_tiles, mosaic
 from faltung.viz.style import bare, figure, themed
@@ -25,7 +26,6 @@ MOST: Final = 12
 """Maps of a layer that are drawn."""
 ROWS: Final = 8
 """Layers that are drawn."""
-FIRST: Final = ("Conv", "LocalConv", "ConvTranspose", "MaxPool", "AveragePool")
 WIDTH: Final = 13.0
 
 
@@ -87,7 +87,7 @@ def representative(layers: Sequence[LayerMaps], most: int = ROWS) -> list[LayerM
     most
         How many come back at most.
     """
-    first = next((i for i, layer in enumerate(layers) if layer.operator in FIRST), 0)
+    first = next((i for i, layer in enumerate(layers) if layer.operator in WINDOWED), 0)
     shown = [
         layer
         for layer in layers[first:]

@@ -1,0 +1,105 @@
+"""Figures in a row: an animated GIF, or one SVG file for each."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from faltung import atomic
+from faltung.errors import PictureError, message
+from faltung.viz.style import encoded
+
+FORMATS: Final = ("gif", "svg")
+COLOURS: Final = 64
+"""Of a GIF: flat areas and a few steps between them for smooth edges."""
+
+
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """Return which kind of animation a path asks for, before anything is computed for it.
+
+    Parameters
+    ----------
+    path
+        Where an animation is to go.
+
+    Raises
+    ------
+    PictureError
+        Its suffix names none of `FORMATS`.
+
+    Examples
+    --------
+    >>> check_suffix("slide.gif")
+    'gif'
+    """
+    suffix = Path(path).suffix
+    kind = suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        rule = "an animation's suffix must be .gif, or .svg for one file a frame"
+        cure = f"Use {Path(path).with_suffix('.gif').name}"
+        raise PictureError(message(str(path), rule, {"suffix": repr(suffix)}, cure))
+    return kind
+
+
+def save(
+    frames: Iterable[Figure], path: str | os.PathLike[str], *, seconds: float = 0.8
+) -> list[Path]:
+    """Write figures of one size as an animation.
+
+    Parameters
+    ----------
+    frames
+        One after the other; each is let go once it is drawn.
+    path
+        ``x.gif``, or ``x.svg`` for ``x-001.svg``, ``x-002.svg`` and so on.
+    seconds
+        How long each frame of a GIF is shown; the last one three times as long.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+
+    Raises
+    ------
+    PictureError
+        Another suffix, or no frames.
+    StorageError
+        A file cannot be written.
+    """
+    kind, target = check_suffix(path), Path(path)
+    if kind == "gif":
+        atomic.write_bytes(target, _gif(frames, round(1000 * seconds)))
+        return [target]
+    written = []
+    for number, frame in enumerate(frames, start=1):
+        written.append(target.with_name(f"{target.stem}-{number:03}{target.suffix}"))
+        atomic.write_bytes(written[-1], encoded(frame, "svg"))
+    if not written:
+        _refuse(target)
+    return written
+
+
+def _refuse(target: Path) -> None:
+    raise PictureError(message(str(target), "an animation must have a frame", {"frames": 0}))
+
+
+def _gif(frames: Iterable[Figure], milliseconds: int) -> bytes:
+    """One palette, that of the last frame, which shows everything there is."""
+    images = [Image.open(io.BytesIO(encoded(f, "png"))).convert("RGB") for f in frames]
+    if not images:
+        raise PictureError(message("gif", "an animation must have a frame", {"frames": 0}))
+    palette = images[-1].quantize(COLOURS, dither=Image.Dither.NONE)
+    first, *rest = (each.quantize(palette=palette, dither=Image.Dither.NONE) for each in images)
+    buffer = io.BytesIO()
+    durations = [milliseconds] * len(rest) + [3 * milliseconds]
+    first.save(
+        buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False
+    )
+    return buffer.getvalue()
