@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from faltung import datasets as datasets
     from faltung import definitions as definitions
     from faltung import imaging as imaging
+    from faltung import tour as tour
     from faltung import training as training
     from faltung import zoo as zoo
     from faltung.analysis.costs import cost as cost
@@ -79,6 +80,7 @@ __all__ = [
     "signal_report",
     "square",
     "summarize",
+    "tour",
     "training",
     "zoo",
 ]
@@ -102,6 +104,7 @@ _LAZY = {
     "past_report": "faltung.definitions:past_report",
     "signal_report": "faltung.definitions:signal_report",
     "square": "faltung.constraints:square",
+    "tour": "faltung.tour",
     "training": "faltung.training",
     "zoo": "faltung.zoo",
 }

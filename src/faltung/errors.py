@@ -14,6 +14,7 @@ Each also inherits the builtin that a caller would catch::
     ├── CheckpointError   (ValueError)       a checkpoint that cannot be read or does not belong
     ├── TrainingError     (ArithmeticError)  training that cannot go on: a loss that is not finite
     ├── KernelError       (LookupError)      no kernel does what was asked for
+    ├── TourError         (LookupError)      a card that the tour does not have
     ├── StorageError      (OSError)          a file that cannot be written or read
     └── MissingExtraError (ImportError)      an optional package that is not installed
 
@@ -71,6 +72,10 @@ class TrainingError(FaltungError, ArithmeticError):
 
 class KernelError(FaltungError, LookupError):
     """No kernel does what was asked for."""
+
+
+class TourError(FaltungError, LookupError):
+    """A card that the tour does not have."""
 
 
 class StorageError(FaltungError, OSError):

@@ -14,6 +14,7 @@ TOPICS: Final = {
     "matrix": "faltung.cli.explain.matrix:matrix",
     "signal": "faltung.cli.explain.signal:signal",
     "square": "faltung.cli.explain.square:square",
+    "tour": "faltung.cli.explain.tour:tour",
 }
 """What can be explained: its name, and where its command is."""
 
