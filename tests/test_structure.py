@@ -106,6 +106,16 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(found), target
 
 
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen, open_ = set[Path](), [ROOT / "README.md"]
+    while open_:
+        page = open_.pop()
+        seen.add(page)
+        found = {(page.parent / link.partition("#")[0]).resolve() for link in links(page)}
+        open_ += [each for each in found if each in DOCUMENTS and each not in seen]
+    assert [name_of(page) for page in DOCUMENTS if page not in seen] == []
+
+
 def test_documents_are_found_and_so_are_their_links() -> None:
     assert {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} <= {d.name for d in DOCUMENTS}
     assert "ARCHITECTURE.md#taps-and-spans" in links(ROOT / "CONTRIBUTING.md")
