@@ -49,6 +49,12 @@ def mean_weights(square: Square, matrix: ArrayLike, corner: str) -> Array:
     ------
     GeometryError
         square S6: a matrix of another shape.
+
+    Examples
+    --------
+    >>> from faltung.constraints import square
+    >>> mean_weights(square((2,), window=0), [[1, 7], [8, 3]], "convolution").tolist()
+    [[[2.0]]]
     """
     w = _checked(square, matrix)
     entries = square.entries(corner)

@@ -100,6 +100,11 @@ def load_pair(
     ------
     DatasetError
         As `load`; also where the two parts differ in the size of their images.
+
+    Examples
+    --------
+    >>> [len(part) for part in load_pair("sample")]
+    [6000, 1000]
     """
     source = find_source(name_or_path, data_dir)
     train = source.read("train")

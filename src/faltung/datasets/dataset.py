@@ -90,6 +90,12 @@ class Dataset:
         ----------
         indices : array_like of int or bool
             Positions, or one boolean an image.
+
+        Examples
+        --------
+        >>> data = Dataset(np.zeros((4, 1, 2, 2), np.uint8), [0, 1, 0, 1], ("cat", "dog"), "pets")
+        >>> data.subset(data.labels == 1).class_counts
+        (0, 2)
         """
         chosen = np.asarray(indices)
         if chosen.size == 0:
@@ -135,6 +141,12 @@ class Dataset:
         ------
         DatasetError
             Where ``fraction`` is not between 0 and 1, or no class has two images.
+
+        Examples
+        --------
+        >>> data = Dataset(np.zeros((6, 1, 2, 2), np.uint8), [0, 1, 0, 1, 1, 1], "ab", "letters")
+        >>> [part.class_counts for part in data.split(0.5)]
+        [(1, 2), (1, 2)]
         """
         held = held_out(self.labels, fraction, seed, self.name)
         return self.subset(~held), self.subset(held)

@@ -53,6 +53,12 @@ def build(
     ------
     GraphError, GeometryError
         Where shapes do not fit; a note names the layer.
+
+    Examples
+    --------
+    >>> from faltung.graph.layers import Chain, Conv, Relu
+    >>> build(Chain(Conv(4, 3), Relu()), (1, 8, 8))
+    <Graph x ('N', 1, 8, 8) -> relu1: 2 nodes, 40 params>
     """
     return _Build(seed).graph(_ends(network, input_shape), metadata or {})
 

@@ -158,6 +158,12 @@ class Graph:
         ----------
         shape
             ``(N, C, *space)``, sizes or names; by input where there are several.
+
+        Examples
+        --------
+        >>> from faltung.graph.layers import Conv, build
+        >>> build(Conv(2, 3), (1, 8, 8)).with_input_shape(("N", 1, 30, 20)).shapes()["conv1"]
+        ('N', 2, 28, 18)
         """
         shapes = named(self, shape, "shape")
         inputs = tuple(Value(v.name, tuple(shapes[v.name]), v.dtype) for v in self.inputs)
@@ -232,6 +238,12 @@ class Graph:
         ------
         GraphError
             Where ``x`` or ``dout`` do not fit the graph's inputs and outputs.
+
+        Examples
+        --------
+        >>> from faltung.graph.layers import Relu, build
+        >>> build(Relu(), (3,)).gradients([[-1, 0, 2]], [[5, 5, 5]])["x"].tolist()
+        [[0.0, 0.0, 5.0]]
         """
         from faltung.graph.evaluate import evaluate
         from faltung.graph.gradients import gradients

@@ -81,6 +81,13 @@ def corners(
     -------
     list of Peak
         Empty for an image without corners.
+
+    Examples
+    --------
+    >>> image = np.zeros((24, 24))
+    >>> image[7:17, 7:17] = 1
+    >>> len(corners(image))
+    4
     """
     response = harris(image, sigma=sigma, k=k, border=border)
     highest = float(response.max(initial=0.0))

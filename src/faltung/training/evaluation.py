@@ -144,6 +144,12 @@ def predict(
     array (N, classes)
         Scores, as the network gives them. A network that overflows gives infinities or NaN here,
         without a warning.
+
+    Examples
+    --------
+    >>> from faltung.graph.layers import Flatten, build
+    >>> predict(build(Flatten(), (1, 1, 2)), np.array([[[[3, 9]]], [[[4, 1]]]])).tolist()
+    [[3.0, 9.0], [4.0, 1.0]]
     """
     (name,) = (value.name for value in graph.inputs)
     (output,) = graph.outputs

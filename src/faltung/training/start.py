@@ -74,6 +74,13 @@ def start_from(graph: Graph, classes: int, in_shape: Sequence[int], *, seed: int
     GraphError
         Not one input and one output [start S1]; images that it cannot take [start S2]; no dense
         layer to replace [start S3].
+
+    Examples
+    --------
+    >>> trained = zoo.build("lenet", (1, 28, 28), 10)
+    >>> digits = start_from(trained, 3, (1, 28, 28))
+    >>> digits.shapes()[digits.outputs[0]]
+    ('N', 3)
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         values = {"inputs": len(graph.inputs), "outputs": len(graph.outputs)}
