@@ -1,0 +1,153 @@
+"""Correlation against distance along each axis, beside that of the same values shuffled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import e, inf, isnan, nan
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+POINTS: Final = 256
+"""Distances that a report lists as data, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Pearson's correlation of all pairs of values, by their distance along one axis.
+
+    Parameters
+    ----------
+    axis
+        What the axis is called.
+    unit
+        What distances are counted in.
+    size
+        Positions along the axis, of the smallest sample.
+    values : array, (distances + 1,)
+        The correlation at distance 0, 1, 2 and so on, up to half of the axis; NaN where it is not
+        defined.
+    low, high : arrays of the same shape
+        Where it would lie, were the values shuffled: 95 % of the shufflings.
+    smooth : array of the same shape
+        How far from 0 it would lie by chance, 95 % of the time, between two unrelated pieces that
+        are as smooth as these data: they vary together over whole patches, so there are fewer
+        pieces that can differ than there are pairs.
+    pairs : array of the same shape
+        How many pairs of values it is of.
+    """
+
+    axis: str
+    unit: str
+    size: int
+    values: Floats
+    low: Floats
+    high: Floats
+    smooth: Floats
+    pairs: NDArray[np.int64]
+
+    @property
+    def distances(self) -> NDArray[np.int64]:
+        """0, 1, 2 and so on."""
+        return np.arange(len(self.values))
+
+    @property
+    def neighbours(self) -> float:
+        """The correlation of values next to one another."""
+        return float(self.values[1])
+
+    @property
+    def length(self) -> float:
+        """The correlation length: the distance at which the correlation has fallen to 1/e.
+
+        Read between the two distances on either side, along a straight line. Infinite where it
+        has not fallen so far by half of the axis; NaN where that is not defined.
+        """
+        below = np.flatnonzero(~(self.values > 1 / e))
+        if not len(below):
+            return inf
+        at = int(below[0])
+        before, here = float(self.values[at - 1]), float(self.values[at])
+        return here if isnan(here) else at - 1 + (before - 1 / e) / (before - here)
+
+    @property
+    def reach(self) -> int | None:
+        """The smallest distance at which the values are no more alike than shuffled ones."""
+        inside = np.flatnonzero(self.within()[1:])
+        return int(inside[0]) + 1 if len(inside) else None
+
+    @property
+    def left(self) -> float:
+        """The mean magnitude of the correlation over the farther half of the distances."""
+        far = self.values[len(self.values) // 2 :]
+        return float(np.abs(far).mean()) if np.isfinite(far).all() else nan
+
+    def within(self) -> NDArray[np.bool_]:
+        """Whether each correlation lies inside the interval of shuffled values."""
+        return (self.values >= self.low) & (self.values <= self.high)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the curve as lists; of a long one, distances that grow by a factor."""
+        far = len(self.values) - 1
+        steps = np.arange(far + 1)
+        if far >= POINTS:
+            steps = np.unique(np.rint(np.geomspace(1, far, POINTS - 1)).astype(np.int64))
+            steps = np.append(0, steps)
+        return {
+            "axis": self.axis,
+            "unit": self.unit,
+            "size": self.size,
+            "neighbours": finite(self.neighbours),
+            "length": finite(self.length),
+            "reach": self.reach,
+            "distances": steps.tolist(),
+            "values": [finite(v) for v in self.values[steps].tolist()],
+            "low": [finite(v) for v in self.low[steps].tolist()],
+            "high": [finite(v) for v in self.high[steps].tolist()],
+            "smooth": [finite(v) for v in self.smooth[steps].tolist()],
+            "pairs": self.pairs[steps].tolist(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Far:
+    """The correlation of opposite parts, position by position: half of every axis apart.
+
+    In an image these are the quarter at the top left and the one at the bottom right; in a signal
+    its two halves.
+
+    Parameters
+    ----------
+    value
+        Pearson's correlation; NaN where it is not defined.
+    low, high
+        Where it would lie, were the values shuffled.
+    smooth
+        How far from 0 two unrelated pieces as smooth as these come by chance, see `Curve`.
+    pairs
+        How many pairs of values it is of.
+    """
+
+    value: float
+    low: float
+    high: float
+    smooth: float
+    pairs: int
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it lies inside the interval of shuffled values."""
+        return self.low <= self.value <= self.high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures."""
+        names = ("value", "low", "high", "smooth")
+        return {**{name: finite(getattr(self, name)) for name in names}, "pairs": self.pairs}
+
+
+def finite(value: float) -> float | None:
+    """Return a number for JSON, which has no NaN and no infinity."""
+    return value if np.isfinite(value) else None
