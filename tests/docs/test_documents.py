@@ -5,8 +5,12 @@ from __future__ import annotations
 import doctest
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import faltung
+from faltung.cli.explain import TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -34,6 +38,24 @@ def test_the_examples_in_documents_are_so(document: Path) -> None:
 def test_no_example_is_outside_a_block_that_is_run(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert text.count(">>> ") == sum(block.count(">>> ") for block in shown(text))
+
+
+def test_what_the_readme_does_with_arrays_can_be_done() -> None:
+    """Its other block trains: `make docs` runs that."""
+    (code,) = (c for c in FENCED.findall((ROOT / "README.md").read_text()) if "train(" not in c)
+    calls = [line for line in code.splitlines() if line.startswith("faltung.")]
+    names: dict[str, Any] = {}
+    exec("\n".join(line for line in code.splitlines() if line not in calls), names)
+    values = [eval(line, names) for line in calls]
+    assert values[0] == (8, 16, 16, 16)
+    assert [round(values[-1].top), round(values[-1].left)] == [150, 200]
+
+
+def test_the_changelog_knows_what_is_public() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"\w+", text))
+    assert {name for name in faltung.__all__ if name.islower() and name[0] != "_"} <= known
+    assert [topic for topic in TOPICS if f"`faltung explain {topic}`" not in text] == []
 
 
 def test_examples_are_found_and_a_wrong_one_is_seen(tmp_path: Path) -> None:
