@@ -9,18 +9,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from faltung.viz.cells import cell_for, write_cells
-from faltung.viz.style import figure, shortened, themed
+from faltung.viz.cells import FIGURE, cell_for, write_cells
+from faltung.viz.style import TEXT, figure, name_below, shortened, themed
 from faltung.viz.theme import AMOUNT, Theme
 
 Array = NDArray[Any]
 
 LABEL: Final = 2.2
 """Inches of the longest class name."""
-ALL_NAMES: Final = 40
-"""Classes up to which each has its name at the side."""
+SMALLEST: Final = 1.4 * TEXT / 72
+"""Inches of a row that has room for a name."""
 WRONG: Final = LinearSegmentedColormap.from_list("wrong", ["#ffffff", "#f0a36b", "#b04a00"])
 
 
@@ -54,7 +55,7 @@ def draw(
         axes = drawn.subplots()
         axes.imshow(_coloured(table), aspect="equal")
         _frame(axes, len(names), colours)
-        _name(axes, names, table)
+        _name(axes, names, table, side / max(len(names), 1))
         words = [[str(count) if count else "" for count in row] for row in table.tolist()]
         write_cells(drawn, [(axes, words)])
     return drawn
@@ -78,21 +79,21 @@ def _frame(axes: Axes, count: int, theme: Theme) -> None:
     axes.tick_params(length=0)
 
 
-def _name(axes: Axes, names: list[str], table: Array) -> None:
+def _name(axes: Axes, names: list[str], table: Array, cell: float) -> None:
     """Class names on the left and below, the share that is right on the right."""
     axes.set_xlabel("taken for")
     axes.set_ylabel("true class")
-    if len(names) > ALL_NAMES:
+    name_below(axes, names, cell)
+    if cell < SMALLEST:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
         return
     at = np.arange(len(names))
-    upright = "vertical" if max(map(len, names), default=0) > 3 else "horizontal"
-    axes.set_xticks(at, names, rotation=upright)
     axes.set_yticks(at, names)
     beside = axes.secondary_yaxis("right")
-    shares = np.diag(table) / np.maximum(table.sum(axis=1), 1)
-    shown = [
-        f"{100 * s:.1f} %" if n else "–" for s, n in zip(shares, table.sum(axis=1), strict=True)
-    ]
-    beside.set_yticks(at, [text.rjust(7) for text in shown], family="monospace")
+    totals = table.sum(axis=1).tolist()
+    shares = (
+        f"{100 * n / t:.1f} %" if t else "none" for n, t in zip(np.diag(table), totals, strict=True)
+    )
+    beside.set_yticks(at, [share.rjust(7) for share in shares], family=FIGURE)
     beside.tick_params(length=0)
-    beside.set_ylabel("share that is right")
+    beside.set_ylabel("share that is right", labelpad=10)

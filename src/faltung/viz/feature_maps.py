@@ -14,7 +14,7 @@ from faltung.viz.cells import largest, show_values
 from faltung.viz.field import WINDOWED
 from faltung.viz.images import show_image
 from faltung.viz.mosaic import frame_tiles, mosaic
-from faltung.viz.style import bare, figure, themed
+from faltung.viz.style import bare, figure, name_below, shortened, themed
 from faltung.viz.theme import Theme
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MOST: Final = 12
 """Maps of a layer that are drawn."""
 ROWS: Final = 8
 """Layers that are drawn."""
+LABEL: Final = 2.0
 WIDTH: Final = 13.0
 
 
@@ -58,7 +59,8 @@ def draw(
     matplotlib.figure.Figure
     """
     spatial = representative(layers)
-    scores = layers[-1].values if layers and layers[-1].values.ndim == 1 else None
+    last = layers[-1].values if layers else np.zeros((0, 0))
+    scores = last if last.ndim == 1 and last.size else None
     heights = [1.9, *(_height(layer.values) for layer in spatial)]
     heights += [] if scores is None else [2.2]
     with themed(theme) as colours:
@@ -126,10 +128,10 @@ def _left(axes: Axes, title: str) -> None:
 
 def _scores(axes: Axes, scores: Array, classes: Sequence[str], theme: Theme) -> None:
     """A bar for each class, the largest one in green."""
-    names = list(classes) if len(classes) == len(scores) else [str(i) for i in range(len(scores))]
-    best = int(np.argmax(scores)) if len(scores) else -1
+    names = classes if len(classes) == len(scores) else [str(i) for i in range(len(scores))]
+    best = int(np.argmax(scores))
     colours = [theme.output if i == best else theme.muted for i in range(len(scores))]
     axes.bar(np.arange(len(scores)), scores, color=colours, width=0.7)
     axes.axhline(0, color=theme.muted, linewidth=1)
     axes.set_title("scores")
-    axes.set_xticks(np.arange(len(scores)), names)
+    name_below(axes, [shortened(name, LABEL) for name in names], (WIDTH - 1.2) / len(names))

@@ -24,6 +24,7 @@ Layers = Sequence[tuple[str, Mask]]
 WINDOWED: Final = ("Conv", "ConvTranspose", "LocallyConnected", "MaxPool", "AveragePool")
 SIDE: Final = 2.8
 """Inches of a layer."""
+NARROWEST: Final = 9.0
 LARGEST: Final = 64
 """Rows or columns of an input whose cells can be told apart."""
 MOST: Final = 6
@@ -89,7 +90,7 @@ def draw(layers: Layers, *, of: int = 0, theme: str = "light") -> Figure:
     sides = " × ".join(str(int(hits.sum())) for hits in (field.any(axis=1), field.any(axis=0)))
     share = f"{count} of {field.size} positions, {100 * count / field.size:.1f} %"
     with themed(theme) as colours:
-        drawn = figure(colours, panels * (SIDE + 0.2) + 0.2, SIDE + 1.2)
+        drawn = figure(colours, max(panels * (SIDE + 0.2) + 0.2, NARROWEST), SIDE + 1.2)
         drawn.suptitle(f"One output of {name} sees {sides}: {share}", x=0.02, ha="left")
         drawn.set_layout_engine("none")  # which would move panels from frame to frame
         height = drawn.get_figheight()

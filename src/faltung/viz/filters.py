@@ -43,7 +43,8 @@ def draw(w: ArrayLike, *, title: str = "", theme: str = "light") -> Figure:
     weights = np.asarray(w, np.float64)
     blocks = filter_blocks(weights)
     with themed(theme) as colours:
-        drawn = figure(colours, 9, 9 * _ratio(blocks) + 0.9)
+        width = min(9.0, max(4.5, 2.0 * near_square(len(blocks), *blocks.shape[1:])))
+        drawn = figure(colours, width, width * _ratio(blocks) + 0.9)
         drawn.suptitle(title or described(weights))
         axes = drawn.subplots()
         _tile(axes, blocks, colours, largest(weights))
@@ -72,7 +73,7 @@ def draw_chosen(
     """
     weights, numbers = np.asarray(w, np.float64), [int(each) for each in chosen]
     blocks, limit = filter_blocks(weights), largest(weights)
-    columns = max(near_square(len(numbers)), 1)
+    columns = 3 if len(numbers) % 3 == 0 else near_square(len(numbers))
     lines = max(-(-len(numbers) // columns), 1)
     single = filter_blocks(weights[numbers])
     with themed(theme) as colours:

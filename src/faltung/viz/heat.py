@@ -21,7 +21,9 @@ from faltung.viz.theme import AMOUNT, DIVERGING, Theme
 
 Array = NDArray[Any]
 
-HEIGHT: Final = 5.2
+TALLEST: Final = 5.2
+WIDEST: Final = 7.0
+"""Inches of the scene."""
 
 
 class Found(NamedTuple):
@@ -54,7 +56,7 @@ def draw(
     heat : array_like (rows, columns)
         A score for each position of the window; drawn where the window's middle is.
     found
-        Frames, the best first; they are numbered from 1.
+        Frames, or tuples of their five numbers, the best first; they are numbered from 1.
     step
         Pixels from one position of the window to the next.
     signed
@@ -71,9 +73,10 @@ def draw(
     matplotlib.figure.Figure
     """
     scene, scores = np.asarray(image), np.asarray(heat, np.float64)
-    ratio = min(max(scene.shape[-1] / scene.shape[-2], 0.4), 2.5)
+    ratio = min(max(scene.shape[-1] / scene.shape[-2], 0.5), 4.0)
+    height = min(TALLEST, WIDEST / ratio)
     with themed(theme) as colours:
-        drawn = figure(colours, 2 * HEIGHT * ratio + 1.9, HEIGHT + 1.2)
+        drawn = figure(colours, 2 * height * ratio + 1.9, height + 1.2)
         drawn.suptitle(title)
         left, right = drawn.subplots(1, 2)
         show_image(left, scene)
@@ -110,7 +113,7 @@ def _align(axes: Axes, size: tuple[int, ...], shape: tuple[int, ...], step: floa
 def _frames(axes: Axes, found: Sequence[Found], theme: Theme) -> None:
     """Frame what was found; a number that would lie on another one is left out."""
     texts = []
-    for number, each in enumerate(found, start=1):
+    for number, each in enumerate((Found(*frame) for frame in found), start=1):
         corner = (each.x - 0.5, each.y - 0.5)
         for colour, width in ((theme.paper, 6.0), (theme.wrong, 3.0)):
             frame = Rectangle(corner, each.width, each.height, fill=False)

@@ -55,6 +55,8 @@ def draw(
         panels = drawn.subplots(rows, columns, squeeze=False).ravel()
         for axes, mistake in zip(panels, mistakes, strict=False):
             show_image(axes, mistake.image)
+            axes.set_box_aspect(1)  # so that a narrow image leaves its caption room
+            axes.set_aspect("equal", adjustable="datalim")
             bare(axes).set_title(_caption(mistake))
         for axes in panels[len(mistakes) :]:
             axes.set_axis_off()

@@ -15,7 +15,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from faltung import atomic
 from faltung.errors import PictureError, message
@@ -67,16 +68,29 @@ def themed(name: str = "light") -> Iterator[Theme]:
         There is no such theme.
     """
     theme = theme_of(name)
-    with matplotlib.rc_context(), warnings.catch_warnings():
+    with matplotlib.rc_context(), _boxes_for_unknown_signs():
         matplotlib.rcdefaults()
         settings: Any = _settings(theme)
         matplotlib.rcParams.update(settings)
-        # A sign that no font has is shown as a box.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield theme
 
 
-def figure(theme: Theme, width: float, height: float) -> Figure:
+@contextlib.contextmanager
+def _boxes_for_unknown_signs() -> Iterator[None]:
+    """Say nothing of signs that no font has; they are shown as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+class Drawing(Figure):
+    """A figure that notebooks show by themselves."""
+
+    def _repr_png_(self) -> bytes:
+        return encoded(self, "png")
+
+
+def figure(theme: Theme, width: float, height: float) -> Drawing:
     """Return an empty figure, so many inches wide and high, that lays out its axes by itself.
 
     Parameters
@@ -86,7 +100,7 @@ def figure(theme: Theme, width: float, height: float) -> Figure:
     width, height
         Inches at full size; a hundred pixels each.
     """
-    made = Figure(figsize=(width, height), dpi=DPI)
+    made = Drawing(figsize=(width, height), dpi=DPI)
     made.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     FigureCanvasAgg(made)
     made.set_label(theme.name)
@@ -175,6 +189,7 @@ def bare(axes: Axes) -> Axes:
     return axes
 
 
+@lru_cache(maxsize=4096)
 def width_of(text: str, *, points: float = TEXT, family: str | None = None) -> float:
     """Return how many inches wide the longest line of a text is drawn.
 
@@ -188,10 +203,10 @@ def width_of(text: str, *, points: float = TEXT, family: str | None = None) -> f
         ``"monospace"`` for figures; the usual font if it is left out.
     """
     font = font_manager.FontProperties(family=family or _families(), size=points)
-    widths = (
-        _ruler().get_text_width_height_descent(line, font, False)[0] for line in text.split("\n")
-    )
-    return max(widths, default=0.0) / 72
+    measure = _ruler().get_text_width_height_descent
+    with _boxes_for_unknown_signs():
+        widths = [measure(line, font, False)[0] for line in text.split("\n")]
+    return float(max(widths)) / 72
 
 
 def shortened(text: str, inches: float) -> str:
@@ -213,6 +228,25 @@ def shortened(text: str, inches: float) -> str:
         return text
     kept = max((n for n in range(len(text)) if width_of(text[:n] + "…") <= inches), default=0)
     return text[:kept] + "…"
+
+
+def name_below(axes: Axes, names: Sequence[str], slot: float) -> None:
+    """Write a name below each of the positions 0, 1, 2 ..., upright where they would touch.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    names
+        One for each position; too many to be read give numbers instead.
+    slot
+        Inches from one to the next.
+    """
+    if slot < 1.4 * TEXT / 72:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        return
+    fits = max(map(width_of, names), default=0.0) + 0.1 <= slot
+    axes.set_xticks(range(len(names)), names, rotation="horizontal" if fits else "vertical")
 
 
 def _settings(theme: Theme) -> dict[str, Any]:
