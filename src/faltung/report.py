@@ -80,6 +80,10 @@ class AbstractReport(ABC):
     def __str__(self) -> str:
         return "\n\n".join(str(block) for block in self.blocks())
 
+    def _repr_mimebundle_(self, **how: Any) -> dict[str, str]:
+        # Not the record's fields, which IPython would show as text.
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
+
     def _repr_html_(self) -> str:
         return "".join(
             block.html() if isinstance(block, Table) else f"<p>{escaped(block)}</p>"
