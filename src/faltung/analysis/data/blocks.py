@@ -155,14 +155,14 @@ def drift(axis: str, number: int, grids: Sequence[Grid]) -> Drift:
         values, present = grid.planes.lines(number)
         if not len(values):
             continue
-        weight = np.ones(values.shape) if present is None else present
-        there, sums = weight.sum(axis=1), values.sum(axis=1)
+        there = (np.ones(values.shape) if present is None else present).sum(axis=1)
         t = grid.at[number] - (there @ grid.at[number] / there.sum(axis=1))[:, None]
         squares = (there * t**2).sum(axis=1)
-        span = grid.space[number] - 1
-        rises += span * float(((t * sums).sum(axis=1) / np.where(squares > 0, squares, 1.0)).sum())
-        n = there.sum(axis=1).mean()
-        variance += span**2 * float(grid.planes.sums_vary.sum()) / squares.mean() * n / max(n - 1, 1)
+        span, n = grid.space[number] - 1, float(there.sum(axis=1).mean())
+        slopes = (t * values.sum(axis=1)).sum(axis=1) / np.where(squares > 0, squares, 1.0)
+        rises += span * float(slopes.sum())
+        of_sums = float(grid.planes.sums_vary.sum()) * n / max(n - 1, 1)
+        variance += span**2 * of_sums / max(float(squares.mean()), 1e-300)
         planes += len(values)
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     return Drift(axis, rises / max(planes, 1), z * sqrt(variance) / max(planes, 1))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from math import prod
-from operator import add
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -89,14 +87,10 @@ def correlations(
         shuffles = 0
     intervals = by_shuffling(planes, lags, shuffles, rng) if shuffles else list(map(derived, pools))
     smoothness = prod(map(patch, pools[:-1], [sizes[a] for a in lags]))
-    wide = [chance(pool, smoothness) for pool in pools]
-    curves = tuple(
-        _curve(axes[a], unit, sizes[a], *found)
-        for a, *found in zip(lags, pools, intervals, wide, strict=False)
-    )
-    ends = (float(bound[0]) for bound in (*intervals[-1], wide[-1]))
-    far = Far(float(pools[-1].values[0]), *ends, round(float(pools[-1].pairs[0])))
-    return Correlations(curves, far, shuffles)
+    found = list(zip(pools, intervals, (chance(pool, smoothness) for pool in pools), strict=True))
+    named = zip(lags, found[:-1], strict=True)
+    curves = tuple(_curve(axes[a], unit, sizes[a], *each) for a, each in named)
+    return Correlations(curves, _far(*found[-1]), shuffles)
 
 
 def _curve(
@@ -108,6 +102,12 @@ def _curve(
     return Curve(axis, unit, size, pool.values, low, high, smooth, pairs)
 
 
+def _far(pool: Pooled, interval: Interval, smooth: Floats) -> Far:
+    low, high = interval
+    pairs = round(float(pool.pairs[0]))
+    return Far(float(pool.values[0]), float(low[0]), float(high[0]), float(smooth[0]), pairs)
+
+
 def patch(pool: Pooled, size: int) -> float:
     """Over how many positions along an axis values vary as one: ``1 + 2 Σ (1-h/n) ρ(h)²``.
 
@@ -115,8 +115,10 @@ def patch(pool: Pooled, size: int) -> float:
     theoretical specification and sampling properties of autocorrelated time-series*, 1946); along
     several axes by the product, where the correlation is one too.
     """
-    rho = np.nan_to_num(pool.values[1:])
-    return float(1 + 2 * ((1 - np.arange(1, len(rho) + 1) / size) * rho**2).sum())
+    by_chance = pool.spread[1:] / np.maximum(pool.scale[1:], 1) ** 2
+    squares = np.nan_to_num(pool.values[1:]) ** 2 - by_chance
+    shares = 1 - np.arange(1, len(squares) + 1) / size
+    return max(1.0, float(1 + 2 * (shares * squares).sum()))
 
 
 def chance(pool: Pooled, smoothness: float) -> Floats:
@@ -191,6 +193,7 @@ def derived(pool: Pooled) -> Interval:
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
-def pooled(pools: Any) -> Pooled:
+def pooled(pools: Iterable[Pooled]) -> Pooled:
     """Add up pools of the same distances."""
-    return reduce(add, pools)
+    first, *others = pools
+    return sum(others, first)

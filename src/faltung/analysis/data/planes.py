@@ -45,7 +45,9 @@ class Planes:
         """How many values each plane that varies has."""
         if self.present is None:
             return np.full(int(self.varies.sum()), float(prod(self.space)))
-        return self.present[self.varies].reshape(int(self.varies.sum()), -1).sum(axis=1) * 1.0
+        held = self.present[self.varies].reshape(int(self.varies.sum()), -1)
+        counts: Floats = held.sum(axis=1).astype(np.float64)
+        return counts
 
     @property
     def kinship(self) -> float:
@@ -69,7 +71,8 @@ class Planes:
         """The variance, over positions, of each sample's sum over its channels."""
         axes = tuple(range(1, self.z.ndim - 1))
         summed: Floats = (self.z.sum(axis=1) ** 2).sum(axis=axes)
-        return summed / self.positions
+        variances: Floats = summed / self.positions
+        return variances
 
     @property
     def positions(self) -> Floats:
@@ -77,7 +80,8 @@ class Planes:
         axes = tuple(range(1, self.z.ndim - 1))
         if self.present is None:
             return np.full(len(self.z), float(prod(self.space)))
-        return np.maximum(self.present.any(axis=1).sum(axis=axes), 1) * 1.0
+        counts: Floats = self.present.any(axis=1).sum(axis=axes).astype(np.float64)
+        return np.maximum(counts, 1.0)
 
     def lines(self, axis: int) -> tuple[Floats, Floats | None]:
         """Values, and 1 or 0 for there or not, as (planes that vary, lines along an axis, n)."""

@@ -43,23 +43,25 @@ class Tiles:
 
     def of(self, samples: slice) -> Tiles:
         """Return some of the samples."""
-        parts = (self.count, self.total, self.squares, self.g, self.w)
-        return Tiles(*(part[samples] for part in parts))
+        sums = (self.count[samples], self.total[samples], self.squares[samples])
+        return Tiles(*sums, self.g[samples], self.w[samples])
 
     def blocks(self, parts: Sequence[int]) -> Tiles:
         """Add up the tiles of each block."""
-        sums = (_added(each, parts) for each in (self.count, self.total, self.squares))
-        return Tiles(*sums, self.g, self.w)
+        count, total = _added(self.count, parts), _added(self.total, parts)
+        return Tiles(count, total, _added(self.squares, parts), self.g, self.w)
 
     def moved(self, rng: np.random.Generator) -> Tiles:
         """Move each sample round by whole tiles, by a distance of its own along each axis."""
         samples, tiles = len(self.count), self.count.shape[2:]
         each = np.arange(samples).reshape(-1, *(1 for _ in tiles))
         at = [self._turned(axis, size, rng) for axis, size in enumerate(tiles)]
-        sums = []
-        for values in (self.count, self.total, self.squares):
-            sums.append(np.moveaxis(np.moveaxis(values, 1, -1)[(each, *at)], -1, 1))
-        return Tiles(*sums, self.g, self.w)
+
+        def turned(values: Floats) -> Floats:
+            return np.moveaxis(np.moveaxis(values, 1, -1)[(each, *at)], -1, 1)
+
+        count, total = turned(self.count), turned(self.total)
+        return Tiles(count, total, turned(self.squares), self.g, self.w)
 
     def _turned(self, axis: int, size: int, rng: np.random.Generator) -> Array:
         axes = self.count.ndim - 2
@@ -68,9 +70,7 @@ class Tiles:
         return (np.arange(size).reshape(1, *shape) + by) % size
 
 
-def tiled(
-    planes: Planes, at: Sequence[Array], space: Sequence[int], tiles: Sequence[int]
-) -> Tiles:
+def tiled(planes: Planes, at: Sequence[Array], space: Sequence[int], tiles: Sequence[int]) -> Tiles:
     """Sum the values at the given positions of each axis over each tile; no tile may be empty."""
     there = np.ones(planes.z.shape) if planes.present is None else planes.present * 1.0
     there = there * planes.varies.reshape(*planes.varies.shape, *(1 for _ in space))
@@ -84,11 +84,12 @@ def tiled(
 def together(several: Sequence[Tiles]) -> Tiles:
     """Put samples one after the other; channels that some do not have are empty."""
     channels = max(each.count.shape[1] for each in several)
-    sums = []
-    for name in ("count", "total", "squares"):
-        sums.append(np.concatenate([_with(getattr(each, name), channels) for each in several]))
-    one = [np.concatenate([getattr(each, name) for each in several]) for name in ("g", "w")]
-    return Tiles(*sums, *one)
+    count, total, squares = (
+        np.concatenate([_with(getattr(each, name), channels) for each in several])
+        for name in ("count", "total", "squares")
+    )
+    g, w = (np.concatenate([getattr(each, name) for each in several]) for name in ("g", "w"))
+    return Tiles(count, total, squares, g, w)
 
 
 def tiles_for(sizes: Sequence[int], parts: Sequence[int], planes: int) -> tuple[int, ...]:
@@ -121,4 +122,5 @@ def _summed(
 def _added(values: Floats, parts: Sequence[int]) -> Floats:
     shape = [n for p, t in zip(parts, values.shape[2:], strict=True) for n in (p, t // p)]
     split = values.reshape(*values.shape[:2], *shape)
-    return split.sum(axis=tuple(range(3, split.ndim, 2)))
+    added: Floats = split.sum(axis=tuple(range(3, split.ndim, 2)))
+    return added
