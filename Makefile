@@ -14,7 +14,7 @@ help:  ## list the targets
 # One stamp for each set of packages; it is made anew when pyproject.toml changes.
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable .
+	$(PIP) --editable '.[viz]'
 	@touch $@
 $(VENV)/.test: $(VENV)/.base
 	$(PIP) --editable '.[test]'

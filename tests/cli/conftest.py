@@ -48,6 +48,13 @@ def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    # Drawing takes longer than training does here; commands in processes of their own draw.
+    monkeypatch.setattr("faltung.viz.report.write", _blank)
+
+
+def _blank(path: Path, *_: object) -> Path:
+    path.write_text("<!doctype html>")
+    return path
 
 
 @pytest.fixture

@@ -63,6 +63,29 @@ def test_the_table_says_what_each_layer_is(example: Any) -> None:
     assert "Its convolutions have 336 parameters; as dense layers, 228,872." in example.said.out
 
 
+def test_a_page_of_pictures_lies_beside_the_model(example: Any) -> None:
+    assert "report: runs/sample-zero-one/report.html" in example.said.out
+    page = example.model.with_name("report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 5  # and one of mistakes, if there are any
+    for title in ("Curves", "Confusion", "Filters", "Feature maps", "Layers"):
+        assert f"<h2>{title}</h2>" in page
+
+
+def test_without_matplotlib_training_goes_on(
+    faltung: Any, squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[2].startswith("viz")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("faltung.viz", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    said = faltung("train", "--data", squares, *QUICK)
+    assert said.code == 0, said.err
+    note = "note: no report.html: its pictures need Matplotlib, pip install 'faltung[viz]'"
+    assert note in said.err.splitlines()
+    assert "report:" not in said.out
+    assert not Path("runs/squares-zero-one/report.html").exists()
+
+
 def test_the_model_takes_raw_pixels_and_knows_its_classes(example: Any) -> None:
     model = package.load(example.model)
     assert json.loads(model.metadata["classes"]) == ["0", "1"]
@@ -125,6 +148,7 @@ def test_json_is_one_object_and_nothing_else(faltung: Any, squares: Path) -> Non
     assert found["data"] == str(squares)
     assert found["seed"] == 3
     assert found["stopped_early"] is False
+    assert found["report"] == "runs/squares-zero-one/report.html"
     assert found["params"] == package.load(found["model"]).trainable
     assert found["macs"] == package.summarize(package.load(found["model"])).macs
     assert "epoch 1/1" in said.err
@@ -134,7 +158,9 @@ def test_json_is_one_object_and_nothing_else(faltung: Any, squares: Path) -> Non
 def test_quiet_says_the_result_alone(faltung: Any, squares: Path) -> None:
     said = faltung("train", "--data", squares, *QUICK, "--quiet")
     assert said.err == ""
-    assert re.fullmatch(r"test accuracy: .+\nmodel: runs/squares-zero-one/model.onnx\n", said.out)
+    folder = "runs/squares-zero-one"
+    pattern = rf"test accuracy: .+\nmodel: {folder}/model.onnx\nreport: {folder}/report.html\n"
+    assert re.fullmatch(pattern, said.out)
 
 
 def test_every_run_gets_its_own_folder(faltung: Any, squares: Path) -> None:

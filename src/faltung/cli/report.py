@@ -19,11 +19,12 @@ NEXT_NET = {"zero-one": "small", "small": "lenet", "lenet": "resnet", "resnet": 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that came to its end, and where its model lies."""
+    """A run that came to its end, and where its model and its page of pictures lie."""
 
     settings: Settings
     result: TrainingResult
     model: Path
+    page: Path | None
     resumed_from: int | None
 
     def to_json(self) -> dict[str, Any]:
@@ -46,6 +47,7 @@ class Trained:
             "macs": summary.macs,
             "connections": summary.connections,
             "model": str(self.model),
+            "report": None if self.page is None else str(self.page),
             "net": settings.net,
             "init": settings.init,
             "data": settings.data,
@@ -70,8 +72,10 @@ def show(screen: Screen, trained: Trained) -> None:
         for line in (dense_line(summary), stopped_line(trained), time_line(result)):
             if line:
                 screen.tell(line)
-    text = f"{accuracy_line(result)}\nmodel: {trained.model}"
-    screen.result(text, trained.to_json())
+    lines = [accuracy_line(result), f"model: {trained.model}"]
+    if trained.page is not None:
+        lines.append(f"report: {trained.page}")
+    screen.result("\n".join(lines), trained.to_json())
     if not screen.is_json:
         show_next(screen, trained)
 

@@ -17,6 +17,7 @@ from faltung.training.journal import CHECKPOINTS, METRICS
 
 RUNS = Path("runs")
 MODEL = "model.onnx"
+REPORT = "report.html"
 RECORD = "run.json"
 
 
@@ -36,11 +37,12 @@ def new_folder(out: str | None, name: str, *, is_forced: bool) -> Path:
         rule = "holds a run already"
         cure = "Continue it with --resume, replace it with --force, or choose another --out"
         raise StorageError(message(str(folder), rule, None, cure))
-    try:
-        (folder / MODEL).unlink(missing_ok=True)  # else it would pass for the new run's
-    except OSError as error:
-        rule = f"cannot be replaced, {error.strerror}"
-        raise StorageError(message(str(folder / MODEL), rule)) from error
+    for name in (MODEL, REPORT):  # else they would pass for the new run's
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            rule = f"cannot be replaced, {error.strerror}"
+            raise StorageError(message(str(folder / name), rule)) from error
     return folder
 
 

@@ -136,6 +136,7 @@ def finish(
 ) -> Trained:
     """Train to the end and save the model; after Ctrl-C, say how to go on."""
     from faltung.cli.failures import Interrupted
+    from faltung.cli.page import write_page
     from faltung.cli.report import Trained
     from faltung.cli.runs import MODEL
     from faltung.cli.screen import command
@@ -152,4 +153,5 @@ def finish(
             text = f"interrupted after step {watch.taken:,}; go on with: {again}"
             raise Interrupted(text) from error
     model = result.graph.save(folder / MODEL)
-    return Trained(settings, result, Path(model), watch.first_step if is_resumed else None)
+    page = write_page(screen, result, parts[1], folder)
+    return Trained(settings, result, Path(model), page, watch.first_step if is_resumed else None)
