@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from faltung import constraints as constraints
     from faltung import datasets as datasets
     from faltung import definitions as definitions
+    from faltung import experiments as experiments
     from faltung import imaging as imaging
     from faltung import tour as tour
     from faltung import training as training
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from faltung.definitions import expand as expand
     from faltung.definitions import past_report as past_report
     from faltung.definitions import signal_report as signal_report
+    from faltung.experiments import experiment as experiment
     from faltung.imaging import filter_image as filter_image
     from faltung.imaging import find as find
 
@@ -67,6 +69,8 @@ __all__ = [
     "definitions",
     "errors",
     "expand",
+    "experiment",
+    "experiments",
     "filter_image",
     "find",
     "imaging",
@@ -96,6 +100,8 @@ _LAZY = {
     "datasets": "faltung.datasets",
     "definitions": "faltung.definitions",
     "expand": "faltung.definitions:expand",
+    "experiment": "faltung.experiments:experiment",
+    "experiments": "faltung.experiments",
     "filter_image": "faltung.imaging:filter_image",
     "find": "faltung.imaging:find",
     "imaging": "faltung.imaging",
