@@ -28,7 +28,7 @@ Shape = tuple[int, ...]
 
 
 def channels_and_kernels(
-    shape: Shape, outputs: int, kernel: int, hidden: int, asked: tuple[int, int, int]
+    shape: Shape, outputs: int, kernel: int, hidden: int, asked: tuple[int, int, int], **shown: Any
 ) -> View:
     """Count layers with channels; compare a kernel of one pixel with a dense layer."""
     window = f"{kernel}×{kernel}"
@@ -101,6 +101,8 @@ CHANNELS: Final = Card(
         "kernel": 5,
         "hidden": 512,
         "asked": (64, 32, 5),
+        "photo": "coffee",
+        "pooled": 5,
     },
     compute=channels_and_kernels,
     check=Question(
@@ -114,6 +116,14 @@ CHANNELS: Final = Card(
         '    L.Conv($outputs, $kernel, padding="same"), input_shape=$shape\n'
         ")\n"
         "faltung.summarize(net)",
+        "from faltung.tour.scene import small_photo\n"
+        "\n"
+        'photo = np.moveaxis(small_photo("$photo", $pooled), -1, 0).astype(int)\n'
+        "kernels = np.array([[1, 1, 1], [1, -1, 0], [-1, -1, 2]])[:, :, None, None]\n"
+        'taken = dict(zip(["red", "green", "blue"], photo))\n'
+        'names = ["all three", "red - green", "blue - yellow"]\n'
+        "made = dict(zip(names, faltung.conv(photo[None], kernels)[0]))\n"
+        'show("kernels", {**taken, **made}, across=3)',
     ),
     command="explain cost --input {size_option} --kernel {kernel} --outputs {hidden} "
     "--channels {outputs}",
@@ -190,9 +200,8 @@ FLIP: Final = Card(
         "The mirror image; convolution would give the kernel itself.",
     ),
     cells=(
-        "image = $image\nkernel = $kernel\nfaltung.expand(image, kernel)",
-        'faltung.expand(image, kernel, mode="convolve")',
-        'show("kernels", {"kernel": kernel, "flipped": np.flip(kernel)})',
+        'image = $image\nkernel = $kernel\nshow("slide", faltung.expand(image, kernel), image)',
+        'show("slide", faltung.expand(image, kernel, mode="convolve"), image)',
     ),
     command='explain conv --image "{image_option}" --kernel "{kernel_option}" --convolve',
 )
@@ -216,7 +225,7 @@ def inside(response: Array) -> int:
     return int(np.abs(response[1:-1, 1:-1]).max())
 
 
-def edges(one: int, two: int, count: int, digit: int) -> View:
+def edges(one: int, two: int, count: int, digit: int, **shown: Any) -> View:
     """Run Sobel's kernels over chessboards, a step, and a digit."""
     boards = {n: filter_image(board(n, count), "sobel-x") for n in (one, two)}
     step = np.repeat([[0, 0, 0, 1, 1, 1]], 5, axis=0)
@@ -243,7 +252,7 @@ SOBEL: Final = Card(
         "{one}-pixel squares gives {first} everywhere inside; squares of {two} pixels give up to "
         "{second}."
     ),
-    given={"one": 1, "two": 2, "count": 8, "digit": 0},
+    given={"one": 1, "two": 2, "count": 8, "digit": 0, "photo": "camera", "pooled": 4},
     compute=edges,
     check=Question(
         "Zeros on the left, ones on the right: what is the largest response of Sobel's kernel?",
@@ -256,9 +265,13 @@ SOBEL: Final = Card(
         '    np.abs(faltung.filter_image(squares, "sobel-x"))[1:-1, 1:-1].max()\n'
         "    for squares in (board, np.kron(board, np.ones(($two, $two), int)))\n"
         "]",
-        'digit = faltung.datasets.load("sample", split="test").images[$digit, 0]\n'
-        'show("kernels", {"digit": digit, "edges": faltung.filter_image(digit, "sobel")})',
+        "from faltung.tour.scene import small_photo\n"
+        "\n"
+        'photo = small_photo("$photo", $pooled)[..., 0]\n'
+        'edges = faltung.filter_image(photo, "sobel", border="replicate")\n'
+        'show("heat", photo, edges, signed=False, name="edge strength")',
     ),
+    command="filter {photo} sobel {photo}-sobel.png",
 )
 
 
@@ -348,6 +361,10 @@ SHIFT: Final = Card(
         "\n"
         "\n"
         'differ(padding_mode="zeros"), differ(padding_mode="circular")',
+        "first = faltung.conv(np.roll(x, $shift, axis=-1), w, padding=1)[0, 0]\n"
+        "second = np.roll(faltung.conv(x, w, padding=1), $shift, axis=-1)[0, 0]\n"
+        'both = {"shift, then layer": first, "layer, then shift": second}\n'
+        'show("kernels", {**both, "difference": first - second})',
     ),
     loose=("invariance",),
 )

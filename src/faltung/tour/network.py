@@ -14,15 +14,16 @@ from faltung.analysis.loose_fields import exact_field, loose_field, stage_ends
 from faltung.analysis.scale import reach, stack
 from faltung.constraints import explained, square
 from faltung.datasets import load_pair, zero_one
-from faltung.functional import conv
+from faltung.functional import conv, max_pool
 from faltung.graph.layers import Chain, Conv, MaxPool, sketch
 from faltung.imaging import find
+from faltung.imaging.hiding import hide
 from faltung.ops.operator import Everything
 from faltung.report import Table
 from faltung.tour.card import Card, Question, View
 from faltung.tour.dense import by_size
 from faltung.tour.letters import beside, picture
-from faltung.tour.scene import Place, hidden
+from faltung.tour.scene import small_photo, somebody
 from faltung.training import Recipe, train
 from faltung.training.start import start_new
 
@@ -95,7 +96,9 @@ FIELD: Final = Card(
         'layers = [L.Conv(1, $kernel, padding="same") for _ in range($count)]\n'
         "net = L.sketch(L.Chain(*layers), input_shape=(1, $width, $width))\n"
         "{name: f[0].size for name, f in faltung.receptive_fields(net).items()}",
-        'faltung.summarize(faltung.zoo.sketch("$network"))',
+        'show("field.frames", net)',
+        'fields = faltung.receptive_fields(faltung.zoo.sketch("$network"))\n'
+        '{name: f[0].size for name, f in fields.items() if "pool" in name}',
     ),
     loose=("the field by the layer's own stride", "what layers see"),
 )
@@ -187,7 +190,10 @@ LOST: Final = Card(
         "\n"
         "positions = np.arange($size * $size).reshape($size, $size)\n"
         "mirror = np.eye($size * $size)[positions[:, ::-1].ravel()]\n"
-        "explained(faltung.square(($size, $size), window=$window), mirror)",
+        "square = faltung.square(($size, $size), window=$window)\n"
+        "explained(square, mirror)",
+        'nearest = faltung.constraints.project(square, mirror, "convolution")\n'
+        'show("kernels", {"mirror": mirror, "nearest convolution": nearest})',
         "faltung.cost((1, $far, $far), kernel=$kernel).reach",
     ),
     loose=("asymmetric relations", "pixels as independent"),
@@ -264,53 +270,37 @@ TRAIN: Final = Card(
 # 12 --------------------------------------------------------------------------------------------
 
 
-def in_the_crowd(
-    size: Place,
-    copies: Sequence[Place],
-    decoys: Sequence[Place],
-    gain: float,
-    offset: float,
-    noise: float,
-) -> View:
-    """Hide a template in a scene and look for it."""
-    template, scene = hidden(size, copies, decoys, gain, offset, noise)
-    report = find(template, scene)
+def in_the_crowd(photo: str, pooled: int, copies: int, decoys: int, gain: float) -> View:
+    """Hide somebody in a photograph and look for them."""
+    template = somebody()
+    hidden = hide(template, small_photo(photo, pooled), copies=copies, decoys=decoys, gain=gain)
+    report = find(template, hidden.scene)
     off = [
-        min(max(abs(m.top - top), abs(m.left - left)) for top, left in copies)
+        min(max(abs(m.top - top), abs(m.left - left)) for top, left in hidden.places)
         for m in report.matches
     ]
     middle = tuple(n // 2 for n in template.shape[:2])
     opposite = find(template, 255 - template.astype(int)).heat[middle]
     figures = {
-        "copies_count": len(copies),
-        "decoys_count": len(decoys),
         "found": len(report.matches),
         "error": max(off, default=float("nan")),
-        "gain_text": f"{gain:g}",
         "answer": round(float(opposite)),
     }
-    heat = picture(np.maximum(report.heat, 0) ** 2, top=1.0)
-    return View(figures, [*report.blocks(), beside({"where it answers": heat})])
+    heat = max_pool(np.maximum(report.heat, 0)[None, None] ** 2, 2)[0, 0]
+    return View(figures, [*report.blocks(), beside({"where it answers": picture(heat, top=1.0)})])
 
 
 WALDO: Final = Card(
     name="waldo",
     title="Waldo",
-    question="Is somebody in the crowd, and where?",
+    question="Is somebody in the picture, and where?",
     text=(
         "A template is a kernel too. Normalised cross-correlation answers where the scene looks "
-        "like it, whatever the light. {copies_count} copies, at {gain_text} of the contrast and in "
-        "noise, hide among {decoys_count} decoys of the same pixels: {found} places are found, "
-        "at most {error:.2f} pixels off."
+        "like it, whatever the light. {copies} copies, at {gain:g} of the contrast and in noise, "
+        "hide among {decoys} decoys of the same pixels: {found} places are found, at most "
+        "{error:.1f} pixels off."
     ),
-    given={
-        "size": (48, 72),
-        "copies": ((6, 12), (30, 47), (20, -3)),
-        "decoys": ((8, 50), (32, 20)),
-        "gain": 0.6,
-        "offset": 20,
-        "noise": 10,
-    },
+    given={"photo": "coffee", "pooled": 5, "copies": 3, "decoys": 2, "gain": 0.6},
     compute=in_the_crowd,
     check=Question(
         "How does the template correlate with its own negative, as on a film?",
@@ -318,12 +308,16 @@ WALDO: Final = Card(
         "Light where it is dark and dark where it is light: the opposite, at full strength.",
     ),
     cells=(
-        "from faltung.tour.scene import hidden\n"
+        "from faltung.imaging.hiding import hide\n"
+        "from faltung.tour.scene import small_photo, somebody\n"
         "\n"
-        "template, scene = hidden($size, $copies, $decoys, $gain, $offset, $noise)\n"
-        "report = faltung.find(template, scene)\n"
+        'ground = small_photo("$photo", $pooled)\n'
+        "hidden = hide(somebody(), ground, copies=$copies, decoys=$decoys, gain=$gain)\n"
+        "report = faltung.find(somebody(), hidden.scene)\n"
         "report",
-        "found = [(m.top, m.left, *template.shape[:2], m.score) for m in report.matches]\n"
-        'show("heat", np.moveaxis(scene, -1, 0), report.heat, found, name="correlation")',
+        "height, width, _ = somebody().shape\n"
+        "found = [(m.top, m.left, height, width, m.score) for m in report.matches]\n"
+        'show("heat", np.moveaxis(hidden.scene, -1, 0), report.heat, found, name="correlation")',
     ),
+    command="find",
 )

@@ -1,88 +1,52 @@
-"""A small scene with a template hidden in it, made from a seed."""
+"""Pictures that cards look at: small photographs, and somebody to look for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faltung.datasets import photo
+from faltung.functional import avg_pool
+
 Array = NDArray[Any]
-Place = tuple[int, int]
 
-SHIRT: Final = ((220, 40, 50), (245, 245, 240))
-FACE: Final = (235, 190, 150)
 HAT: Final = (200, 30, 40)
+FACE: Final = (235, 190, 150)
+SHIRT: Final = ((220, 40, 50), (245, 245, 240))
 TROUSERS: Final = (40, 70, 160)
+BLACK: Final = (30, 30, 30)
 
 
-class Scene(NamedTuple):
-    """A template (h, w, 3), and an image (H, W, 3) that has copies of it; uint8."""
+def small_photo(name: str, pooled: int) -> Array:
+    """Return a photograph whose blocks of pixels became their means.
 
-    template: Array
-    image: Array
+    Parameters
+    ----------
+    name
+        As of `faltung.datasets.photo`.
+    pooled
+        Height and width of a block.
+
+    Returns
+    -------
+    array, (H, W, C)
+        uint8.
+    """
+    image = np.atleast_3d(photo(name))
+    means = avg_pool(np.moveaxis(image, -1, 0)[None], pooled)[0]
+    rounded: Array = np.rint(np.moveaxis(means, 0, -1)).astype(np.uint8)
+    return rounded
 
 
 def somebody() -> Array:
-    """Return somebody in a striped shirt, 12 pixels high and 8 wide."""
+    """Return somebody in a striped shirt, 12 pixels high and 8 wide, in colour."""
     figure = np.empty((12, 8, 3), np.uint8)
     figure[:2] = HAT
     figure[2:4] = FACE
     for row in range(4, 9):
         figure[row] = SHIRT[row % 2]
     figure[9:] = TROUSERS
-    figure[2:4, [0, 7]] = figure[9:, 3:5] = (30, 30, 30)
+    figure[2:4, [0, 7]] = figure[9:, 3:5] = BLACK
     return figure
-
-
-def hidden(
-    size: Place,
-    copies: Sequence[Place],
-    decoys: Sequence[Place],
-    gain: float,
-    offset: float,
-    noise: float,
-) -> Scene:
-    """Return a scene of coloured boxes with copies of somebody, and decoys of the same pixels.
-
-    Parameters
-    ----------
-    size
-        Rows and columns.
-    copies, decoys
-        Upper left corners; a copy may hang over the border. A decoy has the template's pixels in
-        another order.
-    gain, offset, noise
-        A copy is ``gain · template + offset``; everything gets noise of this standard deviation.
-    """
-    rng, template = np.random.RandomState(7), somebody()
-    image = _boxes(rng, size)
-    for place in copies:
-        _paste(image, gain * template + offset, place)
-    for place in decoys:
-        pixels = rng.permutation(template.reshape(-1, 3)).reshape(template.shape)
-        _paste(image, gain * pixels + offset, place)
-    image += noise * rng.randn(*image.shape)
-    return Scene(template, np.rint(image).clip(0, 255).astype(np.uint8))
-
-
-def _boxes(rng: np.random.RandomState, size: Place) -> Array:
-    image = np.full((*size, 3), 120.0)
-    for _ in range(60):
-        top, left = rng.randint(-4, size[0]), rng.randint(-4, size[1])
-        bottom, right = top + rng.randint(4, 14), left + rng.randint(4, 18)
-        image[max(top, 0) : bottom, max(left, 0) : right] = rng.randint(30, 226, 3)
-    return image
-
-
-def _paste(image: Array, part: Array, place: Place) -> None:
-    """Put a part where it belongs, as far as it lies inside."""
-    rows, columns = (
-        slice(max(at, 0), min(at + n, whole))
-        for at, n, whole in zip(place, part.shape, image.shape, strict=False)
-    )
-    top, left = place
-    image[rows, columns] = part[
-        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-    ]
