@@ -13,7 +13,10 @@ import click
 from faltung.cli import failures
 from faltung.cli.doctor import doctor
 from faltung.cli.evaluate import evaluate
+from faltung.cli.experiment import experiment
 from faltung.cli.explain import explain
+from faltung.cli.filter import filter_verb
+from faltung.cli.find import find
 from faltung.cli.train import train
 from faltung.version import __version__
 
@@ -32,7 +35,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for verb in (train, evaluate, explain, doctor):
+for verb in (train, evaluate, explain, experiment, filter_verb, find, doctor):
     cli.add_command(verb)
 
 

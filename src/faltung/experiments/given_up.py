@@ -79,7 +79,7 @@ def given_up(
         f"steps of {BATCH} images, AdamW.",
         seeds,
         steps,
-        (Panel("right", "what has to be known", "positions right", curves, tuple(TASKS)),),
+        (_panel(curves),),
         (_table(curves), _reach()),
         (_answer(),),
         {"ceilings_of_one_layer": ceilings(), "layers_to_see": _layers()},
@@ -102,6 +102,11 @@ def right(name: str, task: Task, steps: int, seed: int) -> float:
 def ceilings() -> dict[str, float]:
     """Return, for each task, the largest share that any function of 3x3 pixels could get right."""
     return dict(zip(TASKS, (0.5, 0.5, best_guess(9)), strict=True))
+
+
+def _panel(curves: tuple[Curve, ...]) -> Panel:
+    names = tuple(TASKS)
+    return Panel("right", "what has to be known", "positions right", curves, names, is_apart=True)
 
 
 def _layers() -> dict[str, dict[str, int]]:

@@ -106,6 +106,8 @@ class Panel:
         What stands at x = 0, 1, 2 ... where the places are no numbers; empty where they are.
     is_log
         Whether the places are better spaced by their logarithm.
+    is_apart
+        Whether the places are things of their own, between which there is nothing.
     levels
         Horizontal lines to compare with, by name.
     """
@@ -116,6 +118,7 @@ class Panel:
     curves: tuple[Curve, ...]
     names: tuple[str, ...] = ()
     is_log: bool = False
+    is_apart: bool = False
     levels: Mapping[str, float] = field(default_factory=dict)
 
     def place(self, x: float) -> str:
