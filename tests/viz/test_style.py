@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -129,6 +130,15 @@ def test_texts_that_cannot_be_read_are_caught() -> None:
         "'first' is on 'second'",
         "'tiny' is too small: 15.5 pt",
     ]
+
+
+def test_pictures_show_themselves_in_notebooks() -> None:
+    drawn: Any = squares("dark")
+    assert drawn._repr_png_() == encoded(drawn, "png")
+
+
+def test_figures_of_others_can_be_saved() -> None:
+    assert encoded(Figure(), "svg").startswith(SIGNATURES["svg"])
 
 
 def test_without_matplotlib_one_line_says_what_to_install() -> None:

@@ -76,10 +76,14 @@ def draw(
 
 
 def power(value: float) -> str:
-    """Return a power of ten as it is written, small ones in full.
+    """Return a power of ten, or a small multiple of one, as it is written.
 
-    >>> power(1000), power(1e6), power(1e-3)
-    ('1,000', '10⁶', '10⁻³')
+    >>> power(1000), power(1e6), power(2e5), power(1e-3)
+    ('1,000', '10⁶', '2·10⁵', '10⁻³')
     """
-    exponent = round(log10(value))
-    return f"{value:,.0f}" if 0 <= exponent <= 4 else f"10{str(exponent).translate(_RAISED)}"
+    exponent = floor(log10(value) + 1e-9)
+    if 0 <= exponent <= 4:
+        return f"{value:,.0f}"
+    factor = value / 10.0**exponent
+    times = "" if abs(factor - 1) < 1e-6 else f"{factor:.3g}·"
+    return f"{times}10{str(exponent).translate(_RAISED)}"

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from math import log10
 from typing import Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import ArrayLike
 
-from faltung.viz.style import figure, themed
+from faltung.viz.bars import power
+from faltung.viz.style import figure, themed, width_of
 
 MARKERS: Final = ("o", "s", "^", "D", "v", "P")
 DASHES: Final = ("-", "--", "-.", ":", "-", "--")
+ROOM: Final = 7.0
 
 
 class Line(NamedTuple):
@@ -86,7 +90,29 @@ def _scales(axes: Axes, lines: Mapping[str, Line], *, percent: bool, log: bool) 
     if percent:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
     if log:
-        axes.set_xscale("log")
-        xs = sorted({float(x) for line in lines.values() for x in np.asarray(line.xs).ravel()})
-        axes.set_xticks(xs, [f"{x:,g}" for x in xs])
-        axes.minorticks_off()
+        name_logarithms(axes, [x for line in lines.values() for x in np.asarray(line.xs).ravel()])
+
+
+def name_logarithms(axes: Axes, places: Iterable[float]) -> None:
+    """Make the horizontal axis logarithmic; write each place if there is room, else powers of 10.
+
+    Parameters
+    ----------
+    axes
+        Where; they are taken to be at least `ROOM` inches wide.
+    places
+        The positive numbers that occur.
+    """
+    axes.set_xscale("log")
+    axes.minorticks_off()
+    xs = sorted({float(x) for x in places})
+    names = [f"{x:,g}" for x in xs]
+    span = log10(xs[-1] / xs[0]) or 1.0
+    middles = [ROOM * log10(x / xs[0]) / span for x in xs]
+    halves = [width_of(name) / 2 for name in names]
+    edges = pairwise(zip(middles, halves, strict=True))
+    if all(x + half + 0.1 < y - other for (x, half), (y, other) in edges):
+        axes.set_xticks(xs, names)
+        return
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if span > 1.5 else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: power(x)))

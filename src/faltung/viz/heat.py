@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +18,9 @@ from faltung.viz.cells import largest
 from faltung.viz.images import show_image
 from faltung.viz.style import bare, figure, themed
 from faltung.viz.theme import AMOUNT, DIVERGING, Theme
+
+if TYPE_CHECKING:
+    from faltung.imaging import FindReport
 
 Array = NDArray[Any]
 
@@ -85,6 +88,29 @@ def draw(
         _align(right, scene.shape[-2:], scores.shape, step)
         _frames(left, found, colours)
     return drawn
+
+
+def draw_find(report: FindReport, scene: ArrayLike, *, theme: str = "light") -> Figure:
+    """Draw where a template was found.
+
+    Parameters
+    ----------
+    report
+        What `faltung.find` returns.
+    scene : array_like (H, W) or (H, W, C)
+        What it was looked for in.
+    theme
+        ``"light"`` or ``"dark"``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    pixels = np.asarray(scene)
+    image = pixels if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
+    height, width = report.template_shape[:2]
+    found = [Found(m.top, m.left, height, width, m.score) for m in report.matches]
+    return draw(image, report.heat, found, name="correlation", theme=theme)
 
 
 def _heat(drawn: Figure, axes: Axes, scores: Array, signed: bool, name: str) -> None:

@@ -90,7 +90,16 @@ class Drawing(Figure):
         return encoded(self, "png")
 
 
-def figure(theme: Theme, width: float, height: float) -> Drawing:
+class Picture(Figure):
+    """A figure that knows its theme and shows itself in notebooks."""
+
+    theme: str = "light"
+
+    def _repr_png_(self) -> bytes:
+        return encoded(self, "png")
+
+
+def figure(theme: Theme, width: float, height: float) -> Picture:
     """Return an empty figure, so many inches wide and high, that lays out its axes by itself.
 
     Parameters
@@ -100,10 +109,10 @@ def figure(theme: Theme, width: float, height: float) -> Drawing:
     width, height
         Inches at full size; a hundred pixels each.
     """
-    made = Drawing(figsize=(width, height), dpi=DPI)
+    made = Picture(figsize=(width, height), dpi=DPI)
     made.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     FigureCanvasAgg(made)
-    made.set_label(theme.name)
+    made.theme = theme.name
     return made
 
 
@@ -177,8 +186,8 @@ def encoded(drawn: Figure, kind: str) -> bytes:
 
 
 def theme_name(drawn: Figure) -> str:
-    """Return the theme that a figure was drawn in."""
-    return str(drawn.get_label())
+    """Return the theme that a figure was drawn in; light for those of others."""
+    return drawn.theme if isinstance(drawn, Picture) else "light"
 
 
 def bare(axes: Axes) -> Axes:
