@@ -20,7 +20,7 @@ def filter_of(kernel: ArrayLike | AbstractFilter, *, axes: int = 2) -> AbstractF
     if isinstance(kernel, str) and not is_numbers(kernel):
         return named_filter(kernel, axes=axes)
     array = kernel_of(kernel, axes=axes) if isinstance(kernel, str) else np.asarray(kernel)
-    return LinearFilter("own", array)
+    return LinearFilter("the given kernel", array)
 
 
 def filter_image(

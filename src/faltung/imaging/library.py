@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -144,32 +144,44 @@ def _other(name: str, function: Callable[..., Array], given: dict[str, Any]) -> 
     return OtherFilter(name, partial(function, **given))
 
 
-LIBRARY: Final[dict[str, tuple[Callable[..., Any], Maker]]] = {
-    "box": (kernels.box, _one),
-    "gaussian": (kernels.gaussian, _one),
-    "motion": (kernels.motion, _one),
-    "median": (median.median, _other),
-    "sharpen": (kernels.sharpen, _one),
-    "unsharp": (kernels.unsharp_terms, _sum),
-    "emboss": (kernels.emboss, _one),
-    "sobel-x": (kernels.sobel_x, _one),
-    "sobel-y": (kernels.sobel_y, _one),
-    "sobel": (lambda: (kernels.sobel_x(), kernels.sobel_y()), _cell),
-    "prewitt-x": (kernels.prewitt_x, _one),
-    "prewitt-y": (kernels.prewitt_y, _one),
-    "prewitt": (lambda: (kernels.prewitt_x(), kernels.prewitt_y()), _cell),
-    "scharr-x": (kernels.scharr_x, _one),
-    "scharr-y": (kernels.scharr_y, _one),
-    "scharr": (lambda: (kernels.scharr_x(), kernels.scharr_y()), _cell),
-    "laplacian": (kernels.laplacian, _one),
-    "log": (kernels.laplacian_of_gaussian_terms, _sum),
-    "dog": (kernels.difference_of_gaussians_terms, _sum),
-    "harris": (harris.harris, _other),
-    "gabor": (gabor.gabor, _one),
-    "complex": (gabor.gabor_pair, _cell),
-    "gabor-bank": (gabor.gabor_bank, _strength),
+class Entry(NamedTuple):
+    """What makes a filter's kernels, whose parameters are its own; of what kind; in a few words."""
+
+    function: Callable[..., Any]
+    maker: Maker
+    about: str
+
+
+LIBRARY: Final[dict[str, Entry]] = {
+    "box": Entry(kernels.box, _one, "mean over a square"),
+    "gaussian": Entry(kernels.gaussian, _one, "mean weighted by a bell; soft"),
+    "motion": Entry(kernels.motion, _one, "mean along a line"),
+    "median": Entry(median.median, _other, "middle value of a square; no convolution"),
+    "sharpen": Entry(kernels.sharpen, _one, "the picture less its laplacian"),
+    "unsharp": Entry(kernels.unsharp_terms, _sum, "the picture and what a gaussian takes from it"),
+    "emboss": Entry(kernels.emboss, _one, "light from the upper left"),
+    "sobel-x": Entry(kernels.sobel_x, _one, "brighter to the right is positive; a slope of 1 is 8"),
+    "sobel-y": Entry(kernels.sobel_y, _one, "brighter downwards is positive; a slope of 1 is 8"),
+    "sobel": Entry(lambda: (kernels.sobel_x(), kernels.sobel_y()), _cell, "strength of edges"),
+    "prewitt-x": Entry(kernels.prewitt_x, _one, "as sobel-x with equal rows; a slope of 1 is 6"),
+    "prewitt-y": Entry(kernels.prewitt_y, _one, "as sobel-y with equal columns"),
+    "prewitt": Entry(
+        lambda: (kernels.prewitt_x(), kernels.prewitt_y()), _cell, "strength of edges"
+    ),
+    "scharr-x": Entry(kernels.scharr_x, _one, "as sobel-x, rounder; a slope of 1 is 32"),
+    "scharr-y": Entry(kernels.scharr_y, _one, "as sobel-y, rounder"),
+    "scharr": Entry(lambda: (kernels.scharr_x(), kernels.scharr_y()), _cell, "strength of edges"),
+    "laplacian": Entry(kernels.laplacian, _one, "second differences; negative on bright spots"),
+    "log": Entry(kernels.laplacian_of_gaussian_terms, _sum, "laplacian of a gaussian"),
+    "dog": Entry(
+        kernels.difference_of_gaussians_terms, _sum, "a gaussian less a wider one; bright spots"
+    ),
+    "harris": Entry(harris.harris, _other, "corners, from products of edge maps"),
+    "gabor": Entry(gabor.gabor, _one, "simple cell: stripes of one width and direction"),
+    "complex": Entry(gabor.gabor_pair, _cell, "complex cell: such stripes, wherever they lie"),
+    "gabor-bank": Entry(gabor.gabor_bank, _strength, "the strongest of complex cells"),
 }
-"""Every filter by name: what makes its kernels, whose parameters are its own, and of what kind."""
+"""Every filter by name."""
 
 NOT_ASKED: Final = ("image", "axes", "border")
 """Parameters that do not come from a filter's text."""
@@ -181,7 +193,7 @@ def parameters(name: str) -> dict[str, float | None]:
     >>> parameters("unsharp")
     {'sigma': 1.0, 'amount': 1.0}
     """
-    found = inspect.signature(LIBRARY[name][0]).parameters
+    found = inspect.signature(LIBRARY[name].function).parameters
     return {n: p.default for n, p in found.items() if n not in NOT_ASKED}
 
 
@@ -211,18 +223,18 @@ def named_filter(text: str, *, axes: int = 2) -> AbstractFilter:
     if name not in LIBRARY:
         rule, cure = "the library has no such filter", f"Use one of {', '.join(LIBRARY)}"
         raise GeometryError(message("filter", rule, {"name": repr(name)}, cure, "library N1"))
-    function, maker = LIBRARY[name]
+    entry = LIBRARY[name]
     given: dict[str, Any] = dict(_given(name, rest))
     if _takes_axes(name):
         given["axes"] = axes
     elif axes != 2:
         rule, cure = f"{name} is made for images", f"Use one of {', '.join(_several())}"
         raise GeometryError(message("filter", rule, {"axes": axes}, cure, "library N4"))
-    return maker(name, function, given)
+    return entry.maker(name, entry.function, given)
 
 
 def _takes_axes(name: str) -> bool:
-    return "axes" in inspect.signature(LIBRARY[name][0]).parameters
+    return "axes" in inspect.signature(LIBRARY[name].function).parameters
 
 
 def _several() -> list[str]:

@@ -46,14 +46,15 @@ class FindReport(AbstractReport):
     matches : tuple of Match
         The best first.
     heat : array, (H, W)
-        The correlation, -1 to 1, with the template's middle pixel ``(h // 2, w // 2)`` on each
-        pixel of the scene; 0 where too little of the template would be visible, or flat places.
+        The correlation, -1 to 1, in colour the lesser of two, with the template's middle pixel
+        ``(h // 2, w // 2)`` on each pixel of the scene; 0 on flat places, and where too little of
+        the template would be visible.
     template_shape, scene_shape : tuple of int
         (h, w, C) and (H, W, C).
     threshold, min_visible : float
         As they were asked for.
     is_flat : bool
-        Whether the template has one value only, so that it can be nowhere.
+        Whether the template has one colour only, so that it can be nowhere.
     """
 
     matches: tuple[Match, ...]
@@ -128,16 +129,17 @@ def find(
     template: ArrayLike,
     scene: ArrayLike,
     *,
-    threshold: float = 0.8,
+    threshold: float = 0.75,
     min_visible: float = 0.5,
     separation: float = 0.5,
     most: int = 1000,
 ) -> FindReport:
     """Find every place of a scene that looks like a template, by normalised cross-correlation.
 
-    The correlation coefficient is taken over all pixels and channels together, so that brightness
-    and contrast of the copy do not matter and its colours do. Places are summits of the heat map,
-    refined by a parabola along each axis.
+    Brightness and contrast of a copy do not matter, its colours do: of two correlation
+    coefficients the lesser counts, one around the mean of all channels together, which sees
+    colours, one around the mean of each, which sees the pattern. On grey images they are the same.
+    Places are summits of the heat map, refined by a parabola along each axis.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def find(
         Finite numbers. A grey one is compared with each channel of a coloured one.
     threshold : float
         The least correlation, above 0 and at most 1. Noise of standard deviation ν on a copy of
-        standard deviation σ leaves ``σ / √(σ² + ν²)``: 0.8 as long as ν is below three quarters
+        standard deviation σ leaves ``σ / √(σ² + ν²)``: 0.75 as long as ν is below seven eighths
         of σ. Small, smooth templates look like much: raise it for them.
     min_visible : float
         The least share of the template inside the scene, 0.5 to 1: it may hang over the border.
@@ -187,7 +189,7 @@ def find(
         )
         for p in found
     )
-    is_flat = bool(t.size == 0 or (t == t.flat[0]).all())
+    is_flat = bool(t.size == 0 or (t == t[0, 0]).all())
     return FindReport(matches, heat, t.shape, s.shape, threshold, min_visible, is_flat)
 
 
