@@ -59,7 +59,7 @@ def refused(model: onnx.ModelProto, match: str, error: type[FaltungError] = Mode
 # What others write ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("opset", range(13, NEWEST + 1))
+@pytest.mark.parametrize("opset", range(9, NEWEST + 1))
 def test_every_operator_set(opset: int) -> None:
     nodes = [node("MatMul", "x w", "h"), node("Relu", "h", "p"), node("Softmax", "p", axis=1)]
     model = model_of(nodes, {"w": W}, opset=opset)
@@ -233,10 +233,10 @@ def test_text_that_is_no_text() -> None:
     refused(model, "a name is not UTF-8 text")
 
 
-@pytest.mark.parametrize("opset", [1, 12, NEWEST + 1])
+@pytest.mark.parametrize("opset", [1, 8, NEWEST + 1])
 def test_operator_sets_of_another_time(opset: int) -> None:
     cure = "Install a newer onnx" if opset > NEWEST else "Convert it with"
-    match = rf"its operator set must be 13 to {NEWEST}, got opset={opset}\. {cure}"
+    match = rf"its operator set must be 9 to {NEWEST}, got opset={opset}\. {cure}"
     refused(model_of([node("Relu")], opset=opset), match)
 
 
@@ -247,9 +247,11 @@ def test_no_operator_set() -> None:
 
 
 def test_unknown_operators_are_named_at_once() -> None:
-    nodes = [node("Erf", "x", "a", name="e1"), node("Nope", "a", "b", domain="my.own")]
-    nodes += [node("Erf", "b", "c", name=f"e{i}") for i in (2, 3, 4)]
-    match = r"not supported: Erf \(node 'e1', 'e2', 'e3' and 1 more\); my.own.Nope \(node #1\)\."
+    nodes = [node("Einsum", "x", "a", name="e1"), node("Nope", "a", "b", domain="my.own")]
+    nodes += [node("Einsum", "b", "c", name=f"e{i}") for i in (2, 3, 4)]
+    match = (
+        r"not supported: Einsum \(4 nodes, 'e1', 'e2', 'e3' and 1 more\); my.own.Nope \(node #1\)\."
+    )
     refused(model_of(nodes), match)
 
 
@@ -279,7 +281,7 @@ def test_inputs_and_outputs_that_are_no_arrays() -> None:
 def test_weights_elsewhere() -> None:
     model = model_of([node("Add", "x w")], {"w": W})
     model.graph.initializer[0].data_location = TensorProto.EXTERNAL
-    refused(model, "initializer 'w': weights in a file beside the model are not supported")
+    refused(model, "initializer 'w': values in a file beside the model can be read of")
 
 
 def test_weights_that_are_sparse() -> None:
@@ -323,7 +325,7 @@ def test_what_the_checker_refuses() -> None:
 
 def test_outputs_that_are_not_computed() -> None:
     pool = node("MaxPool", "x", "y i", kernel_shape=[2])
-    refused(model_of([pool], shape=(1, 1, 4)), "only its first output is supported, got outputs=")
+    refused(model_of([pool], shape=(1, 1, 4)), "its output Indices is not supported", FaltungError)
 
 
 def test_inputs_left_out_in_the_middle() -> None:

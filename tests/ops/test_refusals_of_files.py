@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faltung.errors import FaltungError, GeometryError, GraphError
+from faltung.errors import FaltungError, GeometryError
 from faltung.ops import (
     AveragePool,
     BatchNormalization,
@@ -19,7 +19,7 @@ from faltung.ops import (
     Pad,
     Reshape,
 )
-from faltung.ops.operator import OnnxNode
+from faltung.ops.operator import ConstantError, OnnxNode
 
 
 def node(
@@ -44,7 +44,7 @@ REFUSED: list[tuple[type[FaltungError], str, Callable[[], object]]] = [
         lambda: Dropout.from_onnx(node("Dropout", ("x", "", "t"), constants={"t": np.array(True)})),
     ),
     (
-        GraphError,
+        ConstantError,
         "Dropout: its input 'ratio' must be a constant, got input=ratio. Fold it, or store it as "
         "an initializer.",
         lambda: Dropout.from_onnx(node("Dropout", ("x", "ratio"))),
@@ -121,7 +121,7 @@ REFUSED: list[tuple[type[FaltungError], str, Callable[[], object]]] = [
         ),
     ),
     (
-        GraphError,
+        ConstantError,
         "Reshape: its input 'shape' must be a constant, got input=s. Fold it, or store it as an "
         "initializer.",
         lambda: Reshape.from_onnx(node("Reshape", ("x", "s"))),

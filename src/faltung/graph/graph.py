@@ -293,13 +293,17 @@ class Graph:
         return save(self, path)
 
 
-def load(path: str | Path) -> Graph:
+def load(path: str | Path, shapes: Shape | Mapping[str, Shape] | None = None) -> Graph:
     """Read a network from an ONNX file.
 
     Parameters
     ----------
     path
         A file of any producer whose operators are among ours.
+    shapes
+        The shape of each input by name, or of the only one, where the file leaves sizes open. They
+        stay open where none is given, but for a network that computes with its own sizes numbers
+        have to be given.
 
     Returns
     -------
@@ -308,13 +312,13 @@ def load(path: str | Path) -> Graph:
     Raises
     ------
     ModelFileError
-        If the file is not a model, or asks for an operator that is not there.
+        If the file is not a model, asks for an operator that is not there, or for sizes.
     StorageError
         If the file cannot be read.
     """
     from faltung.graph import onnx
 
-    return onnx.load(path)
+    return onnx.load(path, shapes)
 
 
 def named(graph: Graph, given: Any, what: str) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import Any, Final
 import onnx
 
 from faltung.errors import ModelFileError, message
+from faltung.graph.onnx_constants import CONSTRUCTS
 from faltung.graph.onnx_functions import check_functions, operator_class
 from faltung.graph.onnx_tensors import check_inside
 
-OLDEST_OPSET: Final = 13
+OLDEST_OPSET: Final = 9
 DOMAINS: Final = ("", "ai.onnx")
 
 
@@ -79,12 +80,12 @@ def _check_operators(model: onnx.ModelProto) -> None:
     unknown: dict[str, list[str]] = {}
     for index, node in enumerate(model.graph.node):
         standard = node.domain in DOMAINS
-        constant = standard and node.op_type == "Constant"
-        if not constant and operator_class(node.domain, node.op_type) is None:
+        made = standard and node.op_type in CONSTRUCTS
+        if not made and operator_class(node.domain, node.op_type) is None:
             kind = node.op_type if standard else f"{node.domain}.{node.op_type}"
             unknown.setdefault(kind, []).append(_called(node, index))
     if unknown:
-        named = "; ".join(f"{kind} (node {_some(nodes)})" for kind, nodes in unknown.items())
+        named = "; ".join(f"{kind} ({_some(nodes)})" for kind, nodes in unknown.items())
         raise ModelFileError(message("model", f"these operators are not supported: {named}"))
     for function in model.functions:
         if function.domain in DOMAINS:
@@ -98,8 +99,9 @@ def _called(node: onnx.NodeProto, index: int) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
+    many = f"{len(names)} nodes, " if len(names) > 1 else "node "
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return many + ", ".join(names[:3]) + more
 
 
 def _check_kinds(graph: onnx.GraphProto) -> None:

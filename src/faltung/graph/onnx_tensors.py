@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -55,11 +55,21 @@ def element_type(dtype: DTypeLike) -> int:
     return next(number for number, ours in _NAMES.items() if ours == name)
 
 
+def stored_dtype(element_type: int) -> np.dtype[Any]:
+    """Return the dtype in which a file holds a tensor of this element type, lowest byte first."""
+    return np.dtype(_NAMES[element_type]).newbyteorder("<")
+
+
+def is_external(tensor: onnx.TensorProto) -> bool:
+    """Whether a tensor's values lie in another file."""
+    return tensor.data_location == onnx.TensorProto.EXTERNAL or bool(tensor.external_data)
+
+
 def check_inside(tensor: onnx.TensorProto, subject: str) -> None:
-    """Refuse a tensor whose values lie in another file."""
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-        rule = "weights in a file beside the model are not supported"
-        cure = "Save the model as one file, such as with onnx.save"
+    """Refuse a tensor whose values lie in another file, which only `load` can find."""
+    if is_external(tensor):
+        rule = "values in a file beside the model can be read of a model's initializers alone"
+        cure = "Use faltung.load on the file, or save the model as one file"
         raise ModelFileError(message(subject, rule, {}, cure))
 
 

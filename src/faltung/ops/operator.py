@@ -55,11 +55,28 @@ class Cost(NamedTuple):
     connections_inside: int = 0
 
 
+class ConstantError(GraphError):
+    """An input of an ONNX node that decides an attribute, and is computed by the graph.
+
+    Parameters
+    ----------
+    line
+        What is said of it.
+    value
+        The name of the input.
+    """
+
+    def __init__(self, line: str, value: str) -> None:
+        super().__init__(line)
+        self.value = value
+
+
 @dataclass(frozen=True)
 class OnnxNode:
     """A node as the ONNX format writes it, in plain Python.
 
-    ``constants`` holds the small arrays among its inputs whose values are known, by name.
+    ``constants`` holds the arrays among its inputs whose values are known, by name; ``shapes``
+    the shapes of its inputs, as far as they are known.
     """
 
     op_type: str
@@ -69,6 +86,7 @@ class OnnxNode:
     constants: Mapping[str, Array] = field(default_factory=dict)
     opset: int = 0
     domain: str = ""
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
     def ints(self, name: str, default: tuple[int, ...] | None = None) -> tuple[int, ...] | None:
         """Return an attribute that is a list of integers."""
@@ -95,8 +113,15 @@ class OnnxNode:
         if name not in self.constants:
             rule = f"its input {what!r} must be a constant"
             cure = "Fold it, or store it as an initializer"
-            raise GraphError(message(self.op_type, rule, {"input": name}, cure))
+            raise ConstantError(message(self.op_type, rule, {"input": name}, cure), name)
         return self.constants[name]
+
+    def shape(self, position: int) -> Shape | None:
+        """Return the shape of an input; None where it is absent or not known."""
+        name = self.inputs[position] if position < len(self.inputs) else ""
+        if name in self.constants:
+            return self.constants[name].shape
+        return self.shapes.get(name)
 
 
 @dataclass(frozen=True)

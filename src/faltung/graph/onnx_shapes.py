@@ -1,0 +1,75 @@
+"""The sizes of a model's inputs: what the file declares, and numbers for what it leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import onnx
+
+from faltung.errors import GraphError, message
+from faltung.graph.onnx_tensors import to_shape
+from faltung.ops.operator import Shape
+
+Shapes = Shape | Mapping[str, Shape] | None
+
+
+def input_shapes(values: Iterable[onnx.ValueInfoProto], given: Shapes) -> dict[str, Shape]:
+    """Return the shape of each input: what is given, which must fit what the file declares.
+
+    A size that the file calls by one name in several inputs is one size in all of them.
+
+    Raises
+    ------
+    GraphError
+        A shape is given for no input, or contradicts the file.
+    """
+    declared = {v.name: v for v in values}
+    named = _named(list(declared), given)
+    numbers: dict[str, int] = {}
+    for name, shape in named.items():
+        _learn(declared[name], tuple(shape), numbers)
+    return {
+        name: tuple(named[name]) if name in named else _completed(value, numbers)
+        for name, value in declared.items()
+    }
+
+
+def _named(names: list[str], given: Shapes) -> Mapping[str, Shape]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        if len(names) != 1:
+            rule = "shapes must be a mapping where there are several inputs"
+            raise GraphError(message("load", rule, {"inputs": names}))
+        return {names[0]: given}
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        values = {"names": unknown, "inputs": names}
+        raise GraphError(message("load", "shapes must name inputs", values))
+    return given
+
+
+def _learn(value: onnx.ValueInfoProto, shape: Shape, numbers: dict[str, int]) -> None:
+    """Check a shape against the file's, and keep the numbers of the names that it fills in."""
+    declared = to_shape(value)
+    values = {"shape": shape, "declared": declared}
+    fits = len(shape) == len(declared) and all(
+        isinstance(want, str) or want == have for want, have in zip(declared, shape, strict=True)
+    )
+    if not fits:
+        rule = "its shape must fit what the file declares"
+        raise GraphError(message(f"input {value.name!r}", rule, values))
+    for dim, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+        if not dim.dim_param or not isinstance(size, int):
+            continue
+        if numbers.setdefault(dim.dim_param, size) != size:
+            rule = f"the size {dim.dim_param!r} must be one number"
+            raise GraphError(message(f"input {value.name!r}", rule, values))
+
+
+def _completed(value: onnx.ValueInfoProto, numbers: Mapping[str, int]) -> Shape:
+    dims = value.type.tensor_type.shape.dim
+    return tuple(
+        numbers.get(dim.dim_param, size) if dim.dim_param else size
+        for dim, size in zip(dims, to_shape(value), strict=True)
+    )
