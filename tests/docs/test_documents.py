@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import faltung
+from faltung.cli.app import cli
 from faltung.cli.explain import TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,10 +52,16 @@ def test_what_the_readme_does_with_arrays_can_be_done() -> None:
     assert [round(values[-1].top), round(values[-1].left)] == [150, 200]
 
 
+def test_the_readme_has_a_line_for_each_verb() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `faltung (\w+)", text, re.MULTILINE)) == sorted(cli.commands)
+
+
 def test_the_changelog_knows_what_is_public() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     known = set(re.findall(r"\w+", text))
     assert {name for name in faltung.__all__ if name.islower() and name[0] != "_"} <= known
+    assert [verb for verb in cli.commands if f"`faltung {verb}`" not in text] == []
     assert [topic for topic in TOPICS if f"`faltung explain {topic}`" not in text] == []
 
 
