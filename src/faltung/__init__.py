@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from faltung import training as training
     from faltung import zoo as zoo
     from faltung.analysis.costs import cost as cost
+    from faltung.analysis.data import data_report as data_report
     from faltung.analysis.loose import loose_statements as loose_statements
     from faltung.analysis.networks import network_costs as network_costs
     from faltung.constraints import conv_matrix as conv_matrix
@@ -65,6 +66,7 @@ __all__ = [
     "convolve",
     "correlate",
     "cost",
+    "data_report",
     "datasets",
     "definitions",
     "errors",
@@ -97,6 +99,7 @@ _LAZY = {
     "constraints": "faltung.constraints",
     "conv_matrix": "faltung.constraints:conv_matrix",
     "cost": "faltung.analysis.costs:cost",
+    "data_report": "faltung.analysis.data:data_report",
     "datasets": "faltung.datasets",
     "definitions": "faltung.definitions",
     "expand": "faltung.definitions:expand",

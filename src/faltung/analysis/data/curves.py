@@ -89,13 +89,18 @@ class Curve:
         """Whether each correlation lies inside the interval of shuffled values."""
         return (self.values >= self.low) & (self.values <= self.high)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the curve as lists; of a long one, distances that grow by a factor."""
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """All distances, or some that grow by a factor where there are more than `POINTS`."""
         far = len(self.values) - 1
-        steps = np.arange(far + 1)
-        if far >= POINTS:
-            steps = np.unique(np.rint(np.geomspace(1, far, POINTS - 1)).astype(np.int64))
-            steps = np.append(0, steps)
+        if far < POINTS:
+            return self.distances
+        grown = np.rint(np.geomspace(1, far, POINTS - 1)).astype(np.int64)
+        return np.append(0, np.unique(grown))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the curve as lists, at its steps."""
+        steps = self.steps
         return {
             "axis": self.axis,
             "unit": self.unit,

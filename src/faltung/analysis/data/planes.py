@@ -144,6 +144,13 @@ def standardised(values: Array) -> Planes:
     return Planes(z, None if whole else there, varies.reshape(values.shape[:2]))
 
 
+def shuffled_values(values: Array, rng: np.random.Generator) -> Array:
+    """Return (samples, channels, *space) at other positions; channels stay together."""
+    flat = values.reshape(*values.shape[:2], -1)
+    moved = np.stack([sample[:, rng.permutation(flat.shape[2])] for sample in flat])
+    return moved.reshape(values.shape)
+
+
 def some_lines(values: Array, axis: int, most: int, rng: np.random.Generator) -> Array:
     """Whole lines along an axis that hold at most so many values, at least one of them.
 

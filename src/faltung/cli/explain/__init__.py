@@ -11,6 +11,7 @@ TOPICS: Final = {
     "compose": "faltung.cli.explain.compose:compose",
     "conv": "faltung.cli.explain.conv:conv",
     "cost": "faltung.cli.explain.cost:cost",
+    "data": "faltung.cli.explain.data:data",
     "matrix": "faltung.cli.explain.matrix:matrix",
     "signal": "faltung.cli.explain.signal:signal",
     "square": "faltung.cli.explain.square:square",
