@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from faltung.errors import GraphError, message
 from faltung.graph.evaluate import Evaluation
@@ -45,9 +46,10 @@ def gradients(
         outs = [
             grads.pop(name, None) if name not in names else grads.get(name) for name in node.outputs
         ]
-        if outs[0] is None or not needed.intersection(node.inputs):
+        if all(out is None for out in outs) or not needed.intersection(node.inputs):
             continue
-        din = node.operator.backward(done.saved[node.name], [g for g in outs if g is not None])
+        given: Any = outs  # an operator of several outputs takes None for some
+        din = node.operator.backward(done.saved[node.name], given)
         for name, grad in zip(node.inputs, din, strict=True):
             if grad is not None and name in needed:
                 grads[name] = grads[name] + grad if name in grads else grad

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -118,6 +118,7 @@ class _Writer:
         self.values.update(value.name for value in graph.inputs)
         self.values.update(name for node in graph.nodes for name in node.outputs)
         self.node_names = {node.name for node in graph.nodes}
+        self.dtypes = dtypes_of(graph)
 
     def add(self, node: Node, in_shapes: list[Shape]) -> None:
         """Write one node of the graph; the last of its ONNX nodes has its name."""
@@ -175,7 +176,8 @@ class _Writer:
 
     def _graph(self, shapes: Mapping[str, Shape]) -> onnx.GraphProto:
         def described(name: str) -> onnx.ValueInfoProto:
-            return helper.make_tensor_value_info(name, element_type(self.dtype), shapes[name])
+            kind = element_type(self.dtypes[name])
+            return helper.make_tensor_value_info(name, kind, shapes[name])
 
         inside = [name for node in self.graph.nodes for name in node.outputs]
         return helper.make_graph(
@@ -219,15 +221,41 @@ def _attribute(name: str, value: Attribute) -> onnx.AttributeProto:
 
 def _one_dtype(graph: Graph) -> str:
     """Return the dtype of all inputs and arrays: ONNX's operators do not mix them."""
-    found = {np.dtype(value.dtype).name for value in graph.inputs}
-    found.update(a.dtype.name for arrays in (graph.params, graph.state) for a in arrays.values())
-    dtype = found.pop() if found else "float32"
-    if found or dtype not in WRITTEN:
-        values = {"dtypes": ", ".join(sorted({dtype, *found}))}
+    found = {dtype.name for dtype in _given(graph).values()}
+    odd = {name for name in found if name not in WRITTEN} if _is_fit(graph) else set()
+    dtype = next(iter(sorted(found - odd)), "float32")
+    if found - odd - {dtype} or dtype not in WRITTEN:
+        values = {"dtypes": ", ".join(sorted(found))}
         rule = f"inputs, params and state must all be {' or all be '.join(WRITTEN)}"
         cure = "Use graph.astype(numpy.float32)"
         raise GraphError(message("save", rule, values, cure))
     return dtype
+
+
+def _given(graph: Graph) -> dict[str, np.dtype[Any]]:
+    """Return the dtypes of what a graph is given: inputs, params and state."""
+    arrays = {**graph.params, **graph.state}
+    given = {value.name: np.dtype(value.dtype) for value in graph.inputs}
+    return given | {name: array.dtype for name, array in arrays.items()}
+
+
+def dtypes_of(graph: Graph) -> dict[str, np.dtype[Any]]:
+    """Return the dtype of every value, as ONNX counts them."""
+    dtypes = _given(graph)
+    for node in graph.nodes:
+        outs = node.operator.out_dtypes([dtypes[name] for name in node.inputs])
+        dtypes.update(zip(node.outputs, outs, strict=True))
+    return dtypes
+
+
+def _is_fit(graph: Graph) -> bool:
+    """Whether whatever is not a float goes to operators alone that ONNX lets take it."""
+    dtypes = dtypes_of(graph)
+    return all(
+        dtypes[name].kind in node.operator.onnx_kinds
+        for node in graph.nodes
+        for name in node.inputs
+    )
 
 
 def _check_size(graph: Graph) -> None:

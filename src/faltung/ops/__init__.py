@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from faltung.ops.activations import Celu as Celu
+from faltung.ops.activations import Elu as Elu
+from faltung.ops.activations import Gelu as Gelu
+from faltung.ops.activations import HardSigmoid as HardSigmoid
+from faltung.ops.activations import HardSwish as HardSwish
+from faltung.ops.activations import Mish as Mish
+from faltung.ops.activations import PRelu as PRelu
+from faltung.ops.activations import Selu as Selu
 from faltung.ops.axes import Concat as Concat
 from faltung.ops.axes import Transpose as Transpose
 from faltung.ops.clip import Clip as Clip
@@ -27,10 +35,23 @@ from faltung.ops.pool import AveragePool as AveragePool
 from faltung.ops.pool import GlobalAveragePool as GlobalAveragePool
 from faltung.ops.pool import GlobalMaxPool as GlobalMaxPool
 from faltung.ops.pool import MaxPool as MaxPool
+from faltung.ops.power import Cast as Cast
+from faltung.ops.power import Pow as Pow
 from faltung.ops.shape import Flatten as Flatten
 from faltung.ops.shape import Reshape as Reshape
 from faltung.ops.softmax import LogSoftmax as LogSoftmax
 from faltung.ops.softmax import Softmax as Softmax
+from faltung.ops.unary import Abs as Abs
+from faltung.ops.unary import Ceil as Ceil
+from faltung.ops.unary import Erf as Erf
+from faltung.ops.unary import Exp as Exp
+from faltung.ops.unary import Floor as Floor
+from faltung.ops.unary import Log as Log
+from faltung.ops.unary import Neg as Neg
+from faltung.ops.unary import Reciprocal as Reciprocal
+from faltung.ops.unary import Round as Round
+from faltung.ops.unary import Softplus as Softplus
+from faltung.ops.unary import Sqrt as Sqrt
 
 OPERATORS: dict[str, type[AbstractOperator]] = {
     cls.onnx_type: cls

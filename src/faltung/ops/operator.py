@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple, Self, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from faltung.errors import GraphError, message
@@ -141,12 +142,14 @@ class OnnxFunction:
 class Example(NamedTuple):
     """One small use of an operator, which the checks in `faltung.testing` run.
 
-    ``positive`` lists the inputs that must be drawn positive (variances, divisors).
+    ``positive`` lists the inputs that must be drawn positive (variances, divisors); ``dtypes``
+    names what each input holds, "" for the floats under test; left out, all hold these.
     """
 
     operator: AbstractOperator
     in_shapes: tuple[tuple[int, ...], ...]
     positive: tuple[int, ...] = ()
+    dtypes: tuple[str, ...] = ()
 
 
 class AbstractOperator(ABC):
@@ -159,6 +162,8 @@ class AbstractOperator(ABC):
     """The least and the greatest number of inputs."""
     state_inputs: ClassVar[tuple[int, ...]] = ()
     """Inputs that hold state (running statistics), not parameters."""
+    onnx_kinds: ClassVar[str] = "f"
+    """NumPy's letters for the kinds of numbers that its ONNX form takes: ``"fiub"`` for all."""
     padding_mode: str = "zeros"
     """What stands at the positions outside an input that `taps` and `input_span` may name."""
 
@@ -170,6 +175,10 @@ class AbstractOperator(ABC):
     @abstractmethod
     def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         """Return the shapes of the outputs; names of dimensions are handed on unchanged."""
+
+    def out_dtypes(self, in_dtypes: Sequence[np.dtype[Any]]) -> tuple[np.dtype[Any], ...]:
+        """Return the dtypes of the outputs; all are that of the first input, unless it says so."""
+        return (in_dtypes[0],)
 
     @abstractmethod
     def forward(
@@ -183,7 +192,10 @@ class AbstractOperator(ABC):
 
     @abstractmethod
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
-        """Return the gradient of each input; None where there is none."""
+        """Return the gradient of each input; None where there is none.
+
+        Where an operator has several outputs, ``dout`` is None of those that nothing depends on.
+        """
 
     @abstractmethod
     def taps(

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from faltung.errors import GeometryError
 from faltung.geometry.padding import PaddingLike
 from faltung.ops import AveragePool, Conv, ConvTranspose, LocallyConnected, MaxPool
@@ -31,12 +34,19 @@ class Case(NamedTuple):
     in_shapes : tuple of shapes
     positive : tuple of int
         The inputs that are drawn positive (variances, divisors).
+    dtypes : tuple of str
+        What each input holds, "" for the floats under test; left out, all hold these.
     """
 
     name: str
     operator: AbstractOperator
     in_shapes: tuple[Sizes, ...]
     positive: tuple[int, ...] = ()
+    dtypes: tuple[str, ...] = ()
+
+    def dtype_of(self, i: int, floats: DTypeLike) -> np.dtype[Any]:
+        """Return what input ``i`` holds where the floats under test are these."""
+        return np.dtype((self.dtypes[i] if self.dtypes else "") or floats)
 
     def __str__(self) -> str:
         shapes = ", ".join(str(shape) for shape in self.in_shapes)

@@ -61,7 +61,18 @@ def draw(
         _break(rng, arrays[broken])
     for i in case.positive:
         arrays[i] = np.abs(arrays[i]) + (1.0 if kind == "integers" else 0.5)
-    return tuple(np.asarray(array, dtype) for array in arrays)
+    return tuple(_held(array, case.dtype_of(i, dtype)) for i, array in enumerate(arrays))
+
+
+def _held(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return numbers as a dtype holds them: what is positive is true, integers are rounded."""
+    if dtype.kind == "f":
+        return np.asarray(array, dtype)
+    if dtype.kind == "b":
+        return np.asarray(array > 0)
+    limits = np.iinfo(dtype)
+    whole = np.rint(np.nan_to_num(array, nan=0.0, posinf=100.0, neginf=-100.0))
+    return np.asarray(np.clip(whole, max(limits.min, -1000), min(limits.max, 1000)), dtype)
 
 
 def draw_like(case: Case, arrays: Sequence[Array], kind: str = "integers") -> Arrays:
@@ -102,7 +113,8 @@ def _strided(array: Array) -> Array:
     """Return every other value of a larger array, the last axis backwards."""
     if not array.ndim:
         return array.copy()
-    wider = np.full([2 * n + 1 for n in array.shape], np.nan, array.dtype)
+    filling = np.nan if array.dtype.kind == "f" else 1
+    wider = np.full([2 * n + 1 for n in array.shape], filling, array.dtype)
     view = wider[tuple(slice(1, None, 2) for _ in array.shape)][..., ::-1]
     view[...] = array
     return view

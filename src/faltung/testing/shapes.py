@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from faltung.ops.operator import Array, Shape, point
 from faltung.testing.cases import Case
 from faltung.testing.compare import require
 from faltung.testing.data import draw, draw_like
-from faltung.testing.running import naming, run
+from faltung.testing.running import Run, naming, run
 
 
 def check_shapes(case: Case) -> None:
@@ -28,21 +27,36 @@ def check_shapes(case: Case) -> None:
             done = run(case, draw(case, dtype=dtype), training=training)
             shapes = tuple(y.shape for y in done.outputs)
             require(shapes == announced, f"outputs are {shapes}, announced {announced}")
-            _require_like(done.outputs, done.outputs, dtype, "output")
+            _require_dtypes(done)
             grads = done.gradients(draw_like(case, done.outputs))
-            _require_like(grads, done.inputs, dtype, "gradient")
+            _require_like(grads, done.inputs, "gradient")
             state = [done.state.get(i) for i in range(len(done.inputs))]
-            _require_like(state, done.inputs, dtype, "state")
+            _require_like(state, done.inputs, "state")
         _check_named_batch(case, announced)
 
 
-def _require_like(
-    arrays: Sequence[Array | None], like: Sequence[Array], dtype: Any, what: str
-) -> None:
+def _require_dtypes(done: Run) -> None:
+    announced = tuple(done.case.operator.out_dtypes([x.dtype for x in done.inputs]))
+    for y in done.outputs:
+        require(isinstance(y, np.ndarray), f"an output is no array but {type(y)}")
+    dtypes = tuple(y.dtype for y in done.outputs)
+    require(dtypes == announced, f"outputs are of {dtypes}, announced {announced}")
+    floats = next((x.dtype for x in done.inputs if x.dtype.kind == "f"), None)
+    for dtype in dtypes:
+        kept = dtype.kind != "f" or floats in (None, dtype) or is_converted(done.case)
+        require(kept, f"an output is {dtype}, want {floats}")
+
+
+def is_converted(case: Case) -> bool:
+    """Whether the operator is there to change the dtype."""
+    return hasattr(case.operator, "to")
+
+
+def _require_like(arrays: Sequence[Array | None], like: Sequence[Array], what: str) -> None:
     for i, (array, other) in enumerate(zip(arrays, like, strict=True)):
         if array is not None:
             require(isinstance(array, np.ndarray), f"{what} {i} is no array but {type(array)}")
-            require(array.dtype == dtype, f"{what} {i} is {array.dtype}, want {np.dtype(dtype)}")
+            require(array.dtype == other.dtype, f"{what} {i} is {array.dtype}, want {other.dtype}")
             shapes = f"{what} {i} is {array.shape}, want {other.shape}"
             require(array.shape == other.shape, shapes)
 

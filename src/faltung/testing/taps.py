@@ -39,7 +39,8 @@ def check_dependencies(case: Case) -> None:
     Each input value in turn is replaced by numbers far above and below all others: the outputs
     that change must have it among their taps. It is also replaced by NaN: the outputs that have
     it among their taps must feel that, or the numbers (a weight that meets padding is multiplied
-    by 0). Taps outside an input stand for what `padding_mode` puts there.
+    by 0), or feel them where all inputs have the other sign (what is chosen by a sign). Taps
+    outside an input stand for what `padding_mode` puts there.
     """
     with naming("check_dependencies", case):
         out = tuple(int(n) for n in case.operator.out_shapes(case.in_shapes)[0])
@@ -49,15 +50,30 @@ def check_dependencies(case: Case) -> None:
         inputs = draw(case, "distinct")
         base = run(case, inputs).outputs[0]
         for i, shape in enumerate(case.in_shapes):
-            far = (FAR,) if i in case.positive else (FAR, -FAR)
             for at in np.ndindex(*shape):
-                moved = _changed(case, inputs, i, at, far, base)
+                moved = _changed(case, inputs, i, at, _far(case, inputs, i, at), base)
                 taps = wanted[i][*at]
                 _require_none(moved & ~taps, f"changes with input {i} at {at}, which is no tap")
                 if np.any(taps & ~moved):
-                    broken = _changed(case, inputs, i, at, (np.nan,), base)
+                    broken = _changed(case, inputs, i, at, _near(inputs, i), base)
+                    broken |= _mirrored(case, inputs, i, at)
                     text = f"has a tap on input {i} at {at}, which changes nothing"
                     _require_none(taps & ~moved & ~broken, text)
+
+
+def _far(case: Case, inputs: Sequence[Array], i: int, at: tuple[int, ...]) -> tuple[float, ...]:
+    """Return values unlike all that were drawn: far above and below, or the other truth."""
+    if inputs[i].dtype.kind == "b":
+        return (not inputs[i][at],)
+    if inputs[i].dtype.itemsize == 1:
+        return (100.0,)
+    return (FAR,) if i in case.positive else (FAR, -FAR)
+
+
+def _near(inputs: Sequence[Array], i: int) -> tuple[float, ...]:
+    """Return NaN, and what stands in the other inputs: equality alone feels that."""
+    others = tuple(value for j, x in enumerate(inputs) if j != i for value in x.flat)
+    return (np.nan, 0.0, *others) if inputs[i].dtype.kind == "f" else (0.0, *others)
 
 
 def _wanted(case: Case, out: tuple[int, ...]) -> list[Array]:
@@ -97,6 +113,16 @@ def _changed(
         moved[i][at] = value
         changed |= run(case, moved).outputs[0] != base
     return changed
+
+
+def _mirrored(case: Case, inputs: Sequence[Array], i: int, at: tuple[int, ...]) -> Array:
+    """Which outputs change with one value where all inputs have the other sign, or truth."""
+    other = [
+        x if j in case.positive else ~x if x.dtype.kind == "b" else np.asarray(-x)
+        for j, x in enumerate(inputs)
+    ]
+    base = run(case, other).outputs[0]
+    return _changed(case, other, i, at, _far(case, other, i, at), base)
 
 
 def _require_none(wrong: Array, what: str) -> None:

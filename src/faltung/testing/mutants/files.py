@@ -13,9 +13,9 @@ from faltung.testing.mutants.mutant import Mutant, Operator, answer
 AIM: Final = "check_onnx"
 IMPLIED: Final = {"Conv": ("kernel_shape",), "ConvTranspose": ("kernel_shape",)}
 """Attributes that ONNX reads off the shape of ``w``: leaving them out changes nothing."""
-COMMUTATIVE: Final = ("Add", "Mul")
+COMMUTATIVE: Final = ("Add", "Mul", "Min", "Max", "Sum", "Equal", "And", "Or")
 """Operators whose inputs may change places."""
-UNREAD: Final = {"Conv": ("padding_mode",)}
+UNREAD: Final = {"Conv": ("padding_mode",), "Celu": ("alpha",)}
 """Fields that no single node has: they are written as another node, and read as that."""
 
 

@@ -8,6 +8,7 @@ sum, clipped infinities where there are none) is left out, with the reason besid
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,9 @@ import numpy as np
 from faltung.geometry import Interval
 from faltung.ops.operator import EVERYTHING, Array, Cost, Spans, Taps
 from faltung.testing.cases import cases_of
+from faltung.testing.data import draw, draw_like
 from faltung.testing.mutants.mutant import Mutant, Operator, answer, gradient, output, replaced
+from faltung.testing.running import run
 
 Change = Callable[..., Any]
 
@@ -23,9 +26,11 @@ Change = Callable[..., Any]
 def generic_mutants(cls: Operator) -> Iterator[Mutant]:
     """Return the bugs that an operator of this kind could have."""
     yield from _outputs(cls)
-    for i in _differentiable(cls):
+    graded = _graded(cls)
+    for i in graded:
         yield from _gradients(cls, i)
-    yield from _whole_backward(cls)
+    if graded:
+        yield from _whole_backward(cls)
     yield from _shapes(cls)
     yield from _taps(cls)
     yield from _spans(cls)
@@ -35,9 +40,6 @@ def generic_mutants(cls: Operator) -> Iterator[Mutant]:
 
 
 # Values.
-
-BOUNDED: Final = ("Sigmoid", "Tanh", "Softmax")
-"""Operators without infinite results: clipping them changes nothing."""
 
 
 def _changed_last(y: Array) -> Array:
@@ -64,12 +66,19 @@ def _outputs(cls: Operator) -> Iterator[Mutant]:
         "rounded to float16": lambda y: y.astype(np.float16).astype(y.dtype),
         "NaN becomes 0": lambda y: np.where(np.isnan(y), y.dtype.type(0), y),
     }
-    if cls.onnx_type.startswith("Global"):
-        del simple["last axis rolled"]  # of size 1
-    if cls.onnx_type not in BOUNDED:
+    infinite = _broken_outputs(cls)
+    if infinite is None:
+        simple = _EXACT
+    elif np.isinf(infinite).any():
         simple["infinities clipped"] = lambda y: np.where(
             np.isinf(y), np.copysign(np.finfo(y.dtype).max, y), y
         )
+    if infinite is not None and not np.isnan(infinite).any():
+        del simple["NaN becomes 0"]
+    if infinite is not None and _is_whole(cls):
+        del simple["rounded to float16"]
+    if all(shapes[0][-1:] in ((), (1,)) for shapes in _out_shapes(cls)):
+        simple = {name: change for name, change in simple.items() if name != "last axis rolled"}
     for name, change in simple.items():
         yield output(cls, name, lambda y, operator, inputs, change=change: _quiet(change, y))
     wide, narrow = (_of_dtype(dtype) for dtype in (np.float64, np.float32))
@@ -78,6 +87,46 @@ def _outputs(cls: Operator) -> Iterator[Mutant]:
     yield output(cls, "in memory that the next call takes back", _Reused(), "check_inputs")
     yield output(cls, "different at every other call", _EveryOther(), "check_inputs")
     yield output(cls, "writes to its input", _overwrites, "check_inputs")
+
+
+def _broken_outputs(cls: Operator) -> Array | None:
+    """Return what comes out where NaN and infinities go in; None if it is no float.
+
+    Where nothing is infinite (a logistic function), clipping infinities changes nothing.
+    """
+    found = [np.zeros(0)]
+    for case in cases_of(cls):
+        for i in range(len(case.in_shapes)):
+            with np.errstate(all="ignore"):
+                y = run(case, draw(case, "non-finite", broken=i)).outputs[0]
+            if y.dtype.kind != "f":
+                return None
+            found.append(y.ravel())
+    return np.concatenate(found)
+
+
+def _is_whole(cls: Operator) -> bool:
+    """Whether whole numbers come out of any."""
+    outputs = [run(case, draw(case, "reals")).outputs[0] for case in cases_of(cls)]
+    return all(bool(np.all(y % 1 == 0)) for y in outputs)
+
+
+def _other_last(y: Array) -> Array:
+    out = y.copy()
+    if y.size:
+        last = (-1,) * y.ndim
+        out[last] = not out[last] if y.dtype.kind == "b" else out[last] + 1
+    return out
+
+
+_EXACT: Final[dict[str, Callable[[Array], Array]]] = {
+    "all others": lambda y: ~y if y.dtype.kind == "b" else np.asarray(y + y.dtype.type(1)),
+    "all zeros": np.zeros_like,
+    "a single value wrong": _other_last,
+    "reversed": _reversed,
+    "last axis rolled": lambda y: np.roll(y, 1, axis=-1) if y.ndim else y,
+}
+"""What may happen to integers and truth values."""
 
 
 def _quiet(change: Callable[[Array], Array], y: Array) -> Array:
@@ -125,6 +174,17 @@ def _overwrites(y: Array, operator: Any, inputs: Sequence[Array]) -> Array:
 def _differentiable(cls: Operator) -> list[int]:
     most = max(len(case.in_shapes) for case in cases_of(cls))
     return [i for i in range(most) if i not in cls.state_inputs]
+
+
+@lru_cache(maxsize=256)
+def _graded(cls: Operator) -> tuple[int, ...]:
+    """Return the inputs that have a gradient."""
+    found: set[int] = set()
+    for case in cases_of(cls):
+        done = run(case, draw(case))
+        grads = done.gradients(draw_like(case, done.outputs))
+        found.update(i for i, dx in enumerate(grads) if dx is not None)
+    return tuple(sorted(found))
 
 
 def _gradients(cls: Operator, i: int) -> Iterator[Mutant]:

@@ -11,6 +11,7 @@ from faltung.ops import OPERATORS
 from faltung.ops.operator import AbstractOperator
 from faltung.testing.oracles import (
     convolution,
+    curves,
     dense,
     local,
     moving,
@@ -27,6 +28,7 @@ _ORACLES: dict[str, Oracle] = {
     **pooling.ORACLES,
     **dense.ORACLES,
     **pointwise.ORACLES,
+    **curves.ORACLES,
     **normalisation.ORACLES,
     **moving.ORACLES,
     **local.ORACLES,
