@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from faltung.files.array import read_array, write_array
 from faltung.files.image import read_image, write_image
@@ -190,3 +191,39 @@ def test_the_library_is_listed(faltung) -> None:
 def test_errors_are_one_line(faltung, arguments: list[str], text: str) -> None:
     Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     assert text in faltung("filter", *arguments).error
+
+
+def odd_images() -> dict[str, Image.Image]:
+    """Images of every kind that a file may hold."""
+    palette = Image.fromarray(GREY % 4).convert("P")
+    palette.putpalette([7, 8, 9, 90, 91, 92, 1, 250, 3, 4, 5, 200])
+    return {
+        "bit.png": Image.fromarray(GREY > 100),
+        "palette.png": palette,
+        "palette.gif": palette,
+        "cmyk.jpg": Image.fromarray(COLOUR).convert("CMYK"),
+        "cmyk.tif": Image.fromarray(COLOUR).convert("CMYK"),
+        "alpha.png": Image.fromarray(np.dstack([COLOUR, GREY])),
+        "grey-alpha.png": Image.fromarray(np.dstack([GREY, GREY])),
+        "deep.png": Image.fromarray(GREY.astype(np.uint16) * 257),
+        "one.png": Image.fromarray(GREY[:1, :1]),
+    }
+
+
+@pytest.mark.parametrize("name", odd_images())
+@pytest.mark.parametrize("kernel", ["sobel", "gaussian:9", "1 2; 3 4", "harris"])
+def test_any_image_and_any_kernel(faltung, name: str, kernel: str) -> None:
+    """Kernels larger than the image and even ones among them; reading twice gives the same."""
+    odd_images()[name].save(name)
+    said = faltung("filter", name, kernel, "out.png", "--border", "reflect", "--fit", "stretch")
+    assert said.code == 0
+    assert read_image("out.png").shape[:2] == read_image(name).shape[:2]
+
+
+@pytest.mark.parametrize("verb", [["filter", "bad", "box"], ["find", "bad", "cat"]])
+@pytest.mark.parametrize("keep", [0, 8, 60, -30])
+@pytest.mark.parametrize("name", ["deep.png", "cmyk.jpg", "palette.gif"])
+def test_broken_images_are_one_line(faltung, verb, keep: int, name: str) -> None:
+    odd_images()[name].save(name)
+    Path("bad").write_bytes(Path(name).read_bytes()[:keep])
+    assert "bad: cannot be read" in faltung(*verb).error

@@ -18,6 +18,10 @@ from faltung.report import AbstractReport, Table
 
 Array = NDArray[Any]
 COMPARED = 64
+ANYWHERE = (
+    "every window gets a class: a classifier that was never shown what is none of them "
+    "finds something anywhere"
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ class ScanReport(AbstractReport):
                 (d.name, f"{d.probability:.3f}", str(d.top), str(d.left)) for d in self.detections
             ]
             found.append(Table(("found", "probability", "top", "left"), places))
-        return [*found, *([self._padding()] if self.comparison else [])]
+        return [*found, *([self._padding()] if self.comparison else []), ANYWHERE]
 
     def _padding(self) -> str:
         assert self.comparison is not None

@@ -1,4 +1,4 @@
-"""Kernels that are an outer product: found by their rank, and run as one pass along each axis."""
+"""Kernels of rank 1, outer products of vectors: found, and run as one pass along each axis."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ def rank(kernel: Array) -> int:
 def factors(kernel: Array) -> tuple[Array, ...] | None:
     """Return one vector for each axis whose outer product is the kernel; None where there is none.
 
-    Integer kernels are taken apart in integers: their product is the kernel, exactly. Floats are
-    where the rank is 1 and every entry of the product is within ``16 u |entry|`` of the kernel's,
-    u the unit roundoff. Because that holds entry by entry, passes along the axes have the class of
-    error that the sum over the kernel has: with k entries, and n the sum of the sizes,
+    The candidates are the lines through the largest entry: of a kernel of rank 1 all others are
+    multiples of them. Integer kernels are taken apart in integers: their product is the kernel,
+    exactly. Floats are where every entry of the product is within ``16 u |entry|`` of the
+    kernel's, u the unit roundoff; no singular values are needed for that. Because it holds entry
+    by entry, passes along the axes have the class of error that the sum over the kernel has: with
+    k entries, and n the sum of the sizes,
 
     ``|passes - exact| <= (γ_n (1 + 16 u) + 16 u) Σ |kernel| |x|``; the sum: ``γ_k Σ |kernel| |x|``.
 
@@ -51,9 +53,7 @@ def factors(kernel: Array) -> tuple[Array, ...] | None:
         return None
     if kernel.dtype.kind in "iu":
         return _integer_factors(kernel.astype(object))
-    if not np.isfinite(kernel).all() or rank(kernel) != 1:
-        return None
-    return _float_factors(kernel)
+    return _float_factors(kernel) if np.isfinite(kernel).all() else None
 
 
 def are_worth_it(kernel: Array) -> bool:
