@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help train test test-all test-long mutants lint bench docs clean
+.PHONY: help train test test-all test-long mutants lint bench docs gallery clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -52,6 +52,10 @@ bench: $(VENV)/.peers  ## time faltung against its peers
 
 docs: $(VENV)/.test  ## make what the documentation shows anew
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/make_tour.py
+
+gallery: $(VENV)/.test  ## draw one picture of every kind anew, for docs/gallery.md
+	$(BIN)/python scripts/make_gallery.py $(ARGS)
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -19,7 +19,7 @@ from faltung.errors import TourError, message
 from faltung.tour.card import Card as Card
 from faltung.tour.card import Page as Page
 from faltung.tour.card import page_of
-from faltung.tour.dense import BY_HAND, COST, FOUR_CORNERS
+from faltung.tour.dense import BY_HAND, COST, FOUR_CORNERS, PRINCIPLES
 from faltung.tour.layer import CHANNELS, FLIP, SHIFT, SOBEL
 from faltung.tour.network import FIELD, LOST, TRAIN, WALDO
 from faltung.tour.quick_check import Check as Check
@@ -27,6 +27,7 @@ from faltung.tour.quick_check import Verdict as Verdict
 
 CARDS: Final[Sequence[Card]] = (
     COST,
+    PRINCIPLES,
     FOUR_CORNERS,
     BY_HAND,
     CHANNELS,

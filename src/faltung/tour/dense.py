@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from faltung.analysis.costs import cost
+from faltung.analysis.data import data_report
+from faltung.analysis.data.tables import curve_table
 from faltung.constraints import CORNERS, Square, project, square
 from faltung.constraints.corner import constraints_of
 from faltung.report import Table
@@ -90,12 +92,91 @@ COST: Final = Card(
     cells=(
         "report = faltung.cost($shape, outputs=$outputs, kernel=$kernel, channels=$channels)\n"
         "{layer.name: layer.params for layer in report.layers}",
-        "counts = {layer.name: layer.params for layer in report.layers}\n"
-        'show("bars", counts, unit="parameters", highlighted=report.convolution.name)',
+        'show("costs", report)',
     ),
     command="explain cost --input {size} --outputs {outputs} --kernel {kernel} "
     "--channels {channels}",
     loose=("a dense layer on HD", "what locality and sharing save"),
+)
+
+
+def says_of_shifts(size: int = 8) -> str:
+    """Return which constraint a layer needs to do the same to a dot wherever the dot is.
+
+    Each corner's layer sees a dot, and the dot one place further; the answer must be that of the
+    constraints which just those corners have whose output moves along.
+
+    >>> says_of_shifts()
+    'shared'
+    """
+    made = square((size,), 1)
+    moves = {corner: moves_along(made, corner) for corner in CORNERS}
+    names = ("shared", "local")
+    (found,) = (
+        name for name in names if all(getattr(constraints_of(c), name) == moves[c] for c in CORNERS)
+    )
+    return found
+
+
+def moves_along(made: Square, corner: str) -> bool:
+    """Return whether a dot that moves by one place moves the output of a layer by one place."""
+    weights = np.random.RandomState(1).permutation(np.arange(1, made.parameters(corner) + 1))
+    matrix = made.matrix(corner, weights.reshape(made.weight_shape(corner)))
+    middle = made.size[0] // 2
+    here, further = matrix[:, middle], matrix[:, middle + 1]
+    return bool((further[1:] == here[:-1]).all())
+
+
+# 2 ---------------------------------------------------------------------------------------------
+
+
+def two_principles(photo: str, far: int) -> View:
+    """Measure both principles on a photograph; ask which of them moves along with a dot."""
+    report = data_report(photo)
+    (down, *_), places = report.curves, report.places
+    assert places is not None
+    names = {"shared": "translation invariance", "local": "locality"}
+    figures = {
+        **names,
+        "near": down.neighbours,
+        "apart": float(down.values[far]),
+        "blocks": places.neighbours.size,
+        "least": float(places.neighbours.min()),
+        "answer": names[says_of_shifts()],
+        "movers": sum(moves_along(square((8,), 1), corner) for corner in CORNERS),
+        "corners": len(CORNERS),
+    }
+    return View(figures, [curve_table(report.curves), report.verdict.headline])
+
+
+PRINCIPLES: Final = Card(
+    name="principles",
+    title="Two principles",
+    question="What do we know about an image before we see it?",
+    text=(
+        "In this photograph of a {photo} neighbouring pixels correlate by {near:.2f}, pixels {far} "
+        "apart by {apart:.2f}: look near ({local}). In each of its {blocks} parts neighbours "
+        "correlate by {least:.2f} or more: what helps in one place helps in others, so look in "
+        "the same way everywhere ({shared})."
+    ),
+    given={"photo": "cat", "far": 100},
+    compute=two_principles,
+    check=Question(
+        "A cat in the corner should be seen like a cat in the middle. Which principle makes a "
+        "layer do that?",
+        "answer",
+        "Of the {corners} layers on the next card just the {movers} with shared weights move their "
+        "output along with the cat, be they local or not.",
+        ("{shared}", "{local}", "neither"),
+    ),
+    cells=(
+        'report = faltung.data_report("$photo")\n'
+        "{curve.axis: curve.values[[1, $far]].round(2).tolist() for curve in report.curves}",
+        "curves = {c.axis: (c.distances, c.values, c.low, c.high) for c in report.curves}\n"
+        'show("distance", curves)',
+    ),
+    command="explain data {photo}",
+    loose=("far pixels",),
 )
 
 
@@ -210,29 +291,3 @@ BY_HAND: Final = Card(
     command="explain square --size {size_option} --window {window_option}",
     loose=("generalisation",),
 )
-
-
-def says_of_shifts(size: int = 8) -> str:
-    """Return which constraint a layer needs to do the same to a dot wherever the dot is.
-
-    Each corner's layer sees a dot, and the dot one place further; the answer must be that of the
-    constraints which just those corners have whose output moves along.
-
-    >>> says_of_shifts()
-    'shared'
-    """
-    made = square((size,), 1)
-    moves = {corner: _moves_along(made, corner) for corner in CORNERS}
-    names = ("shared", "local")
-    (found,) = (
-        name for name in names if all(getattr(constraints_of(c), name) == moves[c] for c in CORNERS)
-    )
-    return found
-
-
-def _moves_along(made: Square, corner: str) -> bool:
-    weights = np.random.RandomState(1).permutation(np.arange(1, made.parameters(corner) + 1))
-    matrix = made.matrix(corner, weights.reshape(made.weight_shape(corner)))
-    middle = made.size[0] // 2
-    here, further = matrix[:, middle], matrix[:, middle + 1]
-    return bool((further[1:] == here[:-1]).all())

@@ -112,17 +112,16 @@ CHANNELS: Final = Card(
         "{before} slices of {slice} weights for each of {after} kernels, and {after} biases.",
     ),
     cells=(
-        "net = faltung.layers.sketch(\n"
-        '    L.Conv($outputs, $kernel, padding="same"), input_shape=$shape\n'
-        ")\n"
+        'net = L.sketch(L.Conv($outputs, $kernel, padding="same"), input_shape=$shape)\n'
         "faltung.summarize(net)",
         "from faltung.tour.scene import small_photo\n"
         "\n"
         'photo = np.moveaxis(small_photo("$photo", $pooled), -1, 0).astype(int)\n'
         "kernels = np.array([[1, 1, 1], [1, -1, 0], [-1, -1, 2]])[:, :, None, None]\n"
-        'taken = dict(zip(["red", "green", "blue"], photo))\n'
-        'names = ["all three", "red - green", "blue - yellow"]\n'
-        "made = dict(zip(names, faltung.conv(photo[None], kernels)[0]))\n"
+        "red, green, blue = photo\n"
+        "grey, red_green, blue_yellow = faltung.conv(photo[None], kernels)[0]\n"
+        'taken = {"red": red, "green": green, "blue": blue}\n'
+        'made = {"all": grey, "red - green": red_green, "blue - yellow": blue_yellow}\n'
         'show("kernels", {**taken, **made}, across=3)',
     ),
     command="explain cost --input {size_option} --kernel {kernel} --outputs {hidden} "

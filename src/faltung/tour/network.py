@@ -196,6 +196,7 @@ LOST: Final = Card(
         'show("kernels", {"mirror": mirror, "nearest convolution": nearest})',
         "faltung.cost((1, $far, $far), kernel=$kernel).reach",
     ),
+    command="experiment given-up",
     loose=("asymmetric relations", "pixels as independent"),
 )
 

@@ -33,7 +33,8 @@ def draw(
     Parameters
     ----------
     curves
-        By name, such as the axis. The first one's interval is drawn as a grey band.
+        By name, such as the axis; tuples of what a curve has will do. The first one's interval is
+        drawn as a grey band.
     unit
         Of the distances.
     title
@@ -45,6 +46,7 @@ def draw(
     -------
     matplotlib.figure.Figure
     """
+    curves = {name: Curve(*each) for name, each in curves.items()}
     with themed(theme) as colours:
         drawn = figure(colours, 11, 6.4)
         drawn.suptitle(title)

@@ -22,7 +22,7 @@ def tour(*, card: str | None, is_json: bool) -> None:
 
     On a terminal you are asked, and told whether you are right. Elsewhere the answers are printed.
     """
-    from faltung.cli.screen import Screen
+    from faltung.cli.screen import Screen, command
     from faltung.tour import CARDS, page
 
     screen = Screen.open(is_json=is_json)
@@ -30,6 +30,8 @@ def tour(*, card: str | None, is_json: bool) -> None:
     if is_json:
         screen.result("", {"cards": [page(each).to_dict() for each in chosen]})
         return
+    if card is None:
+        screen.say(f"$ {command('explain', 'tour')}\n", "bold")
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     for place, each in enumerate(chosen):
         if place:
