@@ -123,7 +123,8 @@ def shuffled(blocks: Tiles) -> tuple[Interval, Interval]:
     z = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2 / prod(planes.shape))
     spread = z * np.sqrt((g * share).sum(axis=0)) / planes
     middle = 1 - (share * there.sum(axis=1)).sum(axis=0) / planes
-    width = z * np.sqrt((w * share).sum(axis=0)) / planes
+    # A variance is a mean of squares less a squared mean; of two values, the latter is all.
+    width = z * np.sqrt((w * share + 2 * (g * share) ** 2).sum(axis=0)) / planes
     return (-spread, spread), (np.maximum(middle - width, 0.0), middle + width)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faltung.analysis.data.correlations import LEVEL
+from faltung.analysis.data.correlations import quantiles
 from faltung.analysis.data.curves import Curve
 from faltung.analysis.data.planes import standardised
 
@@ -49,7 +49,7 @@ def columns_curve(values: NDArray[Any], shuffles: int, rng: np.random.Generator)
     for _ in range(max(shuffles, 1)):
         order = rng.permutation(n)
         drawn.append(_by_distance(related[np.ix_(order, order)], apart))
-    low, high = np.quantile(np.array(drawn), ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+    low, high = quantiles(np.array(drawn))
     found = _by_distance(related, apart)
     smooth = np.full(len(found), np.nan)
     pairs = n - np.arange(len(found))

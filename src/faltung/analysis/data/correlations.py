@@ -176,9 +176,17 @@ def by_shuffling(
     for _ in range(shuffles):
         pools = measured([each.shuffled(rng) for each in planes], lags)
         drawn.append([pool.values for pool in pools])
+    return [quantiles(np.stack(each)) for each in zip(*drawn, strict=True)]
+
+
+def quantiles(drawn: Floats) -> Interval:
+    """Between which values 95 % of those lie that are defined; NaN where none is."""
+    low, high = np.full((2, drawn.shape[1]), np.nan)
+    known = np.isfinite(drawn).any(axis=0)
     tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    columns = (np.stack(each) for each in zip(*drawn, strict=True))
-    return [(low, high) for low, high in (np.quantile(each, tails, axis=0) for each in columns)]
+    if known.any():
+        low[known], high[known] = np.nanquantile(drawn[:, known], tails, axis=0)
+    return low, high
 
 
 def derived(pool: Pooled) -> Interval:

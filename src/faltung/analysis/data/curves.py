@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import e, inf, isnan, nan
+from math import e, inf, isnan
 from typing import Any, Final
 
 import numpy as np
@@ -76,18 +76,12 @@ class Curve:
     @property
     def reach(self) -> int | None:
         """The smallest distance at which the values are no more alike than shuffled ones."""
-        inside = np.flatnonzero(self.within()[1:])
+        inside = np.flatnonzero(np.isfinite(self.values[1:]) & ~self.beyond()[1:])
         return int(inside[0]) + 1 if len(inside) else None
 
-    @property
-    def left(self) -> float:
-        """The mean magnitude of the correlation over the farther half of the distances."""
-        far = self.values[len(self.values) // 2 :]
-        return float(np.abs(far).mean()) if np.isfinite(far).all() else nan
-
-    def within(self) -> NDArray[np.bool_]:
-        """Whether each correlation lies inside the interval of shuffled values."""
-        return (self.values >= self.low) & (self.values <= self.high)
+    def beyond(self) -> NDArray[np.bool_]:
+        """Whether each correlation lies outside the interval of shuffled values."""
+        return (self.values < self.low) | (self.values > self.high)
 
     @property
     def steps(self) -> NDArray[np.int64]:

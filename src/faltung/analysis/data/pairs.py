@@ -128,7 +128,7 @@ def apart(planes: Planes, offset: Sequence[int]) -> Pooled:
 
 
 def _flat(values: Array) -> Array:
-    return values.reshape(len(values), -1)
+    return values.reshape(len(values), prod(values.shape[1:]))
 
 
 def line_sums(values: Floats, present: Floats | None, lags: int) -> Sums:

@@ -45,7 +45,7 @@ class Planes:
         """How many values each plane that varies has."""
         if self.present is None:
             return np.full(int(self.varies.sum()), float(prod(self.space)))
-        held = self.present[self.varies].reshape(int(self.varies.sum()), -1)
+        held = self.present[self.varies].reshape(int(self.varies.sum()), prod(self.space))
         counts: Floats = held.sum(axis=1).astype(np.float64)
         return counts
 
@@ -91,7 +91,8 @@ class Planes:
 
     def _lines(self, values: Array, axis: int) -> Floats:
         moved = np.moveaxis(values, 2 + axis, -1)[self.varies]
-        return moved.reshape(len(moved), -1, values.shape[2 + axis]).astype(np.float64, copy=False)
+        lines = prod(moved.shape[1:-1])
+        return moved.reshape(len(moved), lines, moved.shape[-1]).astype(np.float64, copy=False)
 
     def part(self, slices: Sequence[slice]) -> tuple[Floats, NDArray[np.bool_] | None]:
         """The planes that vary, cut along the axes, as (planes, *space)."""

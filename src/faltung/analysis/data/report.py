@@ -83,9 +83,12 @@ class DataReport(AbstractReport):
         count = " or ".join(map(str, channels))
         one = "channel" if channels == [1] else "channels"
         if made.kind == "table":
-            listed = ", ".join(made.columns[:LISTED]) + (", ..." if channels[0] > LISTED else "")
+            listed = ", ".join(made.columns[:LISTED]) + (
+                " and more" if channels[0] > LISTED else ""
+            )
             return f"{made.name}: {sizes} rows of {count} columns: {listed}."
-        many = f"{made.samples:,} of " if made.samples > 1 else ""
+        noun = "images" if made.kind == "images" else "samples"
+        many = f"{made.samples:,} {noun} of " if made.samples > 1 else ""
         least = "at least " if len(made.batches) > 1 else ""
         mixed = ", shuffled" if self.is_shuffled else ""
         return f"{made.name}{mixed}: {many}{least}{sizes} {made.unit}, {count} {one}."
