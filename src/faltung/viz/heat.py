@@ -79,7 +79,7 @@ def draw(
     ratio = min(max(scene.shape[-1] / scene.shape[-2], 0.5), 4.0)
     height = min(TALLEST, WIDEST / ratio)
     with themed(theme) as colours:
-        drawn = figure(colours, 2 * height * ratio + 1.9, height + 1.2)
+        drawn = figure(colours, 2 * height * ratio + 1.9, height + 0.9)
         drawn.suptitle(title)
         left, right = drawn.subplots(1, 2)
         show_image(left, scene)
