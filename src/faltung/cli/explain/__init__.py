@@ -10,6 +10,7 @@ import click
 TOPICS: Final = {
     "compose": "faltung.cli.explain.compose:compose",
     "conv": "faltung.cli.explain.conv:conv",
+    "cortex": "faltung.cli.explain.cortex:cortex",
     "cost": "faltung.cli.explain.cost:cost",
     "data": "faltung.cli.explain.data:data",
     "matrix": "faltung.cli.explain.matrix:matrix",
