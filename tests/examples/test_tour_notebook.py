@@ -50,7 +50,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Notebook:
     command = [sys.executable, str(SCRIPT), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -146,6 +146,7 @@ class Page(AbstractReport):
             "question": self.question,
             "text": self.text,
             "command": list(self.command),
+            "view": [str(block) for block in self.view],
             "figures": {name: _plain(value) for name, value in self.figures.items()},
             "often_said": [{"said": s, "exact": e, "why": w} for s, e, w in self.often_said],
             "check": self.check.to_dict(),

@@ -69,7 +69,7 @@ COST: Final = Card(
     title="What it costs",
     question="What does it cost to connect every pixel with every output?",
     text=(
-        "A dense layer gives each output a weight for each pixel. On an image of {image}, "
+        "A dense layer gives each output a weight for each input. On an image of {image}, "
         "{outputs:,} outputs take {dense:,} parameters, {networks:.3f} times all of {network}. "
         "A convolution with {channels} kernels of {kernel}×{kernel} takes {conv:,}, however "
         "large the image is."
