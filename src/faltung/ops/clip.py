@@ -5,13 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from faltung.errors import GraphError, message
 from faltung.ops.elementwise import AbstractElementwise
 from faltung.ops.operator import Array, Example, Key, OnnxNode, Result, Shape
+
+
+LARGEST: Final = float(np.finfo(np.float32).max)
+"""What stood, before opset 11, for a bound that is left out."""
+
+
+def _bound(value: float, dtype: np.dtype[Any]) -> Any:
+    """Return a bound in a dtype: of integers the nearest that there is."""
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return dtype.type(int(min(max(value, limits.min), limits.max)))
+    return dtype.type(value)
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Clip(AbstractElementwise):
     ) -> Result:
         """Keep the values between the bounds."""
         x = inputs[0]
-        low, high = x.dtype.type(self.low), x.dtype.type(self.high)
+        low, high = _bound(self.low, x.dtype), _bound(self.high, x.dtype)
         y = np.asarray(np.minimum(np.maximum(x, low), high))
         return (y,), {}, (y, low, high)
 
@@ -53,12 +65,14 @@ class Clip(AbstractElementwise):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
-        """Read the bounds; either may be absent."""
-        low, high = node.constant(1, "min"), node.constant(2, "max")
-        operator = cls(
-            -math.inf if low is None else float(low), math.inf if high is None else float(high)
-        )
-        return operator, node.inputs[:1]
+        """Read the bounds, inputs since opset 11; either may be absent. The upper one wins."""
+        if node.opset and node.opset < 11:
+            low, high = node.real("min", -LARGEST), node.real("max", LARGEST)
+        else:
+            given = node.constant(1, "min"), node.constant(2, "max")
+            low = -math.inf if given[0] is None else float(given[0].item())
+            high = math.inf if given[1] is None else float(given[1].item())
+        return cls(min(low, high), high), node.inputs[:1]
 
     @classmethod
     def examples(cls) -> list[Example]:

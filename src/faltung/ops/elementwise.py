@@ -311,9 +311,13 @@ class Div(AbstractBinary):
     onnx_type: ClassVar[str] = "Div"
 
     def value(self, a: Array, b: Array) -> Array:
-        """Compute ``a / b``."""
+        """Compute ``a / b``; of integers the quotient towards zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(a / b)
+            if a.dtype.kind not in "iu" or b.dtype.kind not in "iu":
+                return np.asarray(a / b)
+            down = a // b
+            up = (down * b != a) & ((a < 0) != (b < 0))
+            return np.asarray(down + up, dtype=down.dtype)
 
     def partials(self, a: Array, b: Array, dout: Array) -> tuple[Array, Array]:
         """Return ``dout / b`` and ``-dout a / b**2``."""

@@ -203,22 +203,20 @@ class Pad(AbstractOperator):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
-        """Read the amounts, the constant and the mode."""
-        amounts = node.constant(1, "pads")
-        if amounts is None or node.constant(3, "axes") is not None:
-            raise GeometryError(message("Pad", "pads must be given for all axes"))
-        half = len(amounts) // 2
-        pads = tuple(
-            (int(lo), int(hi)) for lo, hi in zip(amounts[:half], amounts[half:], strict=True)
-        )
-        value = node.constant(2, "constant_value")
+        """Read the amounts, the constant and the mode: attributes before opset 11."""
+        if node.opset and node.opset < 11:
+            pads, value = _pairs(node.ints("pads")), node.real("value", 0.0)
+        else:
+            given = node.constant(2, "constant_value")
+            pads = _of_axes(_pairs(node.constant(1, "pads")), node)
+            value = 0.0 if given is None else float(given.item())
         modes = {theirs: ours for ours, theirs in ONNX_MODES.items()}
         mode = modes.get(node.text("mode", "constant"), node.text("mode", "constant"))
         if mode in ("reflect", "circular") and any(min(p) < 0 < max(p) for p in pads):
             rule = "ONNX does not say whether an axis is cropped or padded first"
             cure = "Write two Pad nodes"
             raise GeometryError(message("Pad", rule, {"pads": pads}, cure))
-        zero_is_positive = 0.0 if value is None else float(value) + 0.0
+        zero_is_positive = value + 0.0
         return cls(pads, mode, zero_is_positive), node.inputs[:1]
 
     @classmethod
@@ -231,6 +229,32 @@ class Pad(AbstractOperator):
             Example(cls(((1, 0), (0, 0), (-1, 2), (-2, -1)), value=1.5), shape),
             Example(cls(((0, 0), (0, 0), (-1, 2), (2, -1)), "reflect"), shape),
         ]
+
+
+def _pairs(amounts: Sequence[int] | Array | None) -> Pads:
+    """Pair all starts with all ends, as ONNX lists them."""
+    if amounts is None:
+        raise GeometryError(message("Pad", "pads must be given for all axes"))
+    half = len(amounts) // 2
+    pairs = zip(amounts[:half], amounts[half:], strict=True)
+    return tuple((int(lo), int(hi)) for lo, hi in pairs)
+
+
+def _of_axes(pads: Pads, node: OnnxNode) -> Pads:
+    """Return the amounts of all axes where ONNX names some."""
+    axes, shape = node.constant(3, "axes"), node.shape(0)
+    if axes is None:
+        return pads
+    if shape is None:
+        raise GeometryError(message("Pad", "pads must be given for all axes"))
+    rank = len(shape)
+    found = [(0, 0)] * rank
+    for axis, pair in zip(axes, pads, strict=True):
+        if not -rank <= axis < rank:
+            values = {"axis": int(axis), "rank": rank}
+            raise GeometryError(message("Pad", "axes must be the input's", values))
+        found[int(axis)] = pair
+    return tuple(found)
 
 
 def _at_once(mode: str, size: int, lo: int, hi: int) -> tuple[int, int]:

@@ -184,10 +184,14 @@ class Flatten(AbstractReshape):
 
 @dataclass(frozen=True)
 class Reshape(AbstractReshape):
-    """Give the values another shape: 0 keeps a size, -1 (once) takes what is left."""
+    """Give the values another shape: 0 keeps a size, -1 (once) takes what is left.
+
+    With ``allow_zero`` 0 is a size like any other, of an array without values.
+    """
 
     onnx_type: ClassVar[str] = "Reshape"
     shape: tuple[int, ...]
+    allow_zero: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
@@ -199,20 +203,20 @@ class Reshape(AbstractReshape):
         if self.shape.count(-1) > 1 or any(n < -1 for n in self.shape):
             rule = "sizes must be at least -1, and one of them -1 at most"
             raise GeometryError(message(self.subject, rule, values))
-        if any(n == 0 and axis >= len(old) for axis, n in enumerate(self.shape)):
+        stays = {axis for axis, n in enumerate(self.shape) if n == 0 and not self.allow_zero}
+        if any(axis >= len(old) for axis in stays):
             raise GeometryError(message(self.subject, "0 keeps a size that is not there", values))
-        new = [old[axis] if n == 0 else n for axis, n in enumerate(self.shape)]
+        new = [old[axis] if axis in stays else n for axis, n in enumerate(self.shape)]
         # Sizes that are kept cancel: those of an empty batch as well.
-        stays = {axis for axis, n in enumerate(self.shape) if n == 0}
         before = [n for axis, n in enumerate(old) if isinstance(n, int) and axis not in stays]
-        kept = [n for n in self.shape if n > 0]
+        kept = [n for axis, n in enumerate(self.shape) if n >= 0 and axis not in stays]
         names = [n for n in old if not isinstance(n, int)]
         if sorted(names) != sorted(str(n) for n in new if not isinstance(n, int)):
             cure = "Keep a named size by 0 at its place"
             raise GeometryError(message(self.subject, "named sizes must be kept", values, cure))
         total, held = math.prod(before), math.prod(kept)
         if -1 in new:
-            if total % held:
+            if held == 0 or total % held:
                 raise GeometryError(message(self.subject, "the values do not fit", values))
             new[new.index(-1)] = total // held
         elif total != held:
@@ -225,15 +229,18 @@ class Reshape(AbstractReshape):
         """Write the shape as a constant input."""
         name = f"{outputs[0]}.shape"
         constants = {name: np.array(self.shape, dtype=np.int64)}
-        return (OnnxNode("Reshape", (inputs[0], name), outputs, {}, constants),)
+        attributes: dict[str, Attribute] = {"allowzero": 1} if self.allow_zero else {}
+        return (OnnxNode("Reshape", (inputs[0], name), outputs, attributes, constants),)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
         """Read the shape."""
         shape = node.constant(1, "shape")
-        if shape is None or node.integer("allowzero", 0):
-            raise GeometryError(message("Reshape", "shape must be given, and allowzero 0"))
-        return cls(tuple(int(n) for n in shape)), node.inputs[:1]
+        if shape is None:
+            raise GeometryError(message("Reshape", "shape must be given"))
+        sizes = tuple(int(n) for n in shape)
+        zero = bool(node.integer("allowzero", 0)) and 0 in sizes
+        return cls(sizes, zero), node.inputs[:1]
 
     @classmethod
     def examples(cls) -> list[Example]:
@@ -243,4 +250,5 @@ class Reshape(AbstractReshape):
             Example(cls((0, -1)), ((2, 3, 4),)),
             Example(cls((3, 2, 2, 4)), ((6, 8),)),
             Example(cls((2, 1, 12)), ((2, 3, 4),)),
+            Example(cls((3, 0, 4), allow_zero=True), ((0, 5),)),
         ]
