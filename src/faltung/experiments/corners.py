@@ -36,7 +36,7 @@ Case = tuple[str, int]
 
 def corners(
     seeds: Seeds = 3,
-    steps: int = 240,
+    steps: int = 360,
     *,
     channels: Mapping[str, Sequence[int]] = CHANNELS,
     tell: Tell = silent,

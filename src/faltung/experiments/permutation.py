@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from faltung.datasets import Dataset
-from faltung.experiments import networks
 from faltung.experiments.digits import digits, permuted
 from faltung.experiments.fitting import BATCH, fit
+from faltung.experiments.networks import convolution, dense, pooled
 from faltung.experiments.results import Curve, Findings, Panel, Values, mean, points, written
 from faltung.experiments.trials import (
     Seeds,
@@ -25,9 +25,9 @@ from faltung.training.batches import rng
 
 QUESTION: Final = "Does the arrangement of the pixels matter?"
 NETWORKS: Final[Mapping[str, Callable[[Dataset], AbstractLayer]]] = {
-    "dense": networks.dense,
-    "convolution": networks.convolution,
-    "convolution, global pooling": networks.pooled,
+    "dense": dense,
+    "convolution": convolution,
+    "convolution, global pooling": pooled,
 }
 ORDERS: Final = ("as they are", "permuted")
 ORDER_SEED: Final = 0
@@ -36,7 +36,13 @@ ORDER_SEED: Final = 0
 Case = tuple[str, int]
 
 
-def permutation(seeds: Seeds = 3, steps: int = 360, *, tell: Tell = silent) -> Findings:
+def permutation(
+    seeds: Seeds = 3,
+    steps: int = 360,
+    *,
+    networks: Sequence[str] = tuple(NETWORKS),
+    tell: Tell = silent,
+) -> Findings:
     """Train a dense network and convolutions on digits, and on digits with pixels permuted.
 
     Parameters
@@ -45,6 +51,8 @@ def permutation(seeds: Seeds = 3, steps: int = 360, *, tell: Tell = silent) -> F
         How many times, or with which seeds.
     steps
         That each network is trained, of 50 digits each.
+    networks
+        Which: names of `NETWORKS`.
     tell
         Told how many trainings are done, how many there are, and what comes next.
 
@@ -72,9 +80,9 @@ def permutation(seeds: Seeds = 3, steps: int = 360, *, tell: Tell = silent) -> F
         learned, tested = parts[which]
         return score(fit(NETWORKS[name](learned), learned, steps, seed), tested).accuracy
 
-    cases = [(name, which) for name in NETWORKS for which in (0, 1)]
+    cases = [(name, which) for name in networks for which in (0, 1)]
     found = over_seeds(cases, seeds, measure, tell, lambda case: f"{case[0]}, {ORDERS[case[1]]}")
-    curves = tuple(Curve(n, (0.0, 1.0), (found[n, 0], found[n, 1])) for n in NETWORKS)
+    curves = tuple(Curve(n, (0.0, 1.0), (found[n, 0], found[n, 1])) for n in networks)
     changes = {curve.label: _change(curve) for curve in curves}
     return Findings(
         "permutation",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from faltung.datasets import Dataset
-from faltung.experiments import networks
 from faltung.experiments.digits import Pair, centred, digits, halved
 from faltung.experiments.fitting import BATCH, fit
+from faltung.experiments.networks import convolution, dense, pooled
 from faltung.experiments.results import Curve, Findings, Panel, Values, written
 from faltung.experiments.trials import (
     Seeds,
@@ -27,9 +27,9 @@ from faltung.training import score
 
 QUESTION: Final = "Does a network that learned digits in the middle know them elsewhere?"
 NETWORKS: Final[Mapping[str, Callable[[Dataset], AbstractLayer]]] = {
-    "dense": networks.dense,
-    "convolution": networks.convolution,
-    "convolution, global pooling": networks.pooled,
+    "dense": dense,
+    "convolution": convolution,
+    "convolution, global pooling": pooled,
 }
 CANVAS: Final = (28, 28)
 DIRECTIONS: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))
@@ -37,7 +37,12 @@ FARTHEST: Final = 6
 
 
 def shifted(
-    seeds: Seeds = 3, steps: int = 300, *, farthest: int = FARTHEST, tell: Tell = silent
+    seeds: Seeds = 3,
+    steps: int = 300,
+    *,
+    farthest: int = FARTHEST,
+    networks: Sequence[str] = tuple(NETWORKS),
+    tell: Tell = silent,
 ) -> Findings:
     """Train on centred digits, and test on the same distance to the right, down, left and up.
 
@@ -49,6 +54,8 @@ def shifted(
         That each network is trained, of 50 digits each.
     farthest
         The largest shift in pixels; the canvas has 7 around the digits.
+    networks
+        Which: names of `NETWORKS`.
     tell
         Told how many trainings are done, how many there are, and what comes next.
 
@@ -70,7 +77,7 @@ def shifted(
         graph = fit(NETWORKS[name](train_set), train_set, steps, seed)
         return tuple(score(graph, each).accuracy for each in tests)
 
-    found = over_seeds(list(NETWORKS), seeds, measure, tell, str)
+    found = over_seeds(networks, seeds, measure, tell, str)
     places = tuple(float(shift) for shift in range(farthest + 1))
     curves = tuple(
         Curve(name, places, tuple(zip(*values, strict=True))) for name, values in found.items()
