@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from faltung.errors import ModelFileError
-from faltung.graph import load
+from faltung.graph import load, onnx_external
 
 W = np.arange(6, dtype=np.float32).reshape(2, 3)
 V = np.arange(6, 12, dtype=np.float16).reshape(2, 3)
@@ -119,6 +119,17 @@ def test_ranges_that_overlap(tmp_path: Path) -> None:
     pair = (tensor("w", W, location="w.bin"), tensor("v", W, location="w.bin", offset=8))
     with pytest.raises(ModelFileError, match="two tensors share some of their bytes"):
         load(written(tmp_path, *pair))
+
+
+def test_a_file_that_shrinks_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut after the ranges were found to lie in the file."""
+    path = written(tmp_path, tensor("w", W, location="w.bin"))
+    weights = tmp_path / "w.bin"
+    monkeypatch.setattr(onnx_external, "_check_apart", lambda _: os.truncate(weights, 20))
+    with pytest.raises(ModelFileError, match=r"the file became shorter, got read=20, wanted=24"):
+        load(path)
 
 
 def test_sizes_that_are_negative(tmp_path: Path) -> None:
