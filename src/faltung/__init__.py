@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from faltung import imaging as imaging
     from faltung import tour as tour
     from faltung import training as training
+    from faltung import viz as viz
     from faltung import zoo as zoo
     from faltung.analysis.costs import cost as cost
     from faltung.analysis.data import data_report as data_report
@@ -88,6 +89,7 @@ __all__ = [
     "summarize",
     "tour",
     "training",
+    "viz",
     "zoo",
 ]
 
@@ -115,6 +117,7 @@ _LAZY = {
     "square": "faltung.constraints:square",
     "tour": "faltung.tour",
     "training": "faltung.training",
+    "viz": "faltung.viz",
     "zoo": "faltung.zoo",
 }
 

@@ -78,6 +78,13 @@ def draw(
 def power(value: float) -> str:
     """Return a power of ten, or a small multiple of one, as it is written.
 
+    Parameters
+    ----------
+    value
+        A positive number.
+
+    Examples
+    --------
     >>> power(1000), power(1e6), power(2e5), power(1e-3)
     ('1,000', '10⁶', '2·10⁵', '10⁻³')
     """

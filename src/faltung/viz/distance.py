@@ -13,7 +13,15 @@ from faltung.viz.style import figure, themed
 
 
 class Curve(NamedTuple):
-    """Correlations at distances, with the interval of the same values shuffled if it is known."""
+    """Correlations at distances, with the interval of the same values shuffled if it is known.
+
+    Parameters
+    ----------
+    distances, correlations : array_like (n,)
+        One correlation for each distance.
+    low, high : array_like (n,), optional
+        Where it would lie by chance.
+    """
 
     distances: ArrayLike
     correlations: ArrayLike

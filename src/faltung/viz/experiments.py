@@ -22,7 +22,15 @@ ROOM: Final = 7.0
 
 
 class Line(NamedTuple):
-    """Results ``ys`` (seeds, n) at ``xs`` (n,)."""
+    """Results at the values of what was varied.
+
+    Parameters
+    ----------
+    xs : array_like (n,)
+        What was varied.
+    ys : array_like (seeds, n)
+        What came of it.
+    """
 
     xs: ArrayLike
     ys: ArrayLike

@@ -96,6 +96,13 @@ def draw_chosen(
 def described(w: Array) -> str:
     """Return how many filters there are, and their shape.
 
+    Parameters
+    ----------
+    w : array (O, C, *kernel)
+        Filters.
+
+    Examples
+    --------
     >>> described(np.zeros((16, 1, 3, 3)))
     '16 filters of 1 × 3 × 3'
     """

@@ -30,7 +30,17 @@ WIDEST: Final = 7.0
 
 
 class Found(NamedTuple):
-    """A place in the image: its upper left corner, its size, and how well it fits."""
+    """A place in the image.
+
+    Parameters
+    ----------
+    y, x
+        Its upper left corner, in pixels.
+    height, width
+        Its size.
+    score
+        How well it fits.
+    """
 
     y: float
     x: float

@@ -20,7 +20,17 @@ SLACK: Final = 1.0
 
 @dataclass(frozen=True)
 class Placed:
-    """A text as it was drawn: its letters, their size in points, and its box in pixels."""
+    """A text as it was drawn.
+
+    Parameters
+    ----------
+    text
+        Its letters.
+    points
+        Their size.
+    box
+        What it covers, in pixels.
+    """
 
     text: str
     points: float

@@ -19,7 +19,17 @@ PANEL: Final = 2.5
 
 
 class Mistake(NamedTuple):
-    """One image (C, H, W), what it is, what it was taken for, and how surely (0 to 1)."""
+    """An image and what it was taken for.
+
+    Parameters
+    ----------
+    image : array (C, H, W)
+        The image.
+    true, predicted
+        The class that it is of, and that which it was taken for.
+    confidence
+        How surely, from 0 to 1; NaN if that is not known.
+    """
 
     image: Array
     true: str

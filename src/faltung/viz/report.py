@@ -64,7 +64,13 @@ def write(
 
 
 def facts(result: TrainingResult) -> list[tuple[str, str]]:
-    """Return what a reader looks for first."""
+    """Return what a reader looks for first.
+
+    Parameters
+    ----------
+    result
+        What `faltung.training.loop.train` returned.
+    """
     summary = summarize(result.graph)
     told = []
     for name, score in (("test accuracy", result.test), ("held-out accuracy", result.validation)):

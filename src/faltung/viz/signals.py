@@ -20,7 +20,15 @@ MARKED: Final = 60
 
 
 class Output(NamedTuple):
-    """What was made of a signal, and at which of its positions that begins."""
+    """What was made of a signal.
+
+    Parameters
+    ----------
+    values : array_like (m,)
+        The samples.
+    start
+        At which of the signal's positions they begin.
+    """
 
     values: ArrayLike
     start: int = 0

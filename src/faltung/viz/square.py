@@ -86,6 +86,10 @@ def draw_labels(
         What stands above all.
     theme
         ``"light"`` or ``"dark"``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     with themed(theme) as colours:
         rows, columns = next(iter(labels.values())).shape
@@ -123,6 +127,11 @@ def aligned(square: Square, corner: str) -> Labels:
 
 def check_drawable(shape: tuple[int, int]) -> None:
     """Refuse a matrix that a picture cannot show.
+
+    Parameters
+    ----------
+    shape
+        Its rows and columns.
 
     Raises
     ------

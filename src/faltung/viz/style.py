@@ -83,14 +83,7 @@ def _boxes_for_unknown_signs() -> Iterator[None]:
         yield
 
 
-class Drawing(Figure):
-    """A figure that notebooks show by themselves."""
-
-    def _repr_png_(self) -> bytes:
-        return encoded(self, "png")
-
-
-class Picture(Figure):
+class _Picture(Figure):
     """A figure that knows its theme and shows itself in notebooks."""
 
     theme: str = "light"
@@ -99,7 +92,7 @@ class Picture(Figure):
         return encoded(self, "png")
 
 
-def figure(theme: Theme, width: float, height: float) -> Picture:
+def figure(theme: Theme, width: float, height: float) -> Figure:
     """Return an empty figure, so many inches wide and high, that lays out its axes by itself.
 
     Parameters
@@ -109,7 +102,7 @@ def figure(theme: Theme, width: float, height: float) -> Picture:
     width, height
         Inches at full size; a hundred pixels each.
     """
-    made = Picture(figsize=(width, height), dpi=DPI)
+    made = _Picture(figsize=(width, height), dpi=DPI)
     made.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     FigureCanvasAgg(made)
     made.theme = theme.name
@@ -186,12 +179,24 @@ def encoded(drawn: Figure, kind: str) -> bytes:
 
 
 def theme_name(drawn: Figure) -> str:
-    """Return the theme that a figure was drawn in; light for those of others."""
-    return drawn.theme if isinstance(drawn, Picture) else "light"
+    """Return the theme that a figure was drawn in; light for those of others.
+
+    Parameters
+    ----------
+    drawn
+        The figure.
+    """
+    return drawn.theme if isinstance(drawn, _Picture) else "light"
 
 
 def bare(axes: Axes) -> Axes:
-    """Return axes without ticks, labels and frame, for what speaks for itself."""
+    """Return axes without ticks, labels and frame, for what speaks for itself.
+
+    Parameters
+    ----------
+    axes
+        The axes, which come back.
+    """
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
