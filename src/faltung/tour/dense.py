@@ -227,7 +227,7 @@ FOUR_CORNERS: Final = Card(
         "{convolution}. Neither principle needs the other, and their order does not matter: four "
         "layers, at the corners of a square."
     ),
-    given={"size": (28, 28), "window": (-1, 1), "large": (1000, 1000), "small": (4, 4)},
+    given={"size": (28, 28), "window": (-1, 1), "large": (224, 224), "small": (4, 4)},
     compute=four_corners,
     check=Question(
         "On {large_image}, with the same weights everywhere but all pixels: how many weights?",
