@@ -116,7 +116,7 @@ def _new(values: Sequence[Accuracy]) -> Values:
 def _curves(found: Found, counts: Sequence[int]) -> tuple[Curve, ...]:
     x = tuple(map(float, counts))
     return tuple(
-        Curve(f"{name}, {part}", x, tuple(of(found[name, count]) for count in counts))
+        Curve(f"{name}, {part}", x, tuple(of(found[name, count]) for count in counts), name)
         for name in COMPARED
         for part, of in (("learned", _learned), ("new", _new))
     )

@@ -71,12 +71,12 @@ def given_up(
     found = over_seeds(cases, seeds, measure, tell, ": ".join)
     places = tuple(float(i) for i in range(len(TASKS)))
     curves = tuple(Curve(n, places, tuple(found[n, task] for task in TASKS)) for n in networks)
-    rules = "; ".join(f"{task.name}: {task.rule}" for task in TASKS.values())
+    rules = " ".join(f"{task.name.capitalize()}: {task.rule}." for task in TASKS.values())
     return Findings(
         "given-up",
         QUESTION,
-        f"Circular {SIDE}x{SIDE} images of random signs. For each position ({rules}). {steps} "
-        f"steps of {BATCH} images, AdamW.",
+        f"Circular {SIDE}x{SIDE} images of random signs, and a rule for each position. {rules} "
+        f"{steps} steps of {BATCH} images, AdamW.",
         seeds,
         steps,
         (_panel(curves),),

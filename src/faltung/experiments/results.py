@@ -65,11 +65,14 @@ class Curve:
         The places along the axis, rising.
     values
         For each place, one value for each seed.
+    group
+        What it has in common with others: curves of one group are drawn in one colour.
     """
 
     label: str
     x: tuple[float, ...]
     values: tuple[Values, ...]
+    group: str = ""
 
     @property
     def means(self) -> Values:

@@ -38,7 +38,7 @@ FARTHEST: Final = 6
 
 def shifted(
     seeds: Seeds = 3,
-    steps: int = 300,
+    steps: int = 360,
     *,
     farthest: int = FARTHEST,
     networks: Sequence[str] = tuple(NETWORKS),

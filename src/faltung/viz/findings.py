@@ -17,6 +17,7 @@ from faltung.viz.theme import Theme
 WIDTH: Final = 12.0
 PANEL: Final = 8.0
 HEIGHT: Final = 8.0
+FEW: Final = 5
 BESIDE: Final = 0.12
 """How far curves stand beside each other where places are things of their own."""
 
@@ -49,11 +50,13 @@ def draw(findings: Findings, theme: str = "light") -> Figure:
 
 
 def _panel(axes: Axes, panel: Panel, theme: Theme) -> None:
+    groups = list(dict.fromkeys(curve.group or curve.label for curve in panel.curves))
     for number, curve in enumerate(panel.curves):
+        hue = theme.series[groups.index(curve.group or curve.label) % len(theme.series)]
         if panel.is_apart:
-            _marks(axes, curve, number, len(panel.curves), theme)
+            _marks(axes, curve, number, len(panel.curves), hue)
         else:
-            _line(axes, curve, number, theme)
+            _line(axes, curve, number, hue)
     for name, level in panel.levels.items():
         axes.axhline(level, color=theme.muted, linestyle=":", label=name)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
@@ -65,8 +68,7 @@ def _panel(axes: Axes, panel: Panel, theme: Theme) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
 
 
-def _line(axes: Axes, curve: Curve, number: int, theme: Theme) -> None:
-    colour = theme.series[number % len(theme.series)]
+def _line(axes: Axes, curve: Curve, number: int, colour: str) -> None:
     least, most = zip(*((min(v), max(v)) for v in curve.values), strict=True)
     axes.fill_between(curve.x, least, most, color=colour, alpha=0.2, linewidth=0)
     axes.plot(
@@ -80,8 +82,7 @@ def _line(axes: Axes, curve: Curve, number: int, theme: Theme) -> None:
     )
 
 
-def _marks(axes: Axes, curve: Curve, number: int, count: int, theme: Theme) -> None:
-    colour = theme.series[number % len(theme.series)]
+def _marks(axes: Axes, curve: Curve, number: int, count: int, colour: str) -> None:
     at = np.array(curve.x) + (number - (count - 1) / 2) * BESIDE
     axes.vlines(at, [min(v) for v in curve.values], [max(v) for v in curve.values], color=colour)
     axes.plot(
@@ -96,13 +97,17 @@ def _marks(axes: Axes, curve: Curve, number: int, count: int, theme: Theme) -> N
 
 
 def _places(axes: Axes, panel: Panel) -> None:
-    """Write what the places are: names, numbers, or the powers of ten among them."""
+    """Write the places, or powers of ten where there are many or each curve has its own."""
+    places = panel.curves[0].x
+    is_shared = all(curve.x == places for curve in panel.curves)
     if panel.names:
         axes.set_xticks(range(len(panel.names)), panel.names)
         axes.set_xlim(-0.5, len(panel.names) - 0.5)
     elif panel.is_log:
         axes.set_xscale("log")
+        if is_shared and len(places) <= FEW:
+            axes.set_xticks(places)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
         axes.minorticks_off()
     else:
-        axes.set_xticks(panel.curves[0].x)
+        axes.set_xticks(places)
