@@ -92,6 +92,16 @@ class Curve:
         grown = np.rint(np.geomspace(1, far, POINTS - 1)).astype(np.int64)
         return np.append(0, np.unique(grown))
 
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """The distances that a picture shows: all, or of long curves those up to some lengths.
+
+        Every one of them, because between distances left out a correlation may go up and down.
+        """
+        far = len(self.values) - 1
+        length = self.length if np.isfinite(self.length) else 0
+        return self.distances[: min(far, max(2 * POINTS, round(8 * length))) + 1]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the curve as lists, at its steps."""
         steps = self.steps

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from faltung import datasets
 from faltung.analysis.data.material import MOST, Material, from_array, limited, names_of, sound
+from faltung.analysis.data.planes import STRETCH
 from faltung.errors import DatasetError, FileFormatError, StorageError, message
 
 Array = NDArray[Any]
@@ -49,7 +50,8 @@ def material_of(
     total = sum(batch.size for batch in made.batches)
     if total > MOST:
         part = f"{MOST:,} of {total:,} values are looked at along each axis, on whole lines chosen"
-        made = made.noting(f"{part} by chance (seed {seed})")
+        cut = f", cut into stretches of {STRETCH:,}" if max(made.sizes) > STRETCH else ""
+        made = made.noting(f"{part} by chance (seed {seed}){cut}")
     return made
 
 

@@ -77,7 +77,7 @@ def _draw(screen: Screen, made: DataReport, path: Path, theme: str) -> None:
 
     curves = {}
     for curve in made.curves:
-        at = curve.steps
+        at = curve.shown
         curves[curve.axis] = distance.Curve(at, curve.values[at], curve.low[at], curve.high[at])
     mixed = ", shuffled" if made.is_shuffled else ""
     title = f"{Path(made.material.name).name}{mixed}"
