@@ -23,6 +23,14 @@ def is_empty(case: Case) -> bool:
     return any(0 in shape for shape in shapes)
 
 
+NEWEST = 25
+"""The newest operator set that ONNX Runtime's stable versions read."""
+
+
+def is_newer(case: Case) -> bool:
+    return to_model(graph_of(case, np.float32)).opset_import[0].version > NEWEST
+
+
 def run(onnxruntime: ModuleType, case: Case, inputs: tuple[Any, ...]) -> list[Any] | None:
     """What ONNX Runtime computes; None where it refuses to."""
     options = onnxruntime.SessionOptions()
@@ -41,7 +49,7 @@ def run(onnxruntime: ModuleType, case: Case, inputs: tuple[Any, ...]) -> list[An
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_saved_operator(name: str, onnxruntime: ModuleType) -> None:
-    cases = [case for case in cases_of(OPERATORS[name]) if not is_empty(case)]
+    cases = [case for case in cases_of(OPERATORS[name]) if not (is_empty(case) or is_newer(case))]
     done = 0
     for case in cases:
         inputs = draw(case, "integers", np.float32)

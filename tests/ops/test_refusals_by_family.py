@@ -29,6 +29,63 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "Cast: to must be a dtype that faltung holds, got to=8.",
         lambda: ops.Cast.from_onnx(OnnxNode("Cast", ("x",), ("y",), {"to": 8})),
     ),
+    (
+        "Slice: starts, ends, axes and steps must be of one length, got starts=(1,), ends=(2, 3)",
+        lambda: ops.Slice((1,), (2, 3)),
+    ),
+    ("Slice: steps must not be 0, got steps=(0,).", lambda: ops.Slice((1,), (2,), (0,), (0,))),
+    (
+        "Slice: axes must be those of the array, each once, got axes=(0, -2), rank=2.",
+        lambda: ops.Slice((1, 1), (2, 2), (0, -2)).out_shapes([(2, 3)]),
+    ),
+    (
+        "Slice: starts and ends must be given.",
+        lambda: ops.Slice.from_onnx(OnnxNode("Slice", ("x",), ("y",))),
+    ),
+    (
+        "Split: either sizes or a number of parts must be given, got split=None, parts=0.",
+        lambda: ops.Split(),
+    ),
+    (
+        "Split: the pieces must fill the axis, got sizes=(1, 3), size=5.",
+        lambda: ops.Split(0, (1, 3)).out_shapes([(5, 2)]),
+    ),
+    (
+        "Split: the pieces must fill the axis, got sizes=(1, 1, 1, -1), size=2.",
+        lambda: ops.Split(0, None, 4).out_shapes([(2, 2)]),
+    ),
+    (
+        "Tile: repeats must be a number of copies for each axis, got repeats=(2,), rank=2.",
+        lambda: ops.Tile((2,)).out_shapes([(2, 3)]),
+    ),
+    (
+        "Gather: indices must be on the axis, got least=-3, greatest=2, size=2.",
+        lambda: ops.Gather(0, (-3, 2), (2,)).out_shapes([(2, 3)]),
+    ),
+    (
+        "Gather: indices must be on the axis, got least=3, greatest=3, size=3.",
+        lambda: ops.Gather(1).forward([ones((2, 3)), np.array(3)]),
+    ),
+    (
+        "Squeeze: axes must be of size 1, got axes=(1,), shape=(2, 3).",
+        lambda: ops.Squeeze((1,)).out_shapes([(2, 3)]),
+    ),
+    (
+        "DepthToSpace: blocksize must be positive, mode 'DCR' or 'CRD', got blocksize=0, mode=DCR.",
+        lambda: ops.DepthToSpace(0),
+    ),
+    (
+        "DepthToSpace: the input must have a batch, channels and two axes of space, got shape=(2,",
+        lambda: ops.DepthToSpace(2).out_shapes([(2, 4)]),
+    ),
+    (
+        "DepthToSpace: channels must be divisible, got channels=6, by=4.",
+        lambda: ops.DepthToSpace(2).out_shapes([(2, 6, 1, 1)]),
+    ),
+    (
+        "SpaceToDepth: width must be divisible, got width=3, by=2.",
+        lambda: ops.SpaceToDepth(2).out_shapes([(2, 6, 2, 3)]),
+    ),
 ]
 
 

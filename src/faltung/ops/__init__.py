@@ -12,9 +12,13 @@ from faltung.ops.activations import PRelu as PRelu
 from faltung.ops.activations import Selu as Selu
 from faltung.ops.axes import Concat as Concat
 from faltung.ops.axes import Transpose as Transpose
+from faltung.ops.blocks import DepthToSpace as DepthToSpace
+from faltung.ops.blocks import SpaceToDepth as SpaceToDepth
 from faltung.ops.clip import Clip as Clip
 from faltung.ops.conv import Conv as Conv
 from faltung.ops.conv_transpose import ConvTranspose as ConvTranspose
+from faltung.ops.cut import Slice as Slice
+from faltung.ops.cut import Split as Split
 from faltung.ops.dense import Gemm as Gemm
 from faltung.ops.dense import MatMul as MatMul
 from faltung.ops.dropout import Dropout as Dropout
@@ -27,6 +31,7 @@ from faltung.ops.elementwise import Relu as Relu
 from faltung.ops.elementwise import Sigmoid as Sigmoid
 from faltung.ops.elementwise import Sub as Sub
 from faltung.ops.elementwise import Tanh as Tanh
+from faltung.ops.gather import Gather as Gather
 from faltung.ops.local import LocallyConnected as LocallyConnected
 from faltung.ops.normalisation import BatchNormalization as BatchNormalization
 from faltung.ops.operator import AbstractOperator
@@ -37,10 +42,14 @@ from faltung.ops.pool import GlobalMaxPool as GlobalMaxPool
 from faltung.ops.pool import MaxPool as MaxPool
 from faltung.ops.power import Cast as Cast
 from faltung.ops.power import Pow as Pow
+from faltung.ops.repeat import Expand as Expand
+from faltung.ops.repeat import Tile as Tile
 from faltung.ops.shape import Flatten as Flatten
 from faltung.ops.shape import Reshape as Reshape
 from faltung.ops.softmax import LogSoftmax as LogSoftmax
 from faltung.ops.softmax import Softmax as Softmax
+from faltung.ops.squeeze import Squeeze as Squeeze
+from faltung.ops.squeeze import Unsqueeze as Unsqueeze
 from faltung.ops.unary import Abs as Abs
 from faltung.ops.unary import Ceil as Ceil
 from faltung.ops.unary import Erf as Erf
