@@ -86,6 +86,14 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "SpaceToDepth: width must be divisible, got width=3, by=2.",
         lambda: ops.SpaceToDepth(2).out_shapes([(2, 6, 2, 3)]),
     ),
+    (
+        "ArgMax: the axis must not be empty, got shape=(2, 0), axis=1.",
+        lambda: ops.ArgMax(1).out_shapes([(2, 0)]),
+    ),
+    (
+        "TopK: k must be at most the axis's size, got k=4, size=3.",
+        lambda: ops.TopK(4).out_shapes([(2, 3)]),
+    ),
 ]
 
 

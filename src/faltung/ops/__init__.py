@@ -42,6 +42,14 @@ from faltung.ops.pool import GlobalMaxPool as GlobalMaxPool
 from faltung.ops.pool import MaxPool as MaxPool
 from faltung.ops.power import Cast as Cast
 from faltung.ops.power import Pow as Pow
+from faltung.ops.ranked import ArgMax as ArgMax
+from faltung.ops.ranked import ArgMin as ArgMin
+from faltung.ops.ranked import TopK as TopK
+from faltung.ops.reduce import ReduceMax as ReduceMax
+from faltung.ops.reduce import ReduceMean as ReduceMean
+from faltung.ops.reduce import ReduceMin as ReduceMin
+from faltung.ops.reduce import ReduceProd as ReduceProd
+from faltung.ops.reduce import ReduceSum as ReduceSum
 from faltung.ops.repeat import Expand as Expand
 from faltung.ops.repeat import Tile as Tile
 from faltung.ops.shape import Flatten as Flatten
