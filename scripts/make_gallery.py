@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from faltung.analysis.feature_maps import feature_maps
 from faltung.analysis.networks import network_costs
 from faltung.constraints import ConvMatrix
 from faltung.datasets import Dataset, load_pair, photo
+from faltung.experiments import Findings
 from faltung.imaging import gabor, kernels
 from faltung.imaging.hiding import hide
 from faltung.training.evaluation import predict
@@ -41,8 +42,10 @@ from faltung.viz import (
     confusion,
     costs,
     curves,
+    distance,
     field,
     filters,
+    findings,
     heat,
     matrices,
     mistakes,
@@ -60,16 +63,19 @@ FOLDER = ROOT / "docs" / "gallery"
 PAGE = ROOT / "docs" / "gallery.md"
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
-    """A network trained when it is first looked at."""
+    """A network trained when it is first looked at, and experiments that are done then."""
 
     digits: tuple[Dataset, Dataset]
     recipe: Recipe
+    seeds: int = 3
+    steps: int | None = None
 
     @classmethod
     def of(cls, *, images: int | None = None, epochs: int | None = None) -> Run:
         """Train the default network; on few images for a short time if that is all one has."""
+        short = {} if epochs is None else {"seeds": 1, "steps": 2}
         train_set, test_set = load_pair("sample")
         recipe = recipe_for("small")
         if epochs is not None:
@@ -77,7 +83,12 @@ class Run:
         if images is not None:
             train_set = train_set.subset(np.arange(images))
             test_set = test_set.subset(np.arange(images))
-        return cls((train_set, test_set), recipe)
+        return cls((train_set, test_set), recipe, **short)
+
+    @cache  # noqa: B019, there are one or two of them
+    def findings(self, name: str) -> Findings:
+        """What an experiment found."""
+        return faltung.experiment(name, seeds=self.seeds, steps=self.steps)
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
@@ -225,6 +236,20 @@ def draw_find(run: Run, theme: str) -> Figure:
     return heat.draw_find(faltung.find(eye, scene), scene, theme=theme)
 
 
+def draw_data(run: Run, theme: str) -> Figure:
+    face = photo("camera")[60:124, 180:244]
+    title = "64 × 64 pixels of a photograph"
+    return distance.draw_report(faltung.data_report(face), title=title, theme=theme)
+
+
+def draw_corners(run: Run, theme: str) -> Figure:
+    return findings.draw(run.findings("corners"), theme=theme)
+
+
+def draw_permutation(run: Run, theme: str) -> Figure:
+    return findings.draw(run.findings("permutation"), theme=theme)
+
+
 EXHIBITS: dict[str, Exhibit] = {
     "signal": Exhibit(
         "A signal, a kernel, what comes out",
@@ -283,6 +308,25 @@ EXHIBITS: dict[str, Exhibit] = {
         "Parameters, counted on their graphs.",
         "faltung explain cost --networks --out networks.png",
         draw_networks,
+    ),
+    "data": Exhibit(
+        "Does convolution fit this data?",
+        "How alike values are that lie some way apart; in grey, where the same values lie when "
+        "they are shuffled.",
+        "faltung explain data PHOTO --out data.png",
+        draw_data,
+    ),
+    "corners": Exhibit(
+        "The four corners, trained",
+        "Lines go through the means of three seeds, bands from the least to the greatest.",
+        "faltung experiment corners --out corners.png",
+        draw_corners,
+    ),
+    "permutation": Exhibit(
+        "One permutation of the pixels",
+        "The dense layer does not notice, convolution does.",
+        "faltung experiment permutation --out permutation.png",
+        draw_permutation,
     ),
     "curves": Exhibit(
         "Training",

@@ -10,8 +10,9 @@ import click
 from faltung.cli.explain.output import picture_options
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from faltung.analysis.data import DataReport
-    from faltung.cli.screen import Screen
 
 
 @click.command(short_help="Does a convolution fit these data?")
@@ -68,12 +69,13 @@ def data(
         screen.say(f"$ {command('explain', 'data', EXAMPLE)}\n", "bold")
     show(screen, made)
     if out is not None:
-        _draw(screen, made, Path(out), theme)
+        style.save(drawn(made, theme), out)
+        screen.note(f"picture: {Path(out)}")
 
 
-def _draw(screen: Screen, made: DataReport, path: Path, theme: str) -> None:
-    """Write the picture of correlation against distance."""
-    from faltung.viz import distance, style
+def drawn(made: DataReport, theme: str) -> Figure:
+    """Draw correlation against distance, as far as a report's curves are shown."""
+    from faltung.viz import distance
 
     curves = {}
     for curve in made.curves:
@@ -81,5 +83,4 @@ def _draw(screen: Screen, made: DataReport, path: Path, theme: str) -> None:
         curves[curve.axis] = distance.Curve(at, curve.values[at], curve.low[at], curve.high[at])
     mixed = ", shuffled" if made.is_shuffled else ""
     title = f"{Path(made.material.name).name}{mixed}"
-    style.save(distance.draw(curves, unit=made.material.unit, title=title, theme=theme), path)
-    screen.note(f"picture: {path}")
+    return distance.draw(curves, unit=made.material.unit, title=title, theme=theme)
