@@ -78,7 +78,9 @@ def read_table(path: str | os.PathLike[str]) -> Columns:
             columns.append([value for value in values if value is not None])
         else:
             others[name] = cells(body, number)[odd]
-    return Columns(tuple(kept), np.array(columns, np.float64).reshape(len(kept), len(body)).T, others)
+    return Columns(
+        tuple(kept), np.array(columns, np.float64).reshape(len(kept), len(body)).T, others
+    )
 
 
 def rows_of(path: str | os.PathLike[str]) -> tuple[list[str] | None, Rows]:

@@ -51,9 +51,8 @@ def columns_curve(values: NDArray[Any], shuffles: int, rng: np.random.Generator)
         drawn.append(_by_distance(related[np.ix_(order, order)], apart))
     low, high = quantiles(np.array(drawn))
     found = _by_distance(related, apart)
-    smooth = np.full(len(found), np.nan)
     pairs = n - np.arange(len(found))
-    return Curve("across columns", "columns", n, found, low, high, smooth, pairs)
+    return Curve("across columns", "columns", n, found, low, high, pairs)
 
 
 def related_columns(values: NDArray[Any]) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import nan, prod, sqrt
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -86,26 +86,21 @@ def correlations(
     if not planes or total > SHUFFLED:
         shuffles = 0
     intervals = by_shuffling(planes, lags, shuffles, rng) if shuffles else list(map(derived, pools))
-    smoothness = prod(map(patch, pools[:-1], [sizes[a] for a in lags]))
-    found = list(zip(pools, intervals, (chance(pool, smoothness) for pool in pools), strict=True))
-    named = zip(lags, found[:-1], strict=True)
-    curves = tuple(_curve(axes[a], unit, sizes[a], *each) for a, each in named)
-    return Correlations(curves, _far(*found[-1]), shuffles)
+    named = zip(lags, pools, intervals, strict=False)
+    curves = tuple(_curve(axes[a], unit, sizes[a], pool, limits) for a, pool, limits in named)
+    patches = prod(map(patch, pools[:-1], [sizes[a] for a in lags]))
+    return Correlations(curves, _far(pools[-1], intervals[-1], patches), shuffles)
 
 
-def _curve(
-    axis: str, unit: str, size: int, pool: Pooled, interval: Interval, smooth: Floats
-) -> Curve:
+def _curve(axis: str, unit: str, size: int, pool: Pooled, interval: Interval) -> Curve:
     low, high = interval
     low[0] = high[0] = pool.values[0]  # a value is itself, shuffled or not
-    pairs = np.rint(pool.pairs).astype(np.int64)
-    return Curve(axis, unit, size, pool.values, low, high, smooth, pairs)
+    return Curve(axis, unit, size, pool.values, low, high, np.rint(pool.pairs).astype(np.int64))
 
 
-def _far(pool: Pooled, interval: Interval, smooth: Floats) -> Far:
-    low, high = interval
-    pairs = round(float(pool.pairs[0]))
-    return Far(float(pool.values[0]), float(low[0]), float(high[0]), float(smooth[0]), pairs)
+def _far(pool: Pooled, interval: Interval, patches: float) -> Far:
+    value, low, high = (float(each[0]) for each in (pool.values, *interval))
+    return Far(value, low, high, chance(pool, patches), round(float(pool.pairs[0])))
 
 
 def patch(pool: Pooled, size: int) -> float:
@@ -121,11 +116,10 @@ def patch(pool: Pooled, size: int) -> float:
     return max(1.0, float(1 + 2 * (shares * squares).sum()))
 
 
-def chance(pool: Pooled, smoothness: float) -> Floats:
+def chance(pool: Pooled, patches: float) -> float:
     """How far from 0 unrelated pieces come, 95 % of the time; never further than 1."""
-    known = pool.scale > 0
-    deviation = np.sqrt(pool.spread * smoothness) / np.where(known, pool.scale, 1.0)
-    return np.where(known, np.minimum(_Z * deviation, 1.0), np.nan)
+    spread, scale = float(pool.spread[0]), float(pool.scale[0])
+    return min(_Z * sqrt(spread * patches) / scale, 1.0) if scale > 0 else nan
 
 
 def measured(planes: Sequence[Planes], lags: dict[int, int]) -> list[Pooled]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import e, inf, isnan
+from math import e, inf, isnan, nan
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+NEAR: Final = 3
+"""Values at most so far apart are near: the reach of a 7×7 kernel."""
 
 POINTS: Final = 256
 """Distances that a report lists as data, at most."""
@@ -32,12 +35,11 @@ class Curve:
         defined.
     low, high : arrays of the same shape
         Where it would lie, were the values shuffled: 95 % of the shufflings.
-    smooth : array of the same shape
-        How far from 0 it would lie by chance, 95 % of the time, between two unrelated pieces that
-        are as smooth as these data: they vary together over whole patches, so there are fewer
-        pieces that can differ than there are pairs.
     pairs : array of the same shape
         How many pairs of values it is of.
+    by_order
+        What the correlations of near values stay below, up and down, in 95 % of random orders of
+        whole slices across the axis; NaN where a slice is one value.
     """
 
     axis: str
@@ -46,8 +48,8 @@ class Curve:
     values: Floats
     low: Floats
     high: Floats
-    smooth: Floats
     pairs: NDArray[np.int64]
+    by_order: float = nan
 
     @property
     def distances(self) -> NDArray[np.int64]:
@@ -112,11 +114,11 @@ class Curve:
             "neighbours": finite(self.neighbours),
             "length": finite(self.length),
             "reach": self.reach,
+            "by_order": finite(self.by_order),
             "distances": steps.tolist(),
             "values": [finite(v) for v in self.values[steps].tolist()],
             "low": [finite(v) for v in self.low[steps].tolist()],
             "high": [finite(v) for v in self.high[steps].tolist()],
-            "smooth": [finite(v) for v in self.smooth[steps].tolist()],
             "pairs": self.pairs[steps].tolist(),
         }
 
@@ -135,7 +137,8 @@ class Far:
     low, high
         Where it would lie, were the values shuffled.
     smooth
-        How far from 0 two unrelated pieces as smooth as these come by chance, see `Curve`.
+        How far from 0 it would lie by chance, 95 % of the time, between unrelated pieces that are
+        as smooth as these: they vary together over whole patches.
     pairs
         How many pairs of values it is of.
     """

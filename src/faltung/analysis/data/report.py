@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from faltung.analysis.data.columns import columns_curve
 from faltung.analysis.data.correlations import SHUFFLED, correlations
 from faltung.analysis.data.curves import Curve, Far
 from faltung.analysis.data.material import MOST, Material
+from faltung.analysis.data.orders import by_order
 from faltung.analysis.data.places import Places
 from faltung.analysis.data.planes import shuffled_values
 from faltung.analysis.data.reading import material_of
@@ -197,11 +198,15 @@ def data_report(
         batches = tuple(shuffled_values(batch, rng) for batch in batches)
     found = correlations(batches, made.axes, made.unit, most=MOST, shuffles=shuffles, rng=rng)
     where = places(batches, made.axes, most=MOST, moves=shuffles, rng=rng)
+    curves = tuple(
+        replace(curve, by_order=by_order(batches, made.axes.index(curve.axis), shuffles, MOST, rng))
+        for curve in found.curves
+    )
     is_table = made.kind == "table"
     across = columns_curve(batches[0][0], shuffles, rng) if is_table else None
-    verdict = verdict_of(found.curves, found.far, where, made, across)
+    verdict = verdict_of(curves, found.far, where, made, across)
     return DataReport(
-        made, found.curves, found.far, where, across, verdict, found.shuffles, seed, shuffled
+        made, curves, found.far, where, across, verdict, found.shuffles, seed, shuffled
     )
 
 

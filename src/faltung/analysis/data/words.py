@@ -9,12 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faltung.analysis.data.curves import Curve, Far
+from faltung.analysis.data.curves import NEAR, Curve, Far
 from faltung.analysis.data.material import Material
 from faltung.analysis.data.places import SAMPLES, Places
-
-NEAR: Final = 3
-"""Values at most so far apart are near: the reach of a 7×7 kernel."""
 
 SLIGHT, STRONG = 0.1, 0.5
 """Below the first a correlation is slight, from the second on it is strong."""
@@ -45,18 +42,22 @@ def nearest(curve: Curve) -> int:
 
     Values may be interleaved, such as the colours of a camera's sensor.
     """
-    alike = (np.abs(curve.values) >= SLIGHT) & curve.beyond()
-    near = np.flatnonzero(alike[1 : NEAR + 1])
-    if not len(near) or alike[1]:
+    alike = [at for at in range(1, min(NEAR, len(curve.values) - 1) + 1) if is_alike_at(curve, at)]
+    if not alike or alike[0] == 1:
         return 1
-    return 1 + int(max(near, key=lambda at: abs(curve.values[at + 1])))
+    return max(alike, key=lambda at: abs(float(curve.values[at])))
 
 
 def is_alike(curve: Curve) -> bool:
-    """Whether near values are alike, beyond chance and beyond slightly; or opposite."""
-    at = nearest(curve)
-    value = float(curve.values[at])
-    return abs(value) >= SLIGHT and bool(curve.beyond()[at])
+    """Whether near values are alike, or opposite."""
+    return is_alike_at(curve, nearest(curve))
+
+
+def is_alike_at(curve: Curve, at: int) -> bool:
+    """Whether values so far apart are alike, or opposite: beyond chance, and beyond slightly."""
+    value = abs(float(curve.values[at]))
+    by_chance = not curve.beyond()[at] or value <= curve.by_order
+    return value >= SLIGHT and not by_chance
 
 
 def near_words(curves: Sequence[Curve]) -> str:
@@ -76,6 +77,8 @@ def near_on(curve: Curve) -> str:
         return f"{told}no more alike than by chance"
     if abs(value) < SLIGHT:
         return f"{told}beyond the interval but slight"
+    if abs(value) <= curve.by_order:
+        return f"{told}but slices in random orders come to ±{curve.by_order:.4f}: by chance"
     kind = "opposite" if value < 0 else "alike"
     return f"{told}{'strongly ' if abs(value) >= STRONG else ''}{kind}"
 
