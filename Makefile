@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 
-.PHONY: help train test test-all test-long mutants lint bench docs gallery clean
+.PHONY: help train test test-all test-onnx test-long mutants lint bench docs gallery clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -34,6 +34,9 @@ test: $(VENV)/.test  ## run the tests; those whose peer is missing are skipped a
 
 test-all: $(VENV)/.peers  ## install every peer, run the tests, fail where a peer is missing
 	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-onnx: $(VENV)/.test  ## run ONNX's backend tests, print what passed, was skipped, failed
+	$(BIN)/python -m faltung.testing.onnx_cases docs/onnx-backend.md
 
 test-long: $(VENV)/.peers  ## the tests that take minutes
 	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m long $(ARGS)

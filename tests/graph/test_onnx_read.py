@@ -324,8 +324,25 @@ def test_what_the_checker_refuses() -> None:
 
 
 def test_outputs_that_are_not_computed() -> None:
-    pool = node("MaxPool", "x", "y i", kernel_shape=[2])
-    refused(model_of([pool], shape=(1, 1, 4)), "its output Indices is not supported", FaltungError)
+    norm = node("BatchNormalization", "x s s s s", "y m v a b")
+    model = model_of([norm], {"s": np.ones(3, np.float32)}, opset=9, shape=(2, 3))
+    model.graph.output.append(helper.make_tensor_value_info("m", TensorProto.FLOAT, [3]))
+    refused(model, "only its first output is supported, got outputs=")
+
+
+def test_outputs_that_nobody_reads() -> None:
+    nodes = [node("MaxPool", "x", "h i", kernel_shape=[2]), node("Dropout", "h", "y mask")]
+    graph = from_model(model_of(nodes, shape=(1, 1, 4)))
+    assert [n.outputs for n in graph.nodes] == [("h",), ("y",)]
+
+
+def test_positions_of_the_largest() -> None:
+    x = np.float32([[[[1, 5, 2], [7, 7, 0]]]])
+    for order, want in ((0, [[3, 4]]), (1, [[1, 3]])):
+        pool = node("MaxPool", "x", "h y", kernel_shape=[2, 2], storage_order=order)
+        model = model_of([pool], shape=(1, 1, 2, 3))
+        model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+        assert from_model(model)(x).tolist() == [[want]]
 
 
 def test_inputs_left_out_in_the_middle() -> None:

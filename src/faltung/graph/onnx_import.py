@@ -7,6 +7,7 @@ left as it is, so that it comes back as it was.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -77,6 +78,7 @@ class Importer:
             for tensor in model.graph.initializer
         }
         self.arrays.update(constants or {})
+        self.stored = frozenset(self.arrays)
         open_inputs = [v for v in model.graph.input if v.name not in self.arrays]
         self.shapes: dict[str, Shape] = input_shapes(open_inputs, shapes)
         self.inputs = tuple(
@@ -90,6 +92,8 @@ class Importer:
         self.lacking: list[tuple[str, str]] = []
         self.folded = 0
         self.nodes: list[Node] = []
+        self.read = {name for node in model.graph.node for name in node.input}
+        self.read.update(value.name for value in model.graph.output)
         self.node_names = {node.name for node in model.graph.node}
         self.taken: set[str] = set()
 
@@ -117,8 +121,9 @@ class Importer:
             return False
         value = made(proto, self.arrays, self.shapes, LARGEST_FOLDED - self.folded)
         if value is not None:
-            real = any(n in self.arrays and n not in self.fixed for n in proto.input)
-            self._keep(proto.output[0], value, proto.op_type != "Range" or not real)
+            # Networks without their weights have the weights' shapes as initializers.
+            stored = proto.op_type == "ConstantOfShape" and proto.input[0] in self.stored
+            self._keep(proto.output[0], value, not stored)
             return True
         if operator_class(proto.domain, proto.op_type) is not None:
             return False
@@ -149,10 +154,11 @@ class Importer:
         name = self._name(proto)
         self.taken.add(name)
         subject = f"layer {name!r} ({proto.op_type})"
-        written = trimmed(proto.output)
+        written = self._asked(proto)
         for output in filter(None, written):
             self.sources[output] = self._source(proto)
-        node = to_node(proto, subject, self.opset, self.arrays, self.shapes)
+        known = to_node(proto, subject, self.opset, self.arrays, self.shapes)
+        node = dataclasses.replace(known, outputs=written)
         try:
             operator, inputs = operator_of(node, subject)
         except ConstantError as error:
@@ -170,6 +176,21 @@ class Importer:
             self.shapes.update(zip(outputs, shapes, strict=True))
         if not self._is_folded(operator, inputs, outputs, shapes, subject):
             self.nodes.append(Node(name, operator, inputs, outputs))
+
+    def _asked(self, proto: onnx.NodeProto) -> tuple[str, ...]:
+        """Return a node's outputs, those left out that it may omit and that nobody reads."""
+        if proto.domain not in ("", "ai.onnx"):
+            return trimmed(proto.output)
+        schema = onnx.defs.get_schema(proto.op_type, self.opset)
+        optional = onnx.defs.OpSchema.FormalParameterOption.Optional
+        may = [
+            i < len(schema.outputs) and schema.outputs[i].option == optional
+            for i, _ in enumerate(proto.output)
+        ]
+        return trimmed(
+            "" if omit and name not in self.read else name
+            for name, omit in zip(proto.output, may, strict=True)
+        )
 
     def _miss(self, inputs: Iterable[str], outputs: Iterable[str]) -> None:
         """Note values that are not known; those that follow from a lack need no second word."""

@@ -13,7 +13,6 @@ from faltung.errors import GraphError, message
 from faltung.ops.elementwise import AbstractElementwise
 from faltung.ops.operator import Array, Example, Key, OnnxNode, Result, Shape
 
-
 LARGEST: Final = float(np.finfo(np.float32).max)
 """What stood, before opset 11, for a bound that is left out."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from faltung.errors import GeometryError, message
-from faltung.geometry import AxisTransposed, Interval, TransposedWindow
+from faltung.geometry import AxisTransposed, Interval, TransposedWindow, per_axis
 from faltung.geometry.padding import PaddingLike
 from faltung.ops import dispatch
 from faltung.ops.operator import (
@@ -174,18 +174,12 @@ class ConvTranspose(AbstractOperator):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
-        """Read the geometry; output_shape and auto_pad leave it open and are refused."""
-        for name in ("output_shape",):
-            if name in node.attributes:
-                cure = "Write pads and output_padding instead"
-                raise GeometryError(message("ConvTranspose", f"{name} is not supported", {}, cure))
-        if node.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-            cure = "Write pads and output_padding instead"
-            raise GeometryError(message("ConvTranspose", "auto_pad is not supported", {}, cure))
+        """Read the geometry; output_shape and auto_pad become the amounts that they stand for."""
+        padding, added = _amounts(node)
         operator = cls(
             stride=node.ints("strides") or 1,
-            padding=onnx_padding(node),
-            output_padding=node.ints("output_padding") or 0,
+            padding=padding,
+            output_padding=added,
             dilation=node.ints("dilations") or 1,
             groups=node.integer("group", 1),
         )
@@ -213,6 +207,49 @@ def _bias_nodes(
     shaped = f"{out}.bias"
     nodes = column.to_onnx(bias, (shaped,), [(window.out_channels,)])
     return *nodes, OnnxNode("Add", (source, shaped), (out,))
+
+
+def _amounts(node: OnnxNode) -> tuple[PaddingLike, int | tuple[int, ...]]:
+    """Return padding and output padding, also where a node says how large the output shall be.
+
+    The padding that ONNX's formula gives is parted in halves; what it lacks is added at the end.
+    """
+    added = node.ints("output_padding") or 0
+    auto, wanted = node.text("auto_pad", "NOTSET"), node.ints("output_shape")
+    if wanted is None and auto not in ("SAME_UPPER", "SAME_LOWER"):
+        return onnx_padding(node), added
+    sizes, kernel = _known_sizes(node)
+    axes = len(kernel)
+    strides, dilations = (per_axis(node.ints(n) or 1, axes, n) for n in ("strides", "dilations"))
+    extra = per_axis(added, axes, "output_padding")
+    outs = wanted or tuple(n * s for n, s in zip(sizes, strides, strict=True))
+    totals = [
+        (n - 1) * s + a + (k - 1) * d + 1 - out
+        for n, s, a, k, d, out in zip(
+            sizes, strides, extra, kernel, dilations, outs[-axes:], strict=True
+        )
+    ]
+    upper = auto == "SAME_UPPER"
+    pads = tuple(_halves(max(total, 0), upper) for total in totals)
+    return pads, tuple(a + max(-total, 0) for a, total in zip(extra, totals, strict=True))
+
+
+def _known_sizes(node: OnnxNode) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the sizes of the image and of the kernel, which auto_pad and output_shape ask for."""
+    kernel, image = node.ints("kernel_shape"), node.shape(0)
+    w_shape = node.shape(1)
+    if kernel is None and w_shape is not None:
+        kernel = integers(w_shape[2:], "ConvTranspose")
+    if kernel is None or image is None or not all(isinstance(n, int) for n in image[2:]):
+        rule = "output_shape and auto_pad need an image and a kernel of known size"
+        cure = "Give the input a shape of numbers, or write pads and output_padding"
+        raise GeometryError(message("ConvTranspose", rule, {"image": image}, cure))
+    return integers(image[2:], "ConvTranspose"), kernel
+
+
+def _halves(total: int, upper: bool) -> tuple[int, int]:
+    small, large = total // 2, total - total // 2
+    return (small, large) if upper else (large, small)
 
 
 def ascending(taps: range) -> range:

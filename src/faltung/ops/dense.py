@@ -168,64 +168,98 @@ def _repeated(in_shapes: Sequence[Shape], at: tuple[Any, ...], first: Any) -> tu
 
 @dataclass(frozen=True)
 class MatMul(AbstractOperator):
-    """``y = a b`` over the last two axes, broadcasting the axes before them."""
+    """``y = a b`` over the last two axes, broadcasting the axes before them.
+
+    A vector is a row on the left and a column on the right, whose axis the product does not have.
+    """
 
     onnx_type: ClassVar[str] = "MatMul"
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         """Return the broadcast axes, rows and columns."""
-        a, b = (tuple(s) for s in in_shapes)
-        if len(a) < 2 or len(b) < 2:
-            values = {"a": a, "b": b}
-            raise GeometryError(message(self.subject, "both factors need two axes", values))
+        a, b = self._matrices(in_shapes)
         _check_inner(self.subject, a[-1], b[-2], in_shapes)
-        return ((*broadcast([a[:-2], b[:-2]], self.subject), a[-2], b[-1]),)
+        rows = a[-2:-1] if len(in_shapes[0]) > 1 else ()
+        columns = b[-1:] if len(in_shapes[1]) > 1 else ()
+        return ((*broadcast([a[:-2], b[:-2]], self.subject), *rows, *columns),)
+
+    def _matrices(self, in_shapes: Sequence[Shape]) -> tuple[Shape, Shape]:
+        """Return the shapes of both factors, a vector's as the matrix that it stands for."""
+        a, b = (tuple(s) for s in in_shapes)
+        if not a or not b:
+            values = {"a": a, "b": b}
+            raise GeometryError(message(self.subject, "both factors need an axis", values))
+        return (a if len(a) > 1 else (1, *a)), (b if len(b) > 1 else (*b, 1))
+
+    def _vectors(self, in_shapes: Sequence[Shape]) -> tuple[int, ...]:
+        """Return the axes, counted from the end, that vectors take from the product."""
+        left, right = len(in_shapes[0]) == 1, len(in_shapes[1]) == 1
+        return (*((-2,) if left else ()), *((-1,) if right else ()))
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Multiply."""
-        self.out_shapes([x.shape for x in inputs])
-        return (dispatch.matmul(inputs[0], inputs[1]),), {}, tuple(inputs)
+        shapes = [x.shape for x in inputs]
+        out = integers(self.out_shapes(shapes)[0], self.subject)
+        a, b = (
+            x.reshape(integers(shape, self.subject))
+            for x, shape in zip(inputs, self._matrices(shapes), strict=True)
+        )
+        return (dispatch.matmul(a, b).reshape(out),), {}, (a, b, shapes)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout b'`` and ``a' dout``, summed over the axes that were repeated."""
-        a, b = saved
-        da = dispatch.matmul(douts[0], np.swapaxes(b, -1, -2))
-        db = dispatch.matmul(np.swapaxes(a, -1, -2), douts[0])
-        return summed_to(da, a.shape), summed_to(db, b.shape)
+        a, b, shapes = saved
+        dout = np.expand_dims(douts[0], self._vectors(shapes))
+        da = dispatch.matmul(dout, np.swapaxes(b, -1, -2))
+        db = dispatch.matmul(np.swapaxes(a, -1, -2), dout)
+        pairs = ((da, a, shapes[0]), (db, b, shapes[1]))
+        return tuple(summed_to(grad, x.shape).reshape(shape) for grad, x, shape in pairs)
 
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
     ) -> tuple[Taps, ...]:
         """Return a row and a column."""
-        inner = whole(in_shapes[0][-1])
-        lead = tuple(point(i) for i in index[:-2])
-        a = (*_lead(in_shapes[0], lead, point(0)), point(index[-2]), inner)
-        return a, (*_lead(in_shapes[1], lead, point(0)), inner, point(index[-1]))
+        at = tuple(point(i) for i in index)
+        return self._read(in_shapes, at, whole(in_shapes[0][-1]), point(0))
+
+    def _read(
+        self, in_shapes: Sequence[Shape], at: tuple[Any, ...], inner: Any, first: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return where both factors are read: rows, columns, and repeated axes at their first."""
+        vectors, rest = self._vectors(in_shapes), list(at)
+        column = first if -1 in vectors else rest.pop()
+        row = first if -2 in vectors else rest.pop()
+        shapes = self._matrices(in_shapes)
+        a = (*_lead(shapes[0], tuple(rest), first), row, inner)
+        b = (*_lead(shapes[1], tuple(rest), first), inner, column)
+        return a[-len(in_shapes[0]) :], b[: len(in_shapes[1])]
 
     def input_span(
         self, in_shapes: Sequence[Shape], spans: Spans, output: int = 0
     ) -> tuple[Spans, ...]:
         """Return everything along the inner axis."""
-        first = Interval(0, 1)
-        a = (*_lead(in_shapes[0], spans[:-2], first), spans[-2], EVERYTHING)
-        return a, (*_lead(in_shapes[1], spans[:-2], first), EVERYTHING, spans[-1])
+        return self._read(in_shapes, tuple(spans), EVERYTHING, Interval(0, 1))
 
     def cost(self, in_shapes: Sequence[Shape]) -> Cost:
         """Count one multiply-accumulate for each output and inner position."""
         shape = self.out_shapes(in_shapes)[0]
         sizes = integers((*shape[1:], in_shapes[0][-1]), self.subject)
-        macs = math.prod(sizes) * (shape[0] if isinstance(shape[0], int) else 1)
+        batch = shape[0] if shape and isinstance(shape[0], int) else 1
+        macs = math.prod(sizes) * batch
         return Cost(macs, macs, macs)
 
     @classmethod
     def examples(cls) -> list[Example]:
-        """Return matrices, stacks of them, and one repeated over a stack."""
+        """Return matrices, stacks of them, one repeated over a stack, and vectors."""
         return [
             Example(cls(), ((4, 3), (3, 5))),
             Example(cls(), ((2, 1, 4, 3), (3, 3, 2))),
+            Example(cls(), ((3,), (2, 3, 4))),
+            Example(cls(), ((2, 4, 3), (3,))),
+            Example(cls(), ((3,), (3,))),
         ]
 
 

@@ -13,6 +13,7 @@ from faltung.errors import GeometryError, message
 from faltung.geometry import PoolWindow
 from faltung.geometry.padding import PaddingLike
 from faltung.ops import dispatch
+from faltung.ops.dtypes import compute_dtype
 from faltung.ops.operator import (
     EVERYTHING,
     AbstractOperator,
@@ -31,6 +32,7 @@ from faltung.ops.operator import (
 )
 from faltung.ops.pad import Pad, crop_nodes
 from faltung.ops.windowed import axis_spans, hashable, known_space, onnx_padding, window_attributes
+from faltung.ops.winners import winners
 
 
 @dataclass(frozen=True)
@@ -151,17 +153,36 @@ def _onnx_fields(node: OnnxNode) -> dict[str, Any]:
 class MaxPool(AbstractPool):
     """The largest value under each window; padding never wins, NaN always does.
 
-    Of equal values the first, in row-major order of the window, takes all of the gradient.
+    Of equal values the first, in row-major order of the window, takes all of the gradient. With
+    ``indices`` a second output counts where each value stands in x: ``"rows"`` with the last axis
+    running fastest, ``"columns"`` with the first of space.
     """
 
     onnx_type: ClassVar[str] = "MaxPool"
+    indices: str = ""
+
+    def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        """Return (N, C, *out), for the indices as well."""
+        return super().out_shapes(in_shapes) * (2 if self.indices else 1)
+
+    def out_dtypes(self, in_dtypes: Sequence[np.dtype[Any]]) -> tuple[np.dtype[Any], ...]:
+        """Return the dtype of x, and that of positions."""
+        return (in_dtypes[0], np.dtype(np.int64))[: 2 if self.indices else 1]
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Run the kernel."""
-        window = self.window(inputs[0].shape)
-        return (dispatch.max_pool(window, inputs[0]),), {}, (window, inputs[0])
+        x = inputs[0]
+        window = self.window(x.shape)
+        # Every kernel takes floats; 32 bits hold the integers that ONNX pools.
+        wide = x if x.dtype.kind == "f" else x.astype(compute_dtype("MaxPool", x.dtype))
+        y = dispatch.max_pool(window, wide)
+        if y.dtype != x.dtype:
+            y = np.maximum(y, np.iinfo(x.dtype).min).astype(x.dtype)
+        if not self.indices:
+            return (y,), {}, (window, x)
+        return (y, winners(window, x, self.indices == "columns")), {}, (window, x)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Hand each ``dout`` to the winner of its window."""
@@ -174,10 +195,17 @@ class MaxPool(AbstractPool):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
-        """Read the geometry; the second output (indices) is not computed."""
-        if len([name for name in node.outputs if name]) > 1:
-            raise GeometryError(message("MaxPool", "its output Indices is not supported"))
-        return cls(**_onnx_fields(node)), node.inputs
+        """Read the geometry, and whether the indices are asked for."""
+        asked = len(node.outputs) > 1 and bool(node.outputs[1])
+        order = "columns" if node.integer("storage_order", 0) else "rows"
+        return cls(**_onnx_fields(node), indices=order if asked else ""), node.inputs
+
+    def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
+        """Return the geometry, and how indices count."""
+        attributes = super().onnx_attributes(in_shapes)
+        if self.indices != "columns":
+            return attributes
+        return {**attributes, "storage_order": 1}
 
     @classmethod
     def examples(cls) -> list[Example]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -21,17 +22,23 @@ from faltung.ops.operator import (
     Shape,
     Spans,
     Taps,
+    integers,
     point,
     whole,
 )
+from faltung.ops.shape import Reshape
 
 
 @dataclass(frozen=True)
 class Softmax(AbstractOperator):
-    """``y = exp(x) / sum(exp(x))`` along one axis; the maximum is taken off first."""
+    """``y = exp(x) / sum(exp(x))`` along one axis; the maximum is taken off first.
+
+    With ``flatten`` the sum runs over all axes from this one on, as ONNX had it before opset 13.
+    """
 
     onnx_type: ClassVar[str] = "Softmax"
     axis: int = -1
+    flatten: bool = False
 
     def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         """Return the shape of the input."""
@@ -45,22 +52,37 @@ class Softmax(AbstractOperator):
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute the softmax."""
-        self.out_shapes([inputs[0].shape])
-        y = np.exp(_shifted(inputs[0], self.axis))
-        y /= y.sum(axis=self.axis, keepdims=True)
-        return (y,), {}, y
+        x, axis = self._rows(inputs[0])
+        y = np.exp(_shifted(x, axis))
+        y /= y.sum(axis=axis, keepdims=True)
+        return (y.reshape(inputs[0].shape),), {}, y
+
+    def _rows(self, x: Array) -> tuple[Array, int]:
+        """Return the values with one axis to sum along, and that axis."""
+        self.out_shapes([x.shape])
+        if not self.flatten:
+            return x, self.axis
+        axis = self.axis % x.ndim
+        return x.reshape(*x.shape[:axis], math.prod(x.shape[axis:])), axis
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``y (dout - sum(y dout))``."""
-        inner = (saved * douts[0]).sum(axis=self.axis, keepdims=True)
-        return (saved * (douts[0] - inner),)
+        dout, axis = self._rows(douts[0])
+        inner = (saved * dout).sum(axis=axis, keepdims=True)
+        return ((saved * (dout - inner)).reshape(douts[0].shape),)
+
+    def _summed(self, rank: int) -> range:
+        """Return the axes that are summed over."""
+        axis = self.axis % rank
+        return range(axis, rank if self.flatten else axis + 1)
 
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
     ) -> tuple[Taps, ...]:
         """Return the whole axis."""
         taps = [point(i) for i in index]
-        taps[self.axis] = whole(in_shapes[0][self.axis])
+        for axis in self._summed(len(index)):
+            taps[axis] = whole(in_shapes[0][axis])
         return (tuple(taps),)
 
     def input_span(
@@ -68,8 +90,30 @@ class Softmax(AbstractOperator):
     ) -> tuple[Spans, ...]:
         """Return everything along the axis."""
         out = list(spans)
-        out[self.axis] = EVERYTHING
+        for axis in self._summed(len(spans)):
+            out[axis] = EVERYTHING
         return (tuple(out),)
+
+    def to_onnx(
+        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
+    ) -> tuple[OnnxNode, ...]:
+        """Write one node, between two that merge and part the axes that it is flattened over."""
+        shape = in_shapes[0]
+        axes = self._summed(len(shape))
+        if len(axes) == 1:
+            return super().to_onnx(inputs, outputs, in_shapes)
+        kept = (0,) * axes.start
+        rows, softmax = f"{outputs[0]}.rows", f"{outputs[0]}.softmax"
+        sizes = integers(shape[axes.start :], self.subject)
+        merge = Reshape((*kept, math.prod(sizes)), allow_zero=not kept and 0 in sizes)
+        part = Reshape((*kept, *sizes), allow_zero=not kept and 0 in sizes)
+        merged = merge.out_shapes([shape])
+        node = OnnxNode(self.onnx_type, (rows,), (softmax,), {"axis": axes.start})
+        return (
+            *merge.to_onnx(inputs, (rows,), [shape]),
+            node,
+            *part.to_onnx((softmax,), outputs, merged),
+        )
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the axis."""
@@ -77,13 +121,22 @@ class Softmax(AbstractOperator):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
-        """Read the axis."""
-        return cls(axis=node.integer("axis", -1)), node.inputs
+        """Read the axis: before opset 13 the first of those that are flattened, 1 by default."""
+        if not node.opset or node.opset >= 13:
+            return cls(axis=node.integer("axis", -1)), node.inputs
+        axis, shape = node.integer("axis", 1), node.shape(0)
+        last = axis == -1 or (shape is not None and axis == len(shape) - 1)
+        return cls(axis, not last), node.inputs
 
     @classmethod
     def examples(cls) -> list[Example]:
-        """Return the last axis and the channels."""
-        return [Example(cls(), ((3, 5),)), Example(cls(axis=1), ((2, 4, 3),))]
+        """Return the last axis, the channels, and axes that are flattened."""
+        return [
+            Example(cls(), ((3, 5),)),
+            Example(cls(axis=1), ((2, 4, 3),)),
+            Example(cls(axis=1, flatten=True), ((2, 3, 2, 2),)),
+            Example(cls(axis=-3, flatten=True), ((2, 3, 2),)),
+        ]
 
 
 @dataclass(frozen=True)
@@ -96,15 +149,16 @@ class LogSoftmax(Softmax):
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute the logarithm of the softmax."""
-        self.out_shapes([inputs[0].shape])
-        shifted = _shifted(inputs[0], self.axis)
-        y = shifted - np.log(np.exp(shifted).sum(axis=self.axis, keepdims=True))
-        return (y,), {}, y
+        x, axis = self._rows(inputs[0])
+        shifted = _shifted(x, axis)
+        y = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+        return (y.reshape(inputs[0].shape),), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout - exp(y) sum(dout)``."""
-        total = douts[0].sum(axis=self.axis, keepdims=True)
-        return (douts[0] - np.exp(saved) * total,)
+        dout, axis = self._rows(douts[0])
+        total = dout.sum(axis=axis, keepdims=True)
+        return ((dout - np.exp(saved) * total).reshape(douts[0].shape),)
 
 
 def _shifted(x: Array, axis: int) -> Array:

@@ -59,9 +59,17 @@ def _turned(expected: Expected) -> Expected:
     return expected._replace(values=expected.values.T, magnitude=expected.magnitude.T)
 
 
+def _letters(inputs: Inputs) -> tuple[str, str, str]:
+    """Return how both factors and their product are indexed; vectors have one axis."""
+    i, j = ("i" * (inputs[0].ndim > 1), "j" * (inputs[1].ndim > 1))
+    return (f"...{i}k" if i else "k"), (f"...k{j}" if j else "k"), f"...{i}{j}"
+
+
 def _matmul(operator: Any, inputs: Inputs) -> Expected:
+    left, right, out = _letters(inputs)
+
     def y(a: Array, b: Array) -> Array:
-        product: Array = np.einsum("...ik,...kj->...ij", a, b)
+        product: Array = np.einsum(f"{left},{right}->{out}", a, b)
         return product
 
     return Expected(y(*inputs), y(*sizes_of(inputs)), inputs[0].shape[-1], whole=True)
@@ -69,12 +77,13 @@ def _matmul(operator: Any, inputs: Inputs) -> Expected:
 
 def _matmul_backward(operator: Any, inputs: Inputs, dout: Array) -> Gradients:
     a, b = inputs
+    left, right, out = _letters(inputs)
 
     def da(b: Array, dout: Array) -> Array:
-        return summed(np.einsum("...ij,...kj->...ik", dout, b), a.shape)
+        return summed(np.einsum(f"{out},{right}->...{left.strip('.')}", dout, b), a.shape)
 
     def db(a: Array, dout: Array) -> Array:
-        return summed(np.einsum("...ik,...ij->...kj", a, dout), b.shape)
+        return summed(np.einsum(f"{left},{out}->...{right.strip('.')}", a, dout), b.shape)
 
     by_a = Expected(da(b, dout), da(abs(b), abs(dout)), dout.size, whole=True)
     return by_a, Expected(db(a, dout), db(abs(a), abs(dout)), dout.size, whole=True)

@@ -6,6 +6,7 @@ four units in the last place for its vector versions.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -99,11 +100,42 @@ def _log_softmax_backward(operator: Any, inputs: Inputs, dout: Array) -> Gradien
     return (Expected(reference.log_softmax_dx(x, dout, axis), magnitude, terms),)
 
 
+def _flattened(oracle: Oracle) -> Oracle:
+    """Return the same oracle for all axes from one on, where the operator says so."""
+
+    def rows(operator: Any, array: Array) -> tuple[Any, Array]:
+        if not operator.flatten:
+            return operator, array
+        axis = operator.axis % array.ndim
+        return replace(operator, axis=-1), array.reshape(*array.shape[:axis], -1)
+
+    def forward(operator: Any, inputs: Inputs) -> Expected:
+        along, x = rows(operator, inputs[0])
+        found = oracle.forward(along, (x,))
+        return found._replace(
+            values=found.values.reshape(inputs[0].shape),
+            magnitude=found.magnitude.reshape(inputs[0].shape),
+        )
+
+    def backward(operator: Any, inputs: Inputs, dout: Array) -> Gradients:
+        along, x = rows(operator, inputs[0])
+        (found,) = oracle.backward(along, (x,), rows(operator, dout)[1])
+        assert found is not None
+        shape = inputs[0].shape
+        return (
+            found._replace(
+                values=found.values.reshape(shape), magnitude=found.magnitude.reshape(shape)
+            ),
+        )
+
+    return Oracle(forward, backward)
+
+
 ORACLES = {
     "Relu": Oracle(_relu, _relu_backward),
     "LeakyRelu": Oracle(_leaky, _leaky_backward),
     "Sigmoid": Oracle(_sigmoid, _sigmoid_backward),
     "Tanh": Oracle(_tanh, _tanh_backward),
-    "Softmax": Oracle(_softmax, _softmax_backward),
-    "LogSoftmax": Oracle(_log_softmax, _log_softmax_backward),
+    "Softmax": _flattened(Oracle(_softmax, _softmax_backward)),
+    "LogSoftmax": _flattened(Oracle(_log_softmax, _log_softmax_backward)),
 }
