@@ -94,6 +94,21 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "TopK: k must be at most the axis's size, got k=4, size=3.",
         lambda: ops.TopK(4).out_shapes([(2, 3)]),
     ),
+    ("Resize: give scales or sizes, not both, got scales=None, sizes=None.", lambda: ops.Resize()),
+    (
+        "Resize: mode must be known, got mode=area. Use one of nearest, linear, cubic.",
+        lambda: ops.Resize((1.0,), mode="area"),
+    ),
+    ("Resize: scales must be positive, got scales=(0.0,).", lambda: ops.Resize((0.0,))),
+    (
+        "Resize: an empty axis cannot grow, got size=0, out=2.",
+        lambda: ops.Resize(sizes=(2,)).out_shapes([(0,)]),
+    ),
+    (
+        "Resize: there must be a scale or size for each axis, and two numbers of roi, got given=1, "
+        "axes=2.",
+        lambda: ops.Resize((2.0,)).out_shapes([(2, 3)]),
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ import onnx
 from onnx import helper
 
 from faltung.errors import ModelFileError, message
-from faltung.ops import OPERATORS
+from faltung.ops import OPERATORS, READ_AS
 from faltung.ops.operator import AbstractOperator, OnnxFunction, OnnxNode
 
 VERSION = 1
@@ -17,7 +17,7 @@ VERSION = 1
 
 def operator_class(domain: str, op_type: str) -> type[AbstractOperator] | None:
     """Return the operator that a node of this domain and name is; None for an unknown one."""
-    found = OPERATORS.get(op_type)
+    found = OPERATORS.get(op_type) or READ_AS.get(op_type)
     domain = "" if domain == "ai.onnx" else domain
     return found if found is not None and found.onnx_domain == domain else None
 

@@ -8,7 +8,7 @@ import onnx
 
 from faltung.errors import FaltungError, ModelFileError, message
 from faltung.graph.onnx_tensors import shortest
-from faltung.ops import OPERATORS
+from faltung.ops import OPERATORS, READ_AS
 from faltung.ops.operator import (
     AbstractOperator,
     Array,
@@ -54,7 +54,8 @@ def operator_of(node: OnnxNode, subject: str) -> tuple[AbstractOperator, tuple[s
         The operator refuses what it was given; a note names the layer.
     """
     try:
-        operator, inputs = OPERATORS[node.op_type].from_onnx(node)
+        kind = OPERATORS.get(node.op_type) or READ_AS[node.op_type]
+        operator, inputs = kind.from_onnx(node)
     except ConstantError:
         raise
     except FaltungError as error:

@@ -155,9 +155,8 @@ class _Writer:
         self.nodes.append(proto)
 
     def _typed(self, array: Array) -> Array:
-        """A constant of real numbers has the dtype of the graph, as ONNX's operators ask."""
-        real = np.issubdtype(array.dtype, np.floating)
-        return array.astype(self.dtype) if real else array
+        """A constant in float64 gets the graph's dtype; what has to be float32 is so already."""
+        return array.astype(self.dtype) if array.dtype == np.float64 else array
 
     def model(self, shapes: Mapping[str, Shape]) -> onnx.ModelProto:
         """Return the whole model."""

@@ -52,6 +52,7 @@ from faltung.ops.reduce import ReduceProd as ReduceProd
 from faltung.ops.reduce import ReduceSum as ReduceSum
 from faltung.ops.repeat import Expand as Expand
 from faltung.ops.repeat import Tile as Tile
+from faltung.ops.resize import Resize as Resize
 from faltung.ops.shape import Flatten as Flatten
 from faltung.ops.shape import Reshape as Reshape
 from faltung.ops.softmax import LogSoftmax as LogSoftmax
@@ -76,3 +77,6 @@ OPERATORS: dict[str, type[AbstractOperator]] = {
     if isinstance(cls, type) and issubclass(cls, AbstractOperator) and cls is not AbstractOperator
 }
 """Every operator, by its ONNX name."""
+
+READ_AS: dict[str, type[AbstractOperator]] = {"Upsample": Resize}
+"""Operators that ONNX gave up, by name, and what reads their nodes."""

@@ -29,6 +29,7 @@ COUNTED: Final = {
     "AveragePool": "connections",
     "GlobalMaxPool": "connections",
     "GlobalAveragePool": "connections",
+    "Resize": "connections",
     **{f"Reduce{kind}": "connections" for kind in ("Sum", "Mean", "Max", "Min", "Prod")},
 }
 """What our operators count: connections, macs that equal them, or macs by input position."""

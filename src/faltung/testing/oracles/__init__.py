@@ -18,6 +18,7 @@ from faltung.testing.oracles import (
     normalisation,
     pointwise,
     pooling,
+    resized,
 )
 from faltung.testing.oracles.expected import Expected as Expected
 from faltung.testing.oracles.expected import Inputs as Inputs
@@ -32,6 +33,7 @@ _ORACLES: dict[str, Oracle] = {
     **normalisation.ORACLES,
     **moving.ORACLES,
     **local.ORACLES,
+    **resized.ORACLES,
 }
 
 
