@@ -51,12 +51,12 @@ def test_pictures_are_drawn_and_can_be_read(faltung: Any, theme: str) -> None:
 
 def test_every_text_of_the_picture_can_be_read() -> None:
     pytest.importorskip("matplotlib")
-    from faltung.cli.explain.data import drawn
+    from faltung.viz.distance import draw_report
     from faltung.viz.legible import complaints
 
     for name in ("cat", "camera"):
         for theme in ("light", "dark"):
-            figure = drawn(data_report(name, shuffles=20), theme)
+            figure = draw_report(data_report(name, shuffles=20), theme=theme)
             assert complaints(figure) == []
 
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from faltung.cli.explain.output import picture_options
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from faltung.analysis.data import DataReport
 
 
 @click.command(short_help="Does a convolution fit these data?")
@@ -54,7 +48,7 @@ def data(
 
     screen = Screen.open(is_json=is_json)
     if out is not None:
-        from faltung.viz import style
+        from faltung.viz import distance, style
 
         style.check_suffix(out)
     made = data_report(
@@ -69,18 +63,5 @@ def data(
         screen.say(f"$ {command('explain', 'data', EXAMPLE)}\n", "bold")
     show(screen, made)
     if out is not None:
-        style.save(drawn(made, theme), out)
+        style.save(distance.draw_report(made, theme=theme), out)
         screen.note(f"picture: {Path(out)}")
-
-
-def drawn(made: DataReport, theme: str) -> Figure:
-    """Draw correlation against distance, as far as a report's curves are shown."""
-    from faltung.viz import distance
-
-    curves = {}
-    for curve in made.curves:
-        at = curve.shown
-        curves[curve.axis] = distance.Curve(at, curve.values[at], curve.low[at], curve.high[at])
-    mixed = ", shuffled" if made.is_shuffled else ""
-    title = f"{Path(made.material.name).name}{mixed}"
-    return distance.draw(curves, unit=made.material.unit, title=title, theme=theme)
