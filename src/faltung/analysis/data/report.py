@@ -78,20 +78,18 @@ class DataReport(AbstractReport):
         return [*made, *(f"Note: {note}." for note in self.material.notes), self._how()]
 
     def _title(self) -> str:
-        made = self.material
+        made, mixed = self.material, ", shuffled" if self.is_shuffled else ""
         sizes = "×".join(f"{n:,}" for n in made.sizes)
         channels = sorted({batch.shape[1] for batch in made.batches})
         count = " or ".join(map(str, channels))
         one = "channel" if channels == [1] else "channels"
         if made.kind == "table":
-            listed = ", ".join(made.columns[:LISTED]) + (
-                " and more" if channels[0] > LISTED else ""
-            )
-            return f"{made.name}: {sizes} rows of {count} columns: {listed}."
+            more = " and more" if channels[0] > LISTED else ""
+            listed = ", ".join(made.columns[:LISTED]) + more
+            return f"{made.name}{mixed}: {sizes} rows of {count} columns: {listed}."
         noun = "images" if made.kind == "images" else "samples"
         many = f"{made.samples:,} {noun} of " if made.samples > 1 else ""
         least = "at least " if len(made.batches) > 1 else ""
-        mixed = ", shuffled" if self.is_shuffled else ""
         return f"{made.name}{mixed}: {many}{least}{sizes} {made.unit}, {count} {one}."
 
     def _how(self) -> str:
