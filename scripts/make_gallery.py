@@ -186,7 +186,7 @@ def draw_costs(run: Run, theme: str) -> Figure:
 
 
 def draw_networks(run: Run, theme: str) -> Figure:
-    return costs.draw_networks(network_costs(), theme=theme)
+    return costs.draw(network_costs(), theme=theme)
 
 
 def draw_curves(run: Run, theme: str) -> Figure:
@@ -269,7 +269,8 @@ EXHIBITS: dict[str, Exhibit] = {
     "slide": Exhibit(
         "The kernel slides",
         "Padding is dashed, the window orange, and the sum spelt out.",
-        "faltung.viz.animation.save(faltung.viz.slide.frames(image, kernel, padding=1), 'x.gif')",
+        'faltung explain conv --image "0 0 1 1; 0 2 2 0; 1 3 0 0" --padding 1 '
+        '--kernel "-1 0 1; -2 0 2; -1 0 1" --out slide.gif',
         slide_step,
     ),
     "square": Exhibit(
@@ -294,7 +295,7 @@ EXHIBITS: dict[str, Exhibit] = {
     "field": Exhibit(
         "The receptive field grows",
         "Which positions one output depends on, through all layers.",
-        "faltung.viz.animation.save(faltung.viz.field.frames(graph), 'x.gif')",
+        "faltung explain field --out field.gif",
         draw_field,
     ),
     "costs": Exhibit(

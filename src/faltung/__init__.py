@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from faltung import zoo as zoo
     from faltung.analysis.costs import cost as cost
     from faltung.analysis.data import data_report as data_report
+    from faltung.analysis.fields import field_report as field_report
     from faltung.analysis.loose import loose_statements as loose_statements
     from faltung.analysis.networks import network_costs as network_costs
     from faltung.constraints import conv_matrix as conv_matrix
@@ -74,6 +75,7 @@ __all__ = [
     "expand",
     "experiment",
     "experiments",
+    "field_report",
     "filter_image",
     "find",
     "imaging",
@@ -107,6 +109,7 @@ _LAZY = {
     "expand": "faltung.definitions:expand",
     "experiment": "faltung.experiments:experiment",
     "experiments": "faltung.experiments",
+    "field_report": "faltung.analysis.fields:field_report",
     "filter_image": "faltung.imaging:filter_image",
     "find": "faltung.imaging:find",
     "imaging": "faltung.imaging",

@@ -1,25 +1,21 @@
-"""What an image of one size costs, as bars."""
+"""What an image of one size costs, and what whole networks do, as bars."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from matplotlib.figure import Figure
 
+from faltung.analysis.costs import CostReport
+from faltung.analysis.networks import Networks
 from faltung.viz import bars
 
-if TYPE_CHECKING:
-    from faltung.analysis.costs import CostReport
-    from faltung.analysis.networks import Networks
 
-
-def draw(report: CostReport, *, theme: str = "light") -> Figure:
-    """Draw the parameters of dense, locally connected and convolutional layers.
+def draw(report: CostReport | Networks, *, theme: str = "light") -> Figure:
+    """Draw the parameters of dense, local and convolutional layers; or those of networks.
 
     Parameters
     ----------
     report
-        What `faltung.cost` returns.
+        What `faltung.cost` returns, or `faltung.network_costs`.
     theme
         ``"light"`` or ``"dark"``.
 
@@ -27,30 +23,14 @@ def draw(report: CostReport, *, theme: str = "light") -> Figure:
     -------
     matplotlib.figure.Figure
     """
+    if isinstance(report, Networks):
+        counts = {each.name: each.params for each in report.networks}
+        return bars.draw(counts, unit="parameters", title="Whole networks", theme=theme)
     size = " × ".join(map(str, (*report.in_shape[1:], report.in_shape[0])))
-    counts = {layer.name: layer.params for layer in report.layers}
     return bars.draw(
-        counts,
+        {layer.name: layer.params for layer in report.layers},
         unit="parameters",
         highlighted=report.convolution.name,
         title=f"One layer on an image of {size}",
         theme=theme,
     )
-
-
-def draw_networks(report: Networks, *, theme: str = "light") -> Figure:
-    """Draw the parameters of whole networks.
-
-    Parameters
-    ----------
-    report
-        What `faltung.analysis.networks.network_costs` returns.
-    theme
-        ``"light"`` or ``"dark"``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    counts = {each.name: each.params for each in report.networks}
-    return bars.draw(counts, unit="parameters", title="Whole networks", theme=theme)

@@ -13,6 +13,7 @@ TOPICS: Final = {
     "cortex": "faltung.cli.explain.cortex:cortex",
     "cost": "faltung.cli.explain.cost:cost",
     "data": "faltung.cli.explain.data:data",
+    "field": "faltung.cli.explain.field:field",
     "matrix": "faltung.cli.explain.matrix:matrix",
     "signal": "faltung.cli.explain.signal:signal",
     "square": "faltung.cli.explain.square:square",

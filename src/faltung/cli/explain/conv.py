@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from faltung.cli.explain.arguments import Padding, Sizes
 from faltung.cli.explain.numbers import Numbers, Position, typed
+from faltung.cli.explain.output import moving_options
 
 
 @click.command(short_help="One output term by term: which entry meets which, and the flip.")
@@ -30,6 +32,7 @@ from faltung.cli.explain.numbers import Numbers, Position, typed
     metavar="MODE",
     help="zeros, reflect, replicate or circular.  [zeros]",
 )
+@moving_options
 @click.option("--json", "is_json", is_flag=True, help="Write one JSON object to standard output.")
 def conv(
     *,
@@ -42,32 +45,43 @@ def conv(
     stride: tuple[int, ...] | None,
     dilation: tuple[int, ...] | None,
     padding_mode: str,
+    out: str | None,
+    theme: str,
     is_json: bool,
 ) -> None:
-    """Spell out one output: every product, what lies on padding, how the kernel lies."""
-    from faltung.cli.explain.output import show
+    """Spell out one output: every product, what lies on padding, how the kernel lies.
+
+    A picture shows this output; a .gif slides the kernel over all of them.
+    """
+    from faltung.cli.explain.output import check_moving, draw_moving, is_animation, show
     from faltung.cli.screen import Screen, command
     from faltung.definitions import expand
     from faltung.definitions.expansion import PATCH, SOBEL_X
 
     screen = Screen.open(is_json=is_json)
-    made = expand(
-        image,
-        kernel,
-        at,
-        mode="convolve" if convolve else "correlate",
-        padding=padding,
-        anchor=anchor,
-        stride=_one_or_each(stride),
-        dilation=_one_or_each(dilation),
-        padding_mode=padding_mode,
-    )
+    check_moving(out)
+    how: dict[str, Any] = {
+        "mode": "convolve" if convolve else "correlate",
+        "padding": padding,
+        "anchor": anchor,
+        "stride": _one_or_each(stride),
+        "dilation": _one_or_each(dilation),
+        "padding_mode": padding_mode,
+    }
+    made = expand(image, kernel, at, **how)
     if image is None and kernel is None:
         options = ["--image", typed(PATCH), "--kernel", typed(SOBEL_X)]
         options += ["--at", ",".join(map(str, made.position))]
         options += _given(convolve, padding, anchor)
         screen.say(f"$ {command('explain', 'conv', *options)}\n", "bold")
     show(screen, made)
+    if out is not None:
+        from faltung.viz import slide
+
+        moving = is_animation(out)
+        one = (slide.draw(step, image, theme=theme) for step in [made])
+        frames = slide.frames(image, kernel, theme=theme, **how) if moving else one
+        draw_moving(screen, frames, Path(out))
 
 
 def _one_or_each(sizes: tuple[int, ...] | None) -> int | tuple[int, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from faltung.cli.explain.arguments import Sizes
+from faltung.cli.explain.output import picture_options
 
 EXAMPLE = (224, 224, 3)
 
@@ -23,6 +26,7 @@ EXAMPLE = (224, 224, 3)
 @click.option("--no-bias", is_flag=True, help="Count layers without biases.")
 @click.option("--networks", is_flag=True, help="Count published networks instead.")
 @click.option("--loose", is_flag=True, help="List loose statements beside the exact ones instead.")
+@picture_options
 @click.option("--json", "is_json", is_flag=True, help="Write one JSON object to standard output.")
 def cost(
     *,
@@ -33,6 +37,8 @@ def cost(
     no_bias: bool,
     networks: bool,
     loose: bool,
+    out: str | None,
+    theme: str,
     is_json: bool,
 ) -> None:
     """Count what an image of your size costs, from graphs; nothing is allocated."""
@@ -40,27 +46,36 @@ def cost(
     from faltung.analysis.loose import loose_statements
     from faltung.analysis.networks import network_costs
     from faltung.cli.explain.arguments import written
-    from faltung.cli.explain.output import show
+    from faltung.cli.explain.output import draw, show
     from faltung.cli.screen import Screen, command
 
     screen = Screen.open(is_json=is_json)
-    if networks or loose:
-        show(screen, network_costs() if networks else loose_statements())
+    if loose:
+        if out is not None:
+            raise click.UsageError("--out draws costs; loose statements have no picture.")
+        show(screen, loose_statements())
         return
-    made = cost_of(
-        image_shape(size or EXAMPLE),
-        outputs=outputs,
-        kernel=kernel,
-        channels=channels,
-        bias=not no_bias,
+    is_example = size is None and not networks
+    made = (
+        network_costs()
+        if networks
+        else cost_of(
+            image_shape(size or EXAMPLE),
+            outputs=outputs,
+            kernel=kernel,
+            channels=channels,
+            bias=not no_bias,
+        )
     )
-    if size is None:
+    if is_example:
         options = ["--input", written(EXAMPLE), "--outputs", str(outputs)]
         options += ["--kernel", str(kernel), "--channels", str(channels)]
         options += ["--no-bias"] if no_bias else []
         screen.say(f"$ {command('explain', 'cost', *options)}\n", "bold")
     show(screen, made)
-    if size is None and not is_json:
+    if out is not None:
+        draw(screen, "costs", made, Path(out), theme)
+    if is_example and not is_json:
         screen.say()
         screen.say(f"Whole networks: {command('explain', 'cost', '--networks')}")
         screen.say(f"What is often said: {command('explain', 'cost', '--loose')}")

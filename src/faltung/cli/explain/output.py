@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,3 +51,42 @@ def picture_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     out = click.option("--out", metavar="PICTURE", help="Draw it: .png, .svg or .pdf.")
     return out(theme(command))
+
+
+def moving_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a topic ``--out PICTURE`` and ``--theme`` where there is something to animate."""
+    theme = click.option(
+        "--theme",
+        type=click.Choice(["light", "dark"]),
+        default="light",
+        help="Of the picture.  [light]",
+    )
+    out = click.option(
+        "--out", metavar="PICTURE", help="Draw it: .png, .svg or .pdf; a .gif is animated."
+    )
+    return out(theme(command))
+
+
+def check_moving(out: str | None) -> None:
+    """Refuse a suffix that is neither a picture's nor an animation's before anything is done."""
+    if out is not None and not is_animation(out):
+        from faltung.viz import style
+
+        style.check_suffix(out)
+
+
+def is_animation(out: str) -> bool:
+    """Whether a path asks for frames in a row."""
+    return Path(out).suffix.lower() == ".gif"
+
+
+def draw_moving(screen: Screen, frames: Iterable[Any], path: Path) -> None:
+    """Write an animation, or the last of its frames, and say so."""
+    from faltung.viz import animation, style
+
+    if is_animation(str(path)):
+        animation.save(frames, path)
+    else:
+        *_, last = frames
+        style.save(last, path)
+    screen.note(f"picture: {path}")
