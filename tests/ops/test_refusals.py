@@ -98,8 +98,8 @@ REFUSED: list[tuple[type[FaltungError], str, Callable[[], object]]] = [
     ),
     (
         GeometryError,
-        "MatMul: both factors need two axes, got a=(3,), b=(3, 4).",
-        lambda: MatMul().out_shapes([(3,), (3, 4)]),
+        "MatMul: both factors need an axis, got a=(), b=(3, 4).",
+        lambda: MatMul().out_shapes([(), (3, 4)]),
     ),
     (
         GeometryError,

@@ -15,7 +15,13 @@ IMPLIED: Final = {"Conv": ("kernel_shape",), "ConvTranspose": ("kernel_shape",)}
 """Attributes that ONNX reads off the shape of ``w``: leaving them out changes nothing."""
 COMMUTATIVE: Final = ("Add", "Mul", "Min", "Max", "Sum", "Equal", "And", "Or")
 """Operators whose inputs may change places."""
-UNREAD: Final = {"Conv": ("padding_mode",), "Celu": ("alpha",)}
+UNREAD: Final = {
+    "Conv": ("padding_mode",),
+    "Celu": ("alpha",),
+    "Softmax": ("flatten",),
+    "LogSoftmax": ("flatten",),
+    "MaxPool": ("indices",),  # ONNX's evaluator counts them by image, so tests of their own have it
+}
 """Fields that no single node has: they are written as another node, and read as that."""
 
 
