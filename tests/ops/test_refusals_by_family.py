@@ -109,6 +109,42 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "axes=2.",
         lambda: ops.Resize((2.0,)).out_shapes([(2, 3)]),
     ),
+    (
+        "InstanceNormalization: the input must have a channel axis, got shape=(3,).",
+        lambda: ops.InstanceNormalization().out_shapes([(3,), (3,), (3,)]),
+    ),
+    (
+        "InstanceNormalization: bias must be (channels,), got bias=(2,), channels=3.",
+        lambda: ops.InstanceNormalization().out_shapes([(2, 3, 4), (3,), (2,)]),
+    ),
+    (
+        "GroupNormalization: channels must be divisible by num_groups, got channels=3, "
+        "num_groups=2.",
+        lambda: ops.GroupNormalization(2).out_shapes([(2, 3, 4), (3,), (3,)]),
+    ),
+    (
+        "GroupNormalization: scale and bias of groups, as operator set 18 had them, are not "
+        "supported, got scale=(2,). Convert the model to operator set 21.",
+        lambda: ops.GroupNormalization.from_onnx(
+            OnnxNode(
+                "GroupNormalization",
+                ("x", "s", "b"),
+                ("y",),
+                {"num_groups": 2},
+                opset=18,
+                shapes={"x": (1, 4, 3), "s": (2,)},
+            )
+        ),
+    ),
+    (
+        "LayerNormalization: scale must fit x, got x=(2, 1), scale=(3,).",
+        lambda: ops.LayerNormalization().out_shapes([(2, 1), (3,)]),
+    ),
+    ("LRN: size must be at least 1, got size=0.", lambda: ops.LRN(0)),
+    (
+        "LRN: the input must have a channel axis, got shape=(3,).",
+        lambda: ops.LRN(3).out_shapes([(3,)]),
+    ),
 ]
 
 

@@ -33,6 +33,7 @@ from faltung.ops.elementwise import Sub as Sub
 from faltung.ops.elementwise import Tanh as Tanh
 from faltung.ops.gather import Gather as Gather
 from faltung.ops.local import LocallyConnected as LocallyConnected
+from faltung.ops.lrn import LRN as LRN
 from faltung.ops.normalisation import BatchNormalization as BatchNormalization
 from faltung.ops.operator import AbstractOperator
 from faltung.ops.pad import Pad as Pad
@@ -59,6 +60,9 @@ from faltung.ops.softmax import LogSoftmax as LogSoftmax
 from faltung.ops.softmax import Softmax as Softmax
 from faltung.ops.squeeze import Squeeze as Squeeze
 from faltung.ops.squeeze import Unsqueeze as Unsqueeze
+from faltung.ops.standardise import GroupNormalization as GroupNormalization
+from faltung.ops.standardise import InstanceNormalization as InstanceNormalization
+from faltung.ops.standardise import LayerNormalization as LayerNormalization
 from faltung.ops.unary import Abs as Abs
 from faltung.ops.unary import Ceil as Ceil
 from faltung.ops.unary import Erf as Erf

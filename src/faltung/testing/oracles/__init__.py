@@ -19,6 +19,7 @@ from faltung.testing.oracles import (
     pointwise,
     pooling,
     resized,
+    standard,
 )
 from faltung.testing.oracles.expected import Expected as Expected
 from faltung.testing.oracles.expected import Inputs as Inputs
@@ -34,6 +35,7 @@ _ORACLES: dict[str, Oracle] = {
     **moving.ORACLES,
     **local.ORACLES,
     **resized.ORACLES,
+    **standard.ORACLES,
 }
 
 
