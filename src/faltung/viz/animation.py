@@ -6,14 +6,18 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from faltung import atomic
 from faltung.errors import PictureError, message
 from faltung.viz.style import encoded
+
+Array = NDArray[Any]
 
 FORMATS: Final = ("gif", "svg")
 COLOURS: Final = 64
@@ -91,15 +95,32 @@ def _refuse(target: Path) -> None:
 
 
 def _gif(frames: Iterable[Figure], milliseconds: int) -> bytes:
-    """One palette, that of the last frame, which shows everything there is."""
-    images = [Image.open(io.BytesIO(encoded(f, "png"))).convert("RGB") for f in frames]
+    """One palette for all frames: the colours that most pixels have, exactly."""
+    images = [np.asarray(Image.open(io.BytesIO(encoded(f, "png"))).convert("RGB")) for f in frames]
     if not images:
         raise PictureError(message("gif", "an animation must have a frame", {"frames": 0}))
-    palette = images[-1].quantize(COLOURS, dither=Image.Dither.NONE)
-    first, *rest = (each.quantize(palette=palette, dither=Image.Dither.NONE) for each in images)
+    palette = _palette(images)
+    first, *rest = (_indexed(image, palette) for image in images)
     buffer = io.BytesIO()
     durations = [milliseconds] * len(rest) + [3 * milliseconds]
     first.save(
         buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False
     )
     return buffer.getvalue()
+
+
+def _palette(images: list[Array]) -> Array:
+    """The commonest colours (n, 3); of equally common ones the darker, to be the same always."""
+    pixels = np.concatenate([image.reshape(-1, 3) for image in images])
+    colours, counts = np.unique(pixels, axis=0, return_counts=True)
+    return colours[np.argsort(-counts, kind="stable")[:COLOURS]]
+
+
+def _indexed(image: Array, palette: Array) -> Image.Image:
+    """An image whose every pixel has the colour of the palette that is nearest to its own."""
+    colours, where = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True)
+    far = np.square(colours[:, None].astype(np.int64) - palette.astype(np.int64)).sum(axis=2)
+    nearest = far.argmin(axis=1).astype(np.uint8)
+    made = Image.fromarray(nearest[where].reshape(image.shape[:2]), "P")
+    made.putpalette(palette.ravel().tolist())
+    return made

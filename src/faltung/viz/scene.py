@@ -25,7 +25,8 @@ class Scene(NamedTuple):
     """What there is to draw.
 
     ``image`` (rows, columns) has its padding around it, of which ``rows`` and ``columns`` say how
-    the kernel moves; ``position`` is the output that is shown; ``cell`` are inches.
+    the kernel moves; ``position`` is the output that is shown; ``cell`` are inches; ``limit`` is
+    the output of the strongest colour, if it is not the largest one that is known.
     """
 
     image: Array
@@ -35,6 +36,7 @@ class Scene(NamedTuple):
     columns: AxisWindow
     position: tuple[int, int]
     cell: float
+    limit: float | None = None
 
     @property
     def panels(self) -> tuple[Array, Array, Array]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from faltung.definitions import Expansion, expand
 from faltung.definitions.expansion import entry
 from faltung.definitions.figures import number
-from faltung.viz.cells import FIGURE, hatch, numbers, outline, show_values, write_words
+from faltung.viz.cells import FIGURE, hatch, largest, numbers, outline, show_values, write_words
 from faltung.viz.scene import Scene, places_of, scene_of, unreached
 from faltung.viz.style import bare, figure, themed, width_of
 from faltung.viz.theme import Theme
@@ -69,7 +69,8 @@ def frames(
     lines = max(len(_sum(step, _width(size))) for step in steps)
     for index, step in enumerate(steps):
         so_far = np.where(np.arange(known.size).reshape(known.shape) <= index, known, np.nan)
-        yield _drawn(scene_of(step, image, so_far)._replace(cell=size.cell), step, lines, theme)
+        scene = scene_of(step, image, so_far)._replace(cell=size.cell, limit=largest(known))
+        yield _drawn(scene, step, lines, theme)
 
 
 def draw(
@@ -130,7 +131,7 @@ def _drawn(scene: Scene, step: Expansion, lines: int, theme: str) -> Figure:
         image, kernel, outputs = _panels(drawn, scene, below + EDGE + high)
         _image(image, scene, colours)
         _grid(kernel, scene.kernel, colours, colours.kernel)
-        _grid(outputs, scene.outputs, colours, colours.output)
+        _grid(outputs, scene.outputs, colours, colours.output, scene.limit)
         y, x = scene.position
         outline(outputs, range(y, y + 1), range(x, x + 1), colours.ink)
         image.set_title("input")
@@ -155,8 +156,8 @@ def _panels(drawn: Figure, scene: Scene, top: float) -> list[Axes]:
     return axes
 
 
-def _grid(axes: Axes, values: Array, theme: Theme, colour: str) -> None:
-    show_values(axes, values, theme)
+def _grid(axes: Axes, values: Array, theme: Theme, colour: str, limit: float | None = None) -> None:
+    show_values(axes, values, theme, limit=limit)
     write_words(axes, numbers(values))
     bare(axes)
     rows, columns = values.shape
