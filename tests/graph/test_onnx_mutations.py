@@ -9,8 +9,9 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from faltung.errors import FaltungError, ModelFileError
 from faltung.graph import Graph, load
@@ -35,9 +36,11 @@ from faltung.graph.layers import (
     Softmax,
     build,
 )
-from faltung.graph.onnx import to_model
+from faltung.graph.onnx import from_model, to_model
+from faltung.graph.onnx_constants import CONSTRUCTS
 from faltung.ops import OPERATORS, Clip, Reshape, Transpose
 
+PAIR = np.array([1, -2])
 INTS = [-(2**63), -(2**40), -7, -1, 0, 1, 2, 3, 8, 2**31, 2**40, 2**62, 2**63 - 1]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Mutation = Callable[[Draw, ModelProto], None]
@@ -56,7 +59,44 @@ def bases() -> tuple[bytes, ...]:
         *(Flatten(), Dense(6), Dropout(), Operation(Reshape((0, 2, 3))), Softmax()),
     )
     graphs = [build(branches), build(chain, (1, 9, 8))]
-    return tuple(to_model(graph).SerializeToString() for graph in graphs)
+    models = [*map(to_model, graphs), foreign(11), foreign(13), foreign(18)]
+    return tuple(model.SerializeToString() for model in models)
+
+
+def foreign(opset: int) -> ModelProto:
+    """What others write: arithmetic on shapes, values made on the way, sizes asked for."""
+    one = numpy_helper.from_array(np.float32([1.5]))
+    nodes = [
+        helper.make_node("ConstantOfShape", ["kernel"], ["w"], "made", value=one),
+        helper.make_node("ConvTranspose", ["x", "w"], ["up"], "up", output_shape=[9, 11]),
+        helper.make_node("MaxPool", ["up"], ["h", "i"], "pool", kernel_shape=[2, 2]),
+        helper.make_node("Dropout", ["h"], ["kept", "mask"], "drop"),
+        helper.make_node("Shape", ["kept"], ["all"], "shape"),
+        helper.make_node("Constant", [], ["two"], "two", value=numpy_helper.from_array(PAIR)),
+        helper.make_node("Range", ["start", "limit", "step"], ["count"], "range"),
+        helper.make_node("Add", ["two", "count"], ["more"], "add"),
+        helper.make_node("Mul", ["more", "step"], ["target"], "times"),
+        helper.make_node("Reshape", ["kept", "target"], ["flat"], "reshape"),
+        helper.make_node("Softmax", ["flat"], ["s"], "softmax"),
+        helper.make_node("ConstantOfShape", ["all"], ["zeros"], "zeros"),
+        helper.make_node("MatMul", ["zeros", "v"], ["z"], "product"),
+        helper.make_node("Size", ["z"], ["size"], "size"),
+    ]
+    arrays = {"kernel": np.array([2, 3, 3, 4]), "v": np.ones(10, np.float32)}
+    arrays |= {"start": np.array(0), "limit": np.array(2), "step": np.array(1)}
+    graph = helper.make_graph(
+        nodes,
+        "foreign",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 7, 8])],
+        [
+            helper.make_tensor_value_info("s", TensorProto.FLOAT, [1, -1]),
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 3, 8]),
+            helper.make_tensor_value_info("size", TensorProto.INT64, []),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    ids = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=ids, ir_version=4 if opset < 18 else 8)
 
 
 def one_of(draw: Draw, items: Sequence[Any]) -> Any:
@@ -102,6 +142,8 @@ def tensor_place(draw: Draw, model: ModelProto) -> None:
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=one_of(draw, ["w.bin", "/etc/passwd", ""]))
+    for key in one_of(draw, [(), ("offset",), ("length",), ("offset", "length")]):
+        tensor.external_data.add(key=key, value=one_of(draw, [*map(str, INTS), "", "x", "1e9"]))
 
 
 def tensor_set(draw: Draw, model: ModelProto) -> None:
@@ -140,7 +182,7 @@ def wiring(draw: Draw, model: ModelProto) -> None:
 def node_kind(draw: Draw, model: ModelProto) -> None:
     node: NodeProto = one_of(draw, model.graph.node)
     if draw(st.booleans()):
-        node.op_type = one_of(draw, [*OPERATORS, "Constant", "If", "Nothing", ""])
+        node.op_type = one_of(draw, [*OPERATORS, *CONSTRUCTS, "If", "Nothing", ""])
     else:
         node.domain = one_of(draw, ["ai.onnx", "ai.onnx.ml", "faltung"])
 
@@ -193,7 +235,7 @@ def subgraph(draw: Draw, model: ModelProto) -> None:
 def opset(draw: Draw, model: ModelProto) -> None:
     what = one_of(draw, ["version", "drop", "twice", "domain"])
     if what == "version":
-        model.opset_import[0].version = one_of(draw, [*INTS, 12, 13, 18, 22, 99])
+        model.opset_import[0].version = one_of(draw, [*INTS, 9, 10, 11, 12, 13, 18, 22, 99])
     elif what == "drop":
         del model.opset_import[:]
     elif what == "twice":
@@ -208,7 +250,7 @@ def header(draw: Draw, model: ModelProto) -> None:
 
 def metadata(draw: Draw, model: ModelProto) -> None:
     text = one_of(draw, ["", "{}", "[1]", '["x"]', "[" * 9999, '["conv1.weight"]', "\x00"])
-    model.metadata_props[-1].value = text
+    one_of(draw, model.metadata_props).value = text
 
 
 def value_info(draw: Draw, model: ModelProto) -> None:
@@ -253,6 +295,15 @@ MUTATIONS: list[Mutation] = [
 ]
 
 
+@pytest.mark.parametrize("version", [11, 13, 18])
+def test_what_others_write_is_read(version: int) -> None:
+    graph = from_model(foreign(version))
+    kinds = [node.operator.subject for node in graph.nodes]
+    assert kinds == ["ConvTranspose", "MaxPool", "Dropout", "Reshape", "Softmax"]
+    outputs = graph(np.ones((1, 2, 7, 8), np.float32))
+    assert [y.shape for y in outputs] == [(1, 240), (1, 3, 8), ()]
+
+
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_every_mutation_is_a_graph_or_one_clear_line(tmp_path: Path, data: st.DataObject) -> None:
@@ -263,6 +314,7 @@ def test_every_mutation_is_a_graph_or_one_clear_line(tmp_path: Path, data: st.Da
         mutation(data.draw, model)
     path = tmp_path / "m.onnx"
     path.write_bytes(model.SerializeToString())
+    (tmp_path / "w.bin").write_bytes(bytes(400))
     found = outcome(lambda: load(path))
     if isinstance(found, Graph):
         event("a graph")
