@@ -186,3 +186,23 @@ def test_names_of_inputs_and_params_clash() -> None:
 def test_long_chains_do_not_recurse() -> None:
     net = L.build(L.Chain(*(L.Relu() for _ in range(3000))), (1, 4))
     assert net(np.ones((1, 1, 4))).shape == (1, 1, 4)
+
+
+def test_what_nobody_wants_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from faltung.graph.evaluate import evaluate
+    from faltung.graph.gradients import gradients
+    from faltung.ops import dispatch
+
+    net = L.build(L.Chain(L.Conv(2, 3), L.Relu(), L.Conv(2, 3)), (1, 6, 6))
+    x = np.ones((2, 1, 6, 6), np.float32)
+    done = evaluate(net, {"x": x}, record=True)
+    douts = {net.outputs[0]: np.ones((2, 2, 2, 2), np.float32)}
+    calls = []
+    whole = dispatch.conv_dx
+    monkeypatch.setattr(dispatch, "conv_dx", lambda *a: calls.append(a) or whole(*a))
+    everything = gradients(net, done, douts)
+    assert len(calls) == 2
+    params = gradients(net, done, douts, wanted=net.params)
+    assert len(calls) == 3
+    assert set(params) == set(net.params)
+    assert all(np.array_equal(params[name], everything[name]) for name in params)

@@ -49,7 +49,8 @@ def gradients(
         if all(out is None for out in outs) or not needed.intersection(node.inputs):
             continue
         given: Any = outs  # an operator of several outputs takes None for some
-        din = node.operator.backward(done.saved[node.name], given)
+        wanted_here = [name in needed for name in node.inputs]
+        din = node.operator.backward_to(wanted_here, done.saved[node.name], given)
         for name, grad in zip(node.inputs, din, strict=True):
             if grad is not None and name in needed:
                 grads[name] = grads[name] + grad if name in grads else grad

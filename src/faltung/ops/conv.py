@@ -85,11 +85,20 @@ class Conv(AbstractOperator):
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return dx, dw and, where there is a bias, db."""
+        return self.backward_to((True, True, True), saved, douts)
+
+    def backward_to(
+        self, wanted: Sequence[bool], saved: Any, douts: Sequence[Array]
+    ) -> tuple[Array | None, ...]:
+        """Return the wanted ones of dx, dw and db; nobody wants dx of the first layer."""
         window, inner, padded, w, biased = saved
-        dx = dispatch.conv_dx(inner, douts[0], w)
-        if inner is not window:
-            dx = pad_backward(dx, window.x_shape, self._all_pads(window), self.padding_mode)
-        dw = dispatch.conv_dw(inner, padded, douts[0])
+        dx = dw = None
+        if wanted[0]:
+            dx = dispatch.conv_dx(inner, douts[0], w)
+            if inner is not window:
+                dx = pad_backward(dx, window.x_shape, self._all_pads(window), self.padding_mode)
+        if wanted[1]:
+            dw = dispatch.conv_dw(inner, padded, douts[0])
         return (dx, dw, bias_gradient(douts[0])) if biased else (dx, dw)
 
     def _all_pads(self, window: ConvWindow) -> Pads:

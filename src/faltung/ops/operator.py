@@ -197,6 +197,15 @@ class AbstractOperator(ABC):
         Where an operator has several outputs, ``dout`` is None of those that nothing depends on.
         """
 
+    def backward_to(
+        self, wanted: Sequence[bool], saved: Any, douts: Sequence[Array]
+    ) -> tuple[Array | None, ...]:
+        """Return at least the gradients of the inputs that are wanted.
+
+        An operator for which the others are dear leaves them out; by default all are computed.
+        """
+        return self.backward(saved, douts)
+
     @abstractmethod
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
