@@ -34,6 +34,19 @@ from faltung.ops.elementwise import Tanh as Tanh
 from faltung.ops.gather import Gather as Gather
 from faltung.ops.local import LocallyConnected as LocallyConnected
 from faltung.ops.lrn import LRN as LRN
+from faltung.ops.nary import And as And
+from faltung.ops.nary import Equal as Equal
+from faltung.ops.nary import Greater as Greater
+from faltung.ops.nary import GreaterOrEqual as GreaterOrEqual
+from faltung.ops.nary import Less as Less
+from faltung.ops.nary import LessOrEqual as LessOrEqual
+from faltung.ops.nary import Max as Max
+from faltung.ops.nary import Min as Min
+from faltung.ops.nary import Not as Not
+from faltung.ops.nary import Or as Or
+from faltung.ops.nary import Sum as Sum
+from faltung.ops.nary import Where as Where
+from faltung.ops.nary import Xor as Xor
 from faltung.ops.normalisation import BatchNormalization as BatchNormalization
 from faltung.ops.operator import AbstractOperator
 from faltung.ops.pad import Pad as Pad

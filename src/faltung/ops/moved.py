@@ -91,3 +91,19 @@ def kept(axis: int) -> Source:
 def first() -> Source:
     """Return the source of an axis of which the first position is used, whatever the output."""
     return (), np.zeros((), np.int64)
+
+
+def repeated_taps(shape: Shape, index: Sequence[int]) -> Taps:
+    """Return the position in an array that is repeated: 0 on the axes along which it is.
+
+    >>> repeated_taps((3, 1), (5, 2, 4))
+    (range(2, 3), range(0, 1))
+    """
+    own = index[len(index) - len(shape) :]
+    return tuple(point(0 if n == 1 else i) for n, i in zip(shape, own, strict=True))
+
+
+def repeated_spans(shape: Shape, spans: Spans) -> Spans:
+    """Return the spans in an array that is repeated: [0, 1) on the axes along which it is."""
+    own = spans[len(spans) - len(shape) :]
+    return tuple(Interval(0, 1) if n == 1 else s for n, s in zip(shape, own, strict=True))

@@ -12,7 +12,7 @@ import numpy as np
 from faltung.errors import GeometryError, message
 from faltung.geometry import Interval
 from faltung.ops.elementwise import broadcast, summed_to
-from faltung.ops.moved import known_axes
+from faltung.ops.moved import known_axes, repeated_spans, repeated_taps
 from faltung.ops.operator import (
     EVERYTHING,
     AbstractOperator,
@@ -315,14 +315,8 @@ class LayerNormalization(AbstractOperator):
 
 def _own_taps(shape: Shape, index: Sequence[int], output: int) -> Taps:
     """Return the place of a scale or bias; statistics use none."""
-    if output:
-        return tuple(range(0) for _ in shape)
-    own = index[len(index) - len(shape) :]
-    return tuple(point(0 if n == 1 else i) for n, i in zip(shape, own, strict=True))
+    return tuple(range(0) for _ in shape) if output else repeated_taps(shape, index)
 
 
 def _own_spans(shape: Shape, spans: Spans, output: int) -> Spans:
-    if output:
-        return tuple(Interval(0, 0) for _ in shape)
-    own = spans[len(spans) - len(shape) :]
-    return tuple(Interval(0, 1) if n == 1 else s for n, s in zip(shape, own, strict=True))
+    return tuple(Interval(0, 0) for _ in shape) if output else repeated_spans(shape, spans)

@@ -120,7 +120,7 @@ def _changed(
 def _mirrored(case: Case, inputs: Sequence[Array], i: int, at: tuple[int, ...]) -> Array:
     """Which outputs change with one value where all inputs have the other sign, or truth."""
     other = [
-        x if j in case.positive else ~x if x.dtype.kind == "b" else np.asarray(-x)
+        x if j in case.positive else np.asarray(~x if x.dtype.kind == "b" else -x)
         for j, x in enumerate(inputs)
     ]
     base = run(case, other).outputs[0]

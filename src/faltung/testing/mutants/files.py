@@ -13,7 +13,7 @@ from faltung.testing.mutants.mutant import Mutant, Operator, answer
 AIM: Final = "check_onnx"
 IMPLIED: Final = {"Conv": ("kernel_shape",), "ConvTranspose": ("kernel_shape",)}
 """Attributes that ONNX reads off the shape of ``w``: leaving them out changes nothing."""
-COMMUTATIVE: Final = ("Add", "Mul", "Min", "Max", "Sum", "Equal", "And", "Or")
+COMMUTATIVE: Final = ("Add", "Mul", "Min", "Max", "Sum", "Equal", "And", "Or", "Xor")
 """Operators whose inputs may change places."""
 UNREAD: Final = {
     "Conv": ("padding_mode",),
