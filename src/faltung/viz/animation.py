@@ -96,7 +96,7 @@ def _refuse(target: Path) -> None:
 
 def _gif(frames: Iterable[Figure], milliseconds: int) -> bytes:
     """One palette for all frames: the colours that most pixels have, exactly."""
-    images = [np.asarray(Image.open(io.BytesIO(encoded(f, "png"))).convert("RGB")) for f in frames]
+    images = [_packed(Image.open(io.BytesIO(encoded(f, "png"))).convert("RGB")) for f in frames]
     if not images:
         raise PictureError(message("gif", "an animation must have a frame", {"frames": 0}))
     palette = _palette(images)
@@ -109,18 +109,28 @@ def _gif(frames: Iterable[Figure], milliseconds: int) -> bytes:
     return buffer.getvalue()
 
 
+def _packed(image: Image.Image) -> Array:
+    """Each pixel as one number, 0xRRGGBB: numbers are sorted faster than triples."""
+    packed: Array = np.asarray(image).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    return packed
+
+
+def _channels(colours: Array) -> Array:
+    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=-1)
+
+
 def _palette(images: list[Array]) -> Array:
-    """The commonest colours (n, 3); of equally common ones the darker, to be the same always."""
-    pixels = np.concatenate([image.reshape(-1, 3) for image in images])
-    colours, counts = np.unique(pixels, axis=0, return_counts=True)
-    return colours[np.argsort(-counts, kind="stable")[:COLOURS]]
+    """The commonest colours; of equally common ones the lower number, to be the same always."""
+    colours, counts = np.unique(np.stack(images), return_counts=True)
+    chosen: Array = colours[np.argsort(-counts, kind="stable")[:COLOURS]]
+    return chosen
 
 
 def _indexed(image: Array, palette: Array) -> Image.Image:
     """An image whose every pixel has the colour of the palette that is nearest to its own."""
-    colours, where = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True)
-    far = np.square(colours[:, None].astype(np.int64) - palette.astype(np.int64)).sum(axis=2)
+    colours, where = np.unique(image, return_inverse=True)
+    far = np.square(_channels(colours)[:, None] - _channels(palette)).sum(axis=2)
     nearest = far.argmin(axis=1).astype(np.uint8)
-    made = Image.fromarray(nearest[where].reshape(image.shape[:2]), "P")
-    made.putpalette(palette.ravel().tolist())
+    made = Image.fromarray(nearest[where].reshape(image.shape), "P")
+    made.putpalette(_channels(palette).ravel().tolist())
     return made
