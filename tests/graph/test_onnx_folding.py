@@ -70,7 +70,7 @@ def test_sizes_that_are_open_are_asked_for() -> None:
     model = model_of(FLATTEN, REST, inputs={"x": ("n", 3, 4)})
     match = (
         r"model: values that must be constants are computed: layer 'reshape1' \(Reshape\) reads "
-        r"'shape'\. Give numbers for the open sizes, such as load\(path, shapes=\.\.\.\) for "
+        r"'shape'\. Give load\(path, shapes=\.\.\.\) numbers for the open sizes of "
         r"\{'x': \('n', 3, 4\)\}"
     )
     with pytest.raises(OpenError, match=match) as caught:
@@ -87,6 +87,15 @@ def test_sizes_are_given(tmp_path: Path) -> None:
         assert np.array_equal(graph(X), X.reshape(2, 12))
     with pytest.raises(ModelFileError, match=r"m\.onnx: input 'x': its shape must fit what the"):
         faltung.load(path, (2, 3, 5))
+
+
+def test_one_number_for_all_that_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model_of(FLATTEN, REST, inputs={"x": ("n", 3, "w")}).SerializeToString())
+    assert faltung.load(path, open_size=1).inputs[0].shape == (1, 3, 1)
+    assert faltung.load(path, (2, 3, "w"), open_size=4)(X).shape == (2, 12)
+    with pytest.raises(ModelFileError, match="load: a size must not be negative, got open_size=-1"):
+        faltung.load(path, open_size=-1)
 
 
 def test_values_that_depend_on_inputs_are_all_named() -> None:

@@ -293,7 +293,12 @@ class Graph:
         return save(self, path)
 
 
-def load(path: str | Path, shapes: Shape | Mapping[str, Shape] | None = None) -> Graph:
+def load(
+    path: str | Path,
+    shapes: Shape | Mapping[str, Shape] | None = None,
+    *,
+    open_size: int | None = None,
+) -> Graph:
     """Read a network from an ONNX file.
 
     Parameters
@@ -304,6 +309,8 @@ def load(path: str | Path, shapes: Shape | Mapping[str, Shape] | None = None) ->
         The shape of each input by name, or of the only one, where the file leaves sizes open. They
         stay open where none is given, but for a network that computes with its own sizes numbers
         have to be given.
+    open_size
+        One number for every size that is open nonetheless, such as 1.
 
     Returns
     -------
@@ -318,7 +325,7 @@ def load(path: str | Path, shapes: Shape | Mapping[str, Shape] | None = None) ->
     """
     from faltung.graph import onnx
 
-    return onnx.load(path, shapes)
+    return onnx.load(path, shapes, open_size=open_size)
 
 
 def named(graph: Graph, given: Any, what: str) -> dict[str, Any]:

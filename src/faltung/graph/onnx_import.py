@@ -62,6 +62,8 @@ class Importer:
         Numbers for sizes that the model leaves open.
     constants
         Arrays by name: of initializers that lie elsewhere, and of inputs that are to be fixed.
+    open_size
+        What every size becomes that is open nonetheless; None to leave them open.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Importer:
         model: onnx.ModelProto,
         shapes: Shapes = None,
         constants: Mapping[str, Array] | None = None,
+        open_size: int | None = None,
     ) -> None:
         self.model = model
         self.opset = opset_of(model)
@@ -80,7 +83,7 @@ class Importer:
         self.arrays.update(constants or {})
         self.stored = frozenset(self.arrays)
         open_inputs = [v for v in model.graph.input if v.name not in self.arrays]
-        self.shapes: dict[str, Shape] = input_shapes(open_inputs, shapes)
+        self.shapes: dict[str, Shape] = input_shapes(open_inputs, shapes, open_size)
         self.inputs = tuple(
             Value(v.name, self.shapes[v.name], _input_dtype(v)) for v in open_inputs
         )
@@ -285,7 +288,7 @@ class Importer:
         rule = f"values that must be constants are computed: {named}{more}"
         if sizes:
             given = {v.name: v.shape for v in self.inputs if set(v.shape) & set(sizes)}
-            cure = f"Give numbers for the open sizes, such as load(path, shapes=...) for {given}"
+            cure = f"Give load(path, shapes=...) numbers for the open sizes of {given}"
         else:
             cure = "Fold them, or store them as initializers"
         raise OpenError(message("model", rule, {}, cure), inputs)

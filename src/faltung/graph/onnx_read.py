@@ -17,7 +17,7 @@ from faltung.graph.onnx_shapes import Shapes
 from faltung.ops.operator import Array
 
 
-def load(path: str | Path, shapes: Shapes = None) -> Graph:
+def load(path: str | Path, shapes: Shapes = None, *, open_size: int | None = None) -> Graph:
     """Read a graph from an ONNX file.
 
     Parameters
@@ -29,6 +29,8 @@ def load(path: str | Path, shapes: Shapes = None) -> Graph:
     shapes
         The shape of each input, by its name, or of the only one; for what the file leaves open.
         What is not given stays open.
+    open_size
+        One number for every size that is open nonetheless.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def load(path: str | Path, shapes: Shapes = None) -> Graph:
     try:
         model = _parsed(data)
         constants = take_external(model, Path(path).parent)
-        return from_model(model, shapes, constants)
+        return from_model(model, shapes, constants, open_size)
     except StorageError:
         raise
     except FaltungError as error:
@@ -77,6 +79,7 @@ def from_model(
     model: onnx.ModelProto,
     shapes: Shapes = None,
     constants: Mapping[str, Array] | None = None,
+    open_size: int | None = None,
 ) -> Graph:
     """Return the graph that a model in memory describes.
 
@@ -89,7 +92,7 @@ def from_model(
     ----------
     model
         Is not changed.
-    shapes
+    shapes, open_size
         As in `load`.
     constants
         Arrays that stand in for inputs of the model, by name: it is read for these values of them.
@@ -101,4 +104,4 @@ def from_model(
     FaltungError
         Where an operator refuses its attributes, or its inputs' shapes.
     """
-    return Importer(accepted(model), shapes, constants).graph()
+    return Importer(accepted(model), shapes, constants, open_size).graph()

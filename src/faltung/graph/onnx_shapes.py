@@ -13,10 +13,13 @@ from faltung.ops.operator import Shape
 Shapes = Shape | Mapping[str, Shape] | None
 
 
-def input_shapes(values: Iterable[onnx.ValueInfoProto], given: Shapes) -> dict[str, Shape]:
+def input_shapes(
+    values: Iterable[onnx.ValueInfoProto], given: Shapes, open_size: int | None = None
+) -> dict[str, Shape]:
     """Return the shape of each input: what is given, which must fit what the file declares.
 
-    A size that the file calls by one name in several inputs is one size in all of them.
+    A size that the file calls by one name in several inputs is one size in all of them. What is
+    open after that becomes ``open_size``, or stays a name.
 
     Raises
     ------
@@ -28,9 +31,18 @@ def input_shapes(values: Iterable[onnx.ValueInfoProto], given: Shapes) -> dict[s
     numbers: dict[str, int] = {}
     for name, shape in named.items():
         _learn(declared[name], tuple(shape), numbers)
-    return {
+    shapes = {
         name: tuple(named[name]) if name in named else _completed(value, numbers)
         for name, value in declared.items()
+    }
+    if open_size is None:
+        return shapes
+    if open_size < 0:
+        rule = "a size must not be negative"
+        raise GraphError(message("load", rule, {"open_size": open_size}))
+    return {
+        name: tuple(open_size if isinstance(n, str) else n for n in shape)
+        for name, shape in shapes.items()
     }
 
 
