@@ -17,6 +17,7 @@ from faltung.graph.graph import Graph
 from faltung.graph.onnx import from_model
 from faltung.graph.onnx_constants import LARGEST_FOLDED
 from faltung.graph.onnx_import import OpenError
+from faltung.ops import Reshape
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -56,6 +57,11 @@ FLATTEN = [
     node("Reshape", "x shape"),
 ]
 REST = {"rest": np.array([-1])}
+SWAP = [
+    node("Shape", "x", "batch", start=0, end=1),
+    node("Concat", "rest batch", "shape", axis=0),
+    node("Reshape", "x shape"),
+]
 
 
 def test_arithmetic_on_shapes_disappears() -> None:
@@ -67,7 +73,7 @@ def test_arithmetic_on_shapes_disappears() -> None:
 
 
 def test_sizes_that_are_open_are_asked_for() -> None:
-    model = model_of(FLATTEN, REST, inputs={"x": ("n", 3, 4)})
+    model = model_of(SWAP, REST, inputs={"x": ("n", 3, 4)})
     match = (
         r"model: values that must be constants are computed: layer 'reshape1' \(Reshape\) reads "
         r"'shape'\. Give load\(path, shapes=\.\.\.\) numbers for the open sizes of "
@@ -87,6 +93,47 @@ def test_sizes_are_given(tmp_path: Path) -> None:
         assert np.array_equal(graph(X), X.reshape(2, 12))
     with pytest.raises(ModelFileError, match=r"m\.onnx: input 'x': its shape must fit what the"):
         faltung.load(path, (2, 3, 5))
+
+
+def test_any_size_of_the_batch() -> None:
+    graph = from_model(model_of(FLATTEN, REST, inputs={"x": ("n", 3, 4)}))
+    assert graph.inputs[0].shape == ("n", 3, 4)
+    assert graph.nodes[0].operator == Reshape((0, -1))
+    for n in (1, 2, 5):
+        x = np.resize(X, (n, 3, 4))
+        assert np.array_equal(graph(x), x.reshape(n, 12))
+
+
+DEPENDENT = {
+    "a value": [
+        node("Shape", "x", "batch", start=0, end=1),
+        node("ConstantOfShape", "batch", "zeros"),
+        node("Reshape", "zeros column", "ones"),
+        node("Add", "x ones"),
+    ],
+    "a merged axis": [
+        node("Shape", "x", "ends", start=0, end=2),
+        node("Concat", "ends rest", "shape", axis=0),
+        node("Transpose", "x", "t", perm=[2, 0, 1]),
+        node("Reshape", "t shape"),
+    ],
+}
+
+
+@pytest.mark.parametrize("nodes", DEPENDENT.values(), ids=DEPENDENT)
+def test_what_depends_on_the_size_of_the_batch(nodes: list[onnx.NodeProto]) -> None:
+    arrays = {**REST, "column": np.array([-1, 1, 1])}
+    model = model_of(nodes, arrays, inputs={"x": ("n", 3, 4)})
+    with pytest.raises(OpenError, match=r"numbers for the open sizes of \{'x': \('n', 3, 4\)\}"):
+        from_model(model)
+    assert np.shape(from_model(model, (2, 3, 4))(X)) in ((2, 3, 4),)
+
+
+def test_two_sizes_of_a_batch() -> None:
+    nodes = [*FLATTEN[:2], node("Reshape", "x shape", "h"), node("MatMul", "w h")]
+    inputs = {"x": ("n", 3, 4), "w": ("m", "n")}
+    with pytest.raises(OpenError, match="numbers for the open sizes"):
+        from_model(model_of(nodes, REST, inputs=inputs))
 
 
 def test_one_number_for_all_that_is_open(tmp_path: Path) -> None:

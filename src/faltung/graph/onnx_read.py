@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from faltung.errors import FaltungError, ModelFileError, StorageError, message
 from faltung.graph.graph import Graph
 from faltung.graph.onnx_accept import accepted
+from faltung.graph.onnx_batch import read_for_any_batch
 from faltung.graph.onnx_external import take_external
-from faltung.graph.onnx_import import Importer
+from faltung.graph.onnx_import import Importer, OpenError
 from faltung.graph.onnx_shapes import Shapes
 from faltung.ops.operator import Array
 
@@ -104,4 +105,13 @@ def from_model(
     FaltungError
         Where an operator refuses its attributes, or its inputs' shapes.
     """
-    return Importer(accepted(model), shapes, constants, open_size).graph()
+    model = accepted(model)
+    try:
+        return Importer(model, shapes, constants, open_size).graph()
+    except OpenError as error:
+        if error.inputs or open_size is not None:
+            raise
+        graph = read_for_any_batch(model, shapes, constants)
+        if graph is None:
+            raise
+        return graph

@@ -1,0 +1,104 @@
+"""Networks that compute with the size of their batch, read for batches of any size.
+
+Exporters write ``x.view(x.size(0), -1)`` as arithmetic on the shape of x. The model is read for two
+sizes of the batch; where the two graphs differ in nothing but Reshapes that name the batch at its
+own place, that place keeps the size that comes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import onnx
+
+from faltung.errors import FaltungError
+from faltung.graph.graph import Graph, Node, Value
+from faltung.graph.onnx_import import Importer
+from faltung.graph.onnx_shapes import Shapes, input_shapes
+from faltung.ops import Reshape
+from faltung.ops.operator import Array, Shape
+
+BATCHES: Final = (7, 11)
+"""Sizes of the batch that the model is read for."""
+
+
+def read_for_any_batch(
+    model: onnx.ModelProto, shapes: Shapes, constants: Mapping[str, Array] | None
+) -> Graph | None:
+    """Return the graph of a model whose batch is open; None where it depends on the batch's size.
+
+    Parameters
+    ----------
+    model
+        What `faltung.graph.onnx_accept.accepted` returned.
+    shapes, constants
+        As in `faltung.graph.onnx_import.Importer`.
+    """
+    stored = {tensor.name for tensor in model.graph.initializer} | set(constants or {})
+    values = [value for value in model.graph.input if value.name not in stored]
+    declared = input_shapes(values, shapes)
+    batches = {shape[0] for shape in declared.values() if shape and isinstance(shape[0], str)}
+    if len(batches) != 1:
+        return None
+    (batch,) = batches
+    try:
+        graphs = [
+            Importer(model, _filled(declared, str(batch), size), constants).graph()
+            for size in BATCHES
+        ]
+        return _joined(graphs[0], graphs[1], declared)
+    except FaltungError:
+        return None
+
+
+def _filled(shapes: Mapping[str, Shape], name: str, size: int) -> dict[str, Shape]:
+    return {k: tuple(size if n == name else n for n in shape) for k, shape in shapes.items()}
+
+
+def _joined(a: Graph, b: Graph, declared: Mapping[str, Shape]) -> Graph | None:
+    """Return the graph that both are, with the batch left open."""
+    if len(a.nodes) != len(b.nodes) or not all(
+        _same(getattr(a, kind), getattr(b, kind)) for kind in ("params", "state")
+    ):
+        return None
+    shapes = a.shapes()
+    nodes = []
+    for first, second in zip(a.nodes, b.nodes, strict=True):
+        node = _kept(first, second, shapes[first.inputs[0]] if first.inputs else ())
+        if node is None:
+            return None
+        nodes.append(node)
+    inputs = tuple(Value(v.name, declared[v.name], v.dtype) for v in a.inputs)
+    joined = dataclasses.replace(a, inputs=inputs, nodes=tuple(nodes))
+    joined.shapes()
+    for graph in (a, b):
+        if joined.shapes({v.name: v.shape for v in graph.inputs}) != graph.shapes():
+            return None
+    return joined
+
+
+def _same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[n], b[n], equal_nan=True) for n in a)
+
+
+def _kept(first: Node, second: Node, shape: Shape) -> Node | None:
+    """Return what two nodes are; of Reshapes, one that keeps the size at the batch's place."""
+    if first == second:
+        return first
+    a, b = first.operator, second.operator
+    alike = dataclasses.replace(first, operator=b) == second
+    if not (alike and isinstance(a, Reshape) and isinstance(b, Reshape)):
+        return None
+    if len(a.shape) != len(b.shape) or a.allow_zero or b.allow_zero:
+        return None
+    sizes = list(a.shape)
+    for axis, pair in enumerate(zip(a.shape, b.shape, strict=True)):
+        if pair[0] == pair[1]:
+            continue
+        if pair != BATCHES or axis >= len(shape) or shape[axis] != BATCHES[0]:
+            return None
+        sizes[axis] = 0
+    return dataclasses.replace(first, operator=Reshape(tuple(sizes)))
