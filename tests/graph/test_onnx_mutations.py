@@ -305,7 +305,9 @@ def test_what_others_write_is_read(version: int) -> None:
     assert [y.shape for y in outputs] == [(1, 240), (1, 3, 8), ()]
 
 
-@settings(max_examples=400, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_every_mutation_is_a_graph_or_one_clear_line(tmp_path: Path, data: st.DataObject) -> None:
     model = ModelProto.FromString(data.draw(st.sampled_from(bases())))
