@@ -145,6 +145,23 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "LRN: the input must have a channel axis, got shape=(3,).",
         lambda: ops.LRN(3).out_shapes([(3,)]),
     ),
+    (
+        "QuantizeLinear: to must be an integer of 8 or 16 bits, got to=int32.",
+        lambda: ops.QuantizeLinear(to="int32"),
+    ),
+    (
+        "DequantizeLinear: scale must fit x, got x=(2, 3), scale=(2,), wanted=(3,).",
+        lambda: ops.DequantizeLinear().out_shapes([(2, 3), (2,)]),
+    ),
+    (
+        "QuantizeLinear: zero point must be shaped like scale, got scale=(3,), zero_point=().",
+        lambda: ops.QuantizeLinear().out_shapes([(2, 3), (3,), ()]),
+    ),
+    (
+        "NonMaxSuppression: boxes must be (N, boxes, 4), scores (N, classes, boxes), got "
+        "boxes=(1, 6, 4), scores=(1, 2, 5).",
+        lambda: ops.NonMaxSuppression(3).out_shapes([(1, 6, 4), (1, 2, 5)]),
+    ),
 ]
 
 

@@ -56,6 +56,8 @@ from faltung.ops.pool import GlobalMaxPool as GlobalMaxPool
 from faltung.ops.pool import MaxPool as MaxPool
 from faltung.ops.power import Cast as Cast
 from faltung.ops.power import Pow as Pow
+from faltung.ops.quantize import DequantizeLinear as DequantizeLinear
+from faltung.ops.quantize import QuantizeLinear as QuantizeLinear
 from faltung.ops.ranked import ArgMax as ArgMax
 from faltung.ops.ranked import ArgMin as ArgMin
 from faltung.ops.ranked import TopK as TopK
@@ -76,6 +78,7 @@ from faltung.ops.squeeze import Unsqueeze as Unsqueeze
 from faltung.ops.standardise import GroupNormalization as GroupNormalization
 from faltung.ops.standardise import InstanceNormalization as InstanceNormalization
 from faltung.ops.standardise import LayerNormalization as LayerNormalization
+from faltung.ops.suppress import NonMaxSuppression as NonMaxSuppression
 from faltung.ops.unary import Abs as Abs
 from faltung.ops.unary import Ceil as Ceil
 from faltung.ops.unary import Erf as Erf

@@ -142,6 +142,12 @@ SLIDES: tuple[Slide, ...] = (
 """The windows. Sizes are small: every output and every tap of them is enumerated."""
 
 
+def is_open(case: Case) -> bool:
+    """Whether the values decide how large an output is: it has a name for a size."""
+    shapes = case.operator.out_shapes(case.in_shapes)
+    return any(not isinstance(n, int) for shape in shapes for n in shape)
+
+
 def cases_of(cls: type[AbstractOperator]) -> list[Case]:
     """Return the cases of an operator: its own examples, and for a window the whole list.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from faltung.geometry import Interval
 from faltung.ops.operator import EVERYTHING, Array, AxisSpan, Spans
-from faltung.testing.cases import Case
+from faltung.testing.cases import Case, is_open
 from faltung.testing.compare import require
 from faltung.testing.data import rng_of
 from faltung.testing.running import naming
@@ -34,8 +34,10 @@ def check_spans(case: Case) -> None:
 
     On each axis it has to be the smallest interval that holds them, or EVERYTHING where each
     output uses the whole axis, or where the box itself is EVERYTHING along an axis that it
-    follows.
+    follows. Not where the values decide how large the output is.
     """
+    if is_open(case):
+        return
     with naming("check_spans", case):
         for output, shape in enumerate(case.operator.out_shapes(case.in_shapes)):
             out = tuple(int(n) for n in shape)

@@ -11,7 +11,7 @@ import numpy as np
 
 from faltung.geometry.border import source
 from faltung.ops.operator import Array, Cost, Taps
-from faltung.testing.cases import Case
+from faltung.testing.cases import Case, is_open
 from faltung.testing.compare import require
 from faltung.testing.data import draw
 from faltung.testing.running import naming, run
@@ -44,6 +44,8 @@ def check_dependencies(case: Case) -> None:
     by 0), or feel them where all inputs have the other sign (what is chosen by a sign). Taps
     outside an input stand for what `padding_mode` puts there.
     """
+    if is_open(case):
+        return  # the values decide how large the output is
     with naming("check_dependencies", case):
         out = tuple(int(n) for n in case.operator.out_shapes(case.in_shapes)[0])
         if 0 in out:
@@ -138,6 +140,8 @@ def check_cost(case: Case) -> None:
 
     An operator that is not one of ours may count nothing, or connections, or macs as many.
     """
+    if is_open(case):
+        return
     with naming("check_cost", case):
         cost = case.operator.cost(case.in_shapes)
         kind = COUNTED.get(case.operator.onnx_type, "")

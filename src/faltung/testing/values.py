@@ -80,10 +80,11 @@ def compare_with(
             assert_exact(array, expected.values, name)
             continue
         values, magnitude, terms, whole = expected
+        narrow = min(array.dtype, np.dtype(dtype), key=lambda d: d.itemsize)
         with np.errstate(over="ignore"):  # what the dtype does not hold is infinite in it
             values = np.where(np.isinf(values.astype(dtype)), values.astype(dtype), values)
         whole = whole and bool(np.all((magnitude == np.floor(magnitude))[np.isfinite(magnitude)]))
-        bound = rounding_bound(terms, magnitude, np.dtype(dtype), whole)
+        bound = rounding_bound(terms, magnitude, narrow, whole)
         assert_within(array, values, bound, name)
 
 
@@ -102,7 +103,7 @@ def check_gradients(case: Case) -> None:
                 done = run(case, inputs)
                 douts = draw_like(case, done.outputs, "integers" if kind == "integers" else "reals")
                 got = done.gradients(douts)
-            wide = [x.astype(np.float64) for x in (*inputs, douts[0])]
+            wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in (*inputs, douts[0])]
             with np.errstate(all="ignore"):
                 want = oracle.backward(case.operator, wide[:-1], wide[-1])  # type: ignore[union-attr]
             compare_with(got, want, dtype, f"gradients on {kind}")
@@ -157,5 +158,7 @@ def _slope(
     once = [(4 * fine - coarse) / 3 for coarse, fine in pairwise(table)]
     twice = (16 * once[1] - once[0]) / 15
     count = sum(y.size for y in done.outputs) + UNKNOWN_TERMS
-    rounding = float(rounding_bound(4 * count, max(size, 1.0), np.dtype(np.float64))) / 0.25
+    floats = [y.dtype for y in done.outputs if y.dtype.kind == "f"]
+    narrow = min(floats, key=lambda d: d.itemsize, default=np.dtype(np.float64))
+    rounding = float(rounding_bound(4 * count, max(size, 1.0), narrow)) / 0.25
     return twice, abs(twice - once[1]) + rounding

@@ -18,8 +18,10 @@ from faltung.testing.oracles import (
     normalisation,
     pointwise,
     pooling,
+    quantized,
     resized,
     standard,
+    suppressed,
 )
 from faltung.testing.oracles.expected import Expected as Expected
 from faltung.testing.oracles.expected import Inputs as Inputs
@@ -34,8 +36,10 @@ _ORACLES: dict[str, Oracle] = {
     **normalisation.ORACLES,
     **moving.ORACLES,
     **local.ORACLES,
+    **quantized.ORACLES,
     **resized.ORACLES,
     **standard.ORACLES,
+    **suppressed.ORACLES,
 }
 
 
