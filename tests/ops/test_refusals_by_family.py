@@ -162,6 +162,11 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         "boxes=(1, 6, 4), scores=(1, 2, 5).",
         lambda: ops.NonMaxSuppression(3).out_shapes([(1, 6, 4), (1, 2, 5)]),
     ),
+    ("LpPool: p must be at least 1, got p=0.", lambda: ops.LpPool(2, p=0)),
+    (
+        "LpPool: kernel_shape must be given.",
+        lambda: ops.LpPool.from_onnx(OnnxNode("LpPool", ("x",), ("y",))),
+    ),
 ]
 
 

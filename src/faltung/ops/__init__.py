@@ -33,6 +33,7 @@ from faltung.ops.elementwise import Sub as Sub
 from faltung.ops.elementwise import Tanh as Tanh
 from faltung.ops.gather import Gather as Gather
 from faltung.ops.local import LocallyConnected as LocallyConnected
+from faltung.ops.lp_pool import LpPool as LpPool
 from faltung.ops.lrn import LRN as LRN
 from faltung.ops.nary import And as And
 from faltung.ops.nary import Equal as Equal

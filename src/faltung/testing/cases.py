@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike
 
 from faltung.errors import GeometryError
 from faltung.geometry.padding import PaddingLike
-from faltung.ops import AveragePool, Conv, ConvTranspose, LocallyConnected, MaxPool
+from faltung.ops import AveragePool, Conv, ConvTranspose, LocallyConnected, LpPool, MaxPool
 from faltung.ops.operator import AbstractOperator, Example
 
 Sizes = tuple[int, ...]
@@ -240,7 +240,15 @@ def _average_pool_cases(slide: Slide) -> list[Case]:
     return [own, Case(f"{slide.name}, padding counted", counting, (x,))]
 
 
+def _lp_pool_cases(slide: Slide) -> list[Case]:
+    x = (slide.batch, slide.channels[0], *slide.space)
+    return [
+        Case(slide.name, LpPool(slide.kernel, **_attributes(slide), ceil_mode=slide.ceil), (x,))
+    ]
+
+
 _MAKERS = {
+    "LpPool": _lp_pool_cases,
     "Conv": _conv_cases,
     "ConvTranspose": _transposed_cases,
     "LocallyConnected": _local_cases,

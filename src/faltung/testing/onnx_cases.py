@@ -46,10 +46,6 @@ LEFT_OUT: Final = {
         ),
         "drawn by NumPy's old generator, which ONNX does not ask for",
     ),
-    **dict.fromkeys(
-        ("test_batchnorm_epsilon_training_mode", "test_batchnorm_example_training_mode"),
-        "a step of training, which is no inference",
-    ),
 }
 """Cases that are skipped by name."""
 

@@ -71,6 +71,8 @@ def _is_defective(node: onnx.NodeProto, constants: dict[str, Array], rank: int) 
             return "auto_pad" in named or any(named["pads"])
         case "Erf" | "Gelu" | "HardSwish" | "HardSigmoid" | "PRelu":  # see `oracles.curves`
             return True
+        case "LpPool":  # divides by what is inside, multiplies by the whole window
+            return True
         case "DequantizeLinear":  # none for the operator set that is written
             return True
         case "GroupNormalization" | "LRN":  # see `oracles.standard`

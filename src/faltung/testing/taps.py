@@ -29,6 +29,7 @@ COUNTED: Final = {
     "AveragePool": "connections",
     "GlobalMaxPool": "connections",
     "GlobalAveragePool": "connections",
+    "LpPool": "connections",
     "Resize": "connections",
     **{f"Reduce{kind}": "connections" for kind in ("Sum", "Mean", "Max", "Min", "Prod")},
 }

@@ -21,6 +21,7 @@ UNREAD: Final = {
     "LayerNormalization": ("statistics",),  # in float32 always; its own tests have them
     "Softmax": ("flatten",),
     "LogSoftmax": ("flatten",),
+    "BatchNormalization": ("training_mode",),
     "MaxPool": ("indices",),  # ONNX's evaluator counts them by image, so tests of their own have it
 }
 """Fields that no single node has: they are written as another node, and read as that."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from faltung import reference
 from faltung.ops.operator import Array
 from faltung.testing.oracles.expected import Expected, Gradients, Inputs, Oracle, chosen
@@ -65,7 +67,49 @@ def _global_mean_backward(operator: Any, inputs: Inputs, dout: Array) -> Gradien
     return (Expected(values, abs(values), 1),)
 
 
+def _inside(operator: Any, x: Array) -> Array:
+    """How many taps of each output's window are values."""
+    options = _options(operator, x)
+    axes = zip(
+        *(options[name] for name in ("kernel", "stride", "pads", "dilation", "out_space")),
+        x.shape[2:],
+        strict=True,
+    )
+    count = np.ones(())
+    for kernel, stride, (low, _), dilation, out, size in axes:
+        places = [[o * stride - low + k * dilation for k in range(kernel)] for o in range(out)]
+        own = np.array([sum(0 <= place < size for place in taps) for taps in places], np.float64)
+        count = count[..., None] * own
+    return count
+
+
+def _powers(operator: Any, x: Array) -> Array:
+    """The sum of powers under each window, as so many times their mean."""
+    options = {**_options(operator, x), "count_include_pad": False}
+    count = _inside(operator, x)
+    return np.where(count > 0, reference.avg_pool(abs(x) ** operator.p, **options) * count, 0.0)
+
+
+def _norm(operator: Any, inputs: Inputs) -> Expected:
+    values = _powers(operator, inputs[0]) ** (1 / operator.p)
+    return Expected(values, values, math.prod(_options(operator, inputs[0])["kernel"]) + 16)
+
+
+def _norm_backward(operator: Any, inputs: Inputs, dout: Array) -> Gradients:
+    x, p = inputs[0], operator.p
+    total = _powers(operator, x)
+    share = np.where(total > 0, np.where(total > 0, total, 1) ** (1 / p - 1), 0.0)
+    options = {**_options(operator, x), "count_include_pad": False}
+    grads = [
+        reference.avg_pool_dx(d * share * _inside(operator, x), x.shape, **options)
+        for d in (dout, abs(dout))
+    ]
+    values, size = (g * abs(x) ** (p - 1) * np.sign(x) for g in grads)
+    return (Expected(values, abs(size), 2 * math.prod(options["kernel"]) + 32),)
+
+
 ORACLES = {
+    "LpPool": Oracle(_norm, _norm_backward),
     "MaxPool": Oracle(_max, _max_backward),
     "AveragePool": Oracle(_mean, _mean_backward),
     "GlobalMaxPool": Oracle(_global_max, _global_max_backward),
