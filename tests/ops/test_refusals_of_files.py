@@ -11,7 +11,6 @@ import pytest
 from faltung.errors import FaltungError, GeometryError
 from faltung.ops import (
     AveragePool,
-    BatchNormalization,
     Conv,
     ConvTranspose,
     Dropout,
@@ -43,11 +42,6 @@ REFUSED: list[tuple[type[FaltungError], str, Callable[[], object]]] = [
         "Dropout: its input 'ratio' must be a constant, got input=ratio. Fold it, or store it as "
         "an initializer.",
         lambda: Dropout.from_onnx(node("Dropout", ("x", "ratio"))),
-    ),
-    (
-        GeometryError,
-        "BatchNormalization: training_mode=1 is not supported. Export the model for inference.",
-        lambda: BatchNormalization.from_onnx(node("BatchNormalization", training_mode=1)),
     ),
     (
         GeometryError,

@@ -11,6 +11,7 @@ import numpy as np
 
 from faltung.errors import GeometryError, message
 from faltung.ops.operator import (
+    EVERYTHING,
     AbstractOperator,
     Array,
     Attribute,
@@ -22,6 +23,7 @@ from faltung.ops.operator import (
     Spans,
     Taps,
     point,
+    whole,
 )
 
 
@@ -38,7 +40,8 @@ class BatchNormalization(AbstractOperator):
     """``y = scale (x - mean) / sqrt(var + eps) + bias``, channel by channel.
 
     In training the mean and the (population) variance are the batch's own, and the running ones,
-    inputs 3 and 4, become ``momentum * running + (1 - momentum) * batch``.
+    inputs 3 and 4, become ``momentum * running + (1 - momentum) * batch``. With ``training_mode``
+    this is so in inference as well, and outputs 1 and 2 are what the running ones would become.
     """
 
     onnx_type: ClassVar[str] = "BatchNormalization"
@@ -46,6 +49,7 @@ class BatchNormalization(AbstractOperator):
     state_inputs: ClassVar[tuple[int, ...]] = (3, 4)
     epsilon: float = 1e-5
     momentum: float = 0.9
+    training_mode: bool = False
 
     def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
         """Return the shape of x."""
@@ -57,7 +61,11 @@ class BatchNormalization(AbstractOperator):
             if tuple(given) != (shape[1],):
                 values = {name: given, "channels": shape[1]}
                 raise GeometryError(message(self.subject, f"{name} must be (channels,)", values))
-        return (shape,)
+        return (shape, (shape[1],), (shape[1],)) if self.training_mode else (shape,)
+
+    def out_dtypes(self, in_dtypes: Sequence[np.dtype[Any]]) -> tuple[np.dtype[Any], ...]:
+        """Return the dtype of x, and those of the statistics."""
+        return (in_dtypes[0], *in_dtypes[3:]) if self.training_mode else (in_dtypes[0],)
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
@@ -66,7 +74,7 @@ class BatchNormalization(AbstractOperator):
         self.out_shapes([x.shape for x in inputs])
         x, scale, bias, mean, var = inputs
         state: dict[int, Array] = {}
-        if training:
+        if training or self.training_mode:
             batch_mean = channel_mean(x)
             centred = x - _column(batch_mean.astype(x.dtype), x)
             batch_var = channel_mean(centred * centred)
@@ -77,7 +85,10 @@ class BatchNormalization(AbstractOperator):
             inverse = (1 / np.sqrt(var.astype(np.float64) + self.epsilon)).astype(x.dtype)
         y = centred * _column(scale * inverse, x)
         y += _column(bias, x)
-        return (y,), state, (centred, inverse, scale, training)
+        saved = (centred, inverse, scale, bool(state))
+        if self.training_mode:
+            return (y, state[3], state[4]), state if training else {}, saved
+        return (y,), state, saved
 
     def _moved(self, running: Array, batch: Array) -> Array:
         moved = self.momentum * running.astype(np.float64) + (1 - self.momentum) * batch
@@ -107,27 +118,39 @@ class BatchNormalization(AbstractOperator):
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
     ) -> tuple[Taps, ...]:
-        """Return the position, and its channel's statistics: what inference uses."""
-        return (tuple(point(i) for i in index), *((point(index[1]),) for _ in range(4)))
+        """Return the position, and its channel's statistics: what inference uses.
+
+        In training mode all positions of the channel are used.
+        """
+        channel = index[0] if output else index[1]
+        x = tuple(point(i) for i in index)
+        if self.training_mode:
+            sizes = [whole(n) for n in in_shapes[0]]
+            x = (sizes[0], point(channel), *sizes[2:])
+        return (x, *((point(channel),) for _ in range(4)))
 
     def input_span(
         self, in_shapes: Sequence[Shape], spans: Spans, output: int = 0
     ) -> tuple[Spans, ...]:
         """Return the spans, and those of the channels."""
-        return (tuple(spans), *((spans[1],) for _ in range(4)))
+        channels, x = spans[0] if output else spans[1], tuple(spans)
+        if self.training_mode:
+            x = (EVERYTHING, channels, *(EVERYTHING for _ in in_shapes[0][2:]))
+        return (x, *((channels,) for _ in range(4)))
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return what inference needs, and the momentum for whoever trains on."""
-        return {"epsilon": float(self.epsilon), "momentum": float(self.momentum)}
+        attributes: dict[str, Attribute] = {"training_mode": 1} if self.training_mode else {}
+        return attributes | {"epsilon": float(self.epsilon), "momentum": float(self.momentum)}
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:
-        """Read epsilon and momentum."""
-        if node.integer("training_mode", 0):
-            cure = "Export the model for inference"
-            rule = "training_mode=1 is not supported"
-            raise GeometryError(message("BatchNormalization", rule, {}, cure))
-        operator = cls(epsilon=node.real("epsilon", 1e-5), momentum=node.real("momentum", 0.9))
+        """Read epsilon, momentum and, since opset 14, whether the batch's statistics count."""
+        operator = cls(
+            epsilon=node.real("epsilon", 1e-5),
+            momentum=node.real("momentum", 0.9),
+            training_mode=bool(node.integer("training_mode", 0)),
+        )
         return operator, node.inputs
 
     @classmethod
