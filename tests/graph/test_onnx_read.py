@@ -12,11 +12,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from faltung.errors import FaltungError, ModelFileError, StorageError
-from faltung.graph import load
+from faltung.graph import Graph, Node, Value, load
 from faltung.graph.layers import BatchNorm, Chain, Conv, Relu, build
 from faltung.graph.onnx import from_model, to_model
 from faltung.graph.onnx_tensors import STATE_KEY
-from faltung.ops import BatchNormalization, LocallyConnected, Pad
+from faltung.ops import BatchNormalization, Dropout, LocallyConnected, Pad
 from faltung.testing import Case
 from faltung.testing.onnx_model import graph_of
 
@@ -334,6 +334,22 @@ def test_outputs_that_nobody_reads() -> None:
     nodes = [node("MaxPool", "x", "h i", kernel_shape=[2]), node("Dropout", "h", "y mask")]
     graph = from_model(model_of(nodes, shape=(1, 1, 4)))
     assert [n.outputs for n in graph.nodes] == [("h",), ("y",)]
+
+
+def test_outputs_that_the_file_gives_no_name() -> None:
+    arrays = {"s": np.ones(3, np.float32)}
+    norm = node("BatchNormalization", "x s s s s", "h", name="n", training_mode=1)
+    graph = from_model(model_of([norm, node("Relu", "h", "n.1"), node("Relu", "n.1")], arrays))
+    assert graph.nodes[0].outputs == ("h", "n.1_", "n.2")
+    y = graph(np.float32([[1, -2, 3], [3, 2, 1]]))
+    assert isinstance(y, np.ndarray)
+    assert y.shape == (2, 3)
+
+
+def test_a_saved_graph_keeps_outputs_that_nobody_reads() -> None:
+    x = Value("x", (2, 3))
+    graph = Graph((x,), (Node("drop", Dropout(mask=True), ("x",), ("y", "m")),), ("y",), {})
+    assert from_model(to_model(graph)).nodes == graph.nodes
 
 
 def test_positions_of_the_largest() -> None:

@@ -95,6 +95,8 @@ class Importer:
         self.lacking: list[tuple[str, str]] = []
         self.folded = 0
         self.nodes: list[Node] = []
+        self.values = {name for node in model.graph.node for name in node.output}
+        self.values |= {*self.arrays, *self.shapes}
         self.read = {name for node in model.graph.node for name in node.input}
         self.read.update(value.name for value in model.graph.output)
         self.node_names = {node.name for node in model.graph.node}
@@ -182,7 +184,7 @@ class Importer:
 
     def _asked(self, proto: onnx.NodeProto) -> tuple[str, ...]:
         """Return a node's outputs, those left out that it may omit and that nobody reads."""
-        if proto.domain not in ("", "ai.onnx"):
+        if proto.domain not in ("", "ai.onnx") or STATE_KEY in self.metadata:
             return trimmed(proto.output)
         schema = onnx.defs.get_schema(proto.op_type, self.opset)
         optional = onnx.defs.OpSchema.FormalParameterOption.Optional
@@ -269,9 +271,9 @@ class Importer:
 
     def _free(self, name: str) -> str:
         """Return a name for a value that the file gives none."""
-        while name in self.sources or name in self.arrays:
+        while name in self.values:
             name += "_"
-        self.sources[name] = _Source()
+        self.values.add(name)
         return name
 
     # Ends -----------------------------------------------------------------------------------
