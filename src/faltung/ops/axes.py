@@ -31,6 +31,7 @@ class Transpose(AbstractOperator):
     """Put the axes into another order: output axis ``i`` is input axis ``perm[i]``."""
 
     onnx_type: ClassVar[str] = "Transpose"
+    onnx_kinds: ClassVar[str] = "fiub"
     perm: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -93,6 +94,7 @@ class Concat(AbstractOperator):
     """Put arrays one after the other along an axis."""
 
     onnx_type: ClassVar[str] = "Concat"
+    onnx_kinds: ClassVar[str] = "fiub"
     arity: ClassVar[tuple[int, int]] = (1, 1 << 30)
     axis: int = 1
 

@@ -61,6 +61,7 @@ class Identity(AbstractElementwise):
     """``y = x``."""
 
     onnx_type: ClassVar[str] = "Identity"
+    onnx_kinds: ClassVar[str] = "fiub"
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None

@@ -145,6 +145,7 @@ class Flatten(AbstractReshape):
     """Merge the axes before ``axis`` into one, and those from it on into another."""
 
     onnx_type: ClassVar[str] = "Flatten"
+    onnx_kinds: ClassVar[str] = "fiub"
     axis: int = 1
 
     def out_shapes(self, in_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -190,6 +191,7 @@ class Reshape(AbstractReshape):
     """
 
     onnx_type: ClassVar[str] = "Reshape"
+    onnx_kinds: ClassVar[str] = "fiub"
     shape: tuple[int, ...]
     allow_zero: bool = False
 
