@@ -57,10 +57,11 @@ class LRN(AbstractOperator):
         return (shape,)
 
     @property
-    def _before(self) -> int:
+    def before(self) -> int:
+        """How many channels before each are summed."""
         return (self.size - 1) // 2
 
-    def _summed(self, x: Array, before: int) -> Array:
+    def summed(self, x: Array, before: int) -> Array:
         """Sum over the channels of a window that starts so many before each."""
         after = self.size - 1 - before
         widths = [(before, after) if axis == 1 else (0, 0) for axis in range(x.ndim)]
@@ -77,7 +78,7 @@ class LRN(AbstractOperator):
         x = inputs[0]
         self.out_shapes([x.shape])
         kind = x.dtype.type
-        base = kind(self.bias) + kind(self.alpha / self.size) * self._summed(x * x, self._before)
+        base = kind(self.bias) + kind(self.alpha / self.size) * self.summed(x * x, self.before)
         power = np.asarray(base ** kind(-self.beta))
         return (np.asarray(x * power),), {}, (x, base, power)
 
@@ -85,7 +86,7 @@ class LRN(AbstractOperator):
         """Return ``dout`` times the power, less what each value did to its neighbours."""
         x, base, power = saved
         dout, kind = douts[0], x.dtype.type
-        shared = self._summed(dout * x * power / base, self.size - 1 - self._before)
+        shared = self.summed(dout * x * power / base, self.size - 1 - self.before)
         factor = kind(2 * self.alpha * self.beta / self.size)
         return (np.asarray(dout * power - factor * x * shared),)
 
@@ -93,7 +94,7 @@ class LRN(AbstractOperator):
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0
     ) -> tuple[Taps, ...]:
         """Return the window of channels."""
-        start = index[1] - self._before
+        start = index[1] - self.before
         rest = (point(i) for i in index[2:])
         return ((point(index[0]), range(start, start + self.size), *rest),)
 
@@ -103,8 +104,8 @@ class LRN(AbstractOperator):
         """Return the windows of an interval of channels."""
         channels = spans[1]
         if not isinstance(channels, Everything) and channels.lo < channels.hi:
-            lo = channels.lo - self._before
-            channels = Interval(lo, channels.hi - self._before + self.size - 1)
+            lo = channels.lo - self.before
+            channels = Interval(lo, channels.hi - self.before + self.size - 1)
         return ((spans[0], channels, *spans[2:]),)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:

@@ -7,6 +7,7 @@ other, within a tolerance that somebody liked, but each with the one number both
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ import numpy as np
 from faltung.errors import GraphError, message
 from faltung.graph import Graph, Node
 from faltung.kernels.registry import gamma
+from faltung.ops import ReduceMax
 from faltung.ops.operator import Array
 from faltung.testing.compare import rounding_bound
 
@@ -197,6 +199,43 @@ def _moved(node: Node, inputs: Sequence[Near], y: Array) -> Array:
     return _run(node, *(x.error for x in inputs))
 
 
+def _reduced(node: Node, inputs: Sequence[Near], y: Array) -> Array:
+    """Sums and means of whole axes."""
+    x, error = inputs[0]
+    return _run(node, error) + _rounded(x.size // max(y.size, 1) + 2, _run(node, np.abs(x) + error))
+
+
+def _several(node: Node, inputs: Sequence[Near], y: Array) -> Array:
+    carried = _run(node, *(x.error for x in inputs))
+    return carried + _rounded(len(inputs), _run(node, *(np.abs(x.value) + x.error for x in inputs)))
+
+
+def _extreme(node: Node, inputs: Sequence[Near], y: Array) -> Array:
+    """An extreme is off by no more than the one that is off most."""
+    return np.asarray(functools.reduce(np.maximum, [x.error for x in inputs]) + np.zeros(y.shape))
+
+
+def _largest_error(node: Node, inputs: Sequence[Near], y: Array) -> Array:
+    operator: Any = node.operator
+    return ReduceMax(operator.axes, operator.keepdims).forward([inputs[0].error])[0][0]
+
+
+def _responses(node: Node, inputs: Sequence[Near], y: Array) -> Array:
+    """Local response normalisation: its slopes, at most, where the base is least."""
+    x, error = inputs[0]
+    operator: Any = node.operator
+    largest, least = np.abs(x) + error, np.maximum(np.abs(x) - error, 0)
+    # Where there is nothing to divide by, the bias alone is a lower bound.
+    shares = operator.forward([least])[0][0] / np.where(least > 0, least, 1)
+    power = np.where(least > 0, shares, operator.bias**-operator.beta)
+    base = np.maximum(power ** (-1 / operator.beta), operator.bias)
+    power = base**-operator.beta
+    near = operator.summed(largest * error, operator.before)
+    factor = 2 * operator.beta * operator.alpha / operator.size
+    carried = power * (error + factor * largest * near / base)
+    return np.asarray(carried + _rounded(FUNCTION + operator.size + 4, np.abs(y) + carried))
+
+
 def _padded(node: Node, inputs: Sequence[Near], y: Array) -> Array:
     operator: Any = node.operator
     return _run(_with(node, value=0.0), inputs[0].error) + _stored(operator.value)
@@ -222,7 +261,15 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(("AveragePool", "GlobalAveragePool"), _linear),
     **dict.fromkeys(("MaxPool", "GlobalMaxPool", "Concat", "Flatten"), _moved),
     **dict.fromkeys(("Reshape", "Transpose", "Identity", "Dropout"), _moved),
+    **dict.fromkeys(("Slice", "Squeeze", "Unsqueeze", "Expand", "Tile"), _moved),
+    **dict.fromkeys(("Gather", "DepthToSpace"), _moved),
+    **dict.fromkeys(("ReduceSum", "ReduceMean"), _reduced),
+    **dict.fromkeys(("ReduceMax", "ReduceMin"), _largest_error),
+    **dict.fromkeys(("Max", "Min"), _extreme),
+    **dict.fromkeys(("Neg", "Abs"), _rectified),
     **dict.fromkeys(("Add", "Sub"), _sum),
+    "Sum": _several,
+    "LRN": _responses,
     "Pad": _padded,
     "Relu": _rectified,
     "Clip": _clipped,
