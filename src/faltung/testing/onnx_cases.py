@@ -1,8 +1,8 @@
 """ONNX's own backend tests, run against faltung: passed, skipped with a reason, failed.
 
 A case is skipped for what its model is made of, never for what comes out: an operator that is not
-ours, a type of value that we do not hold. ``python -m faltung.testing.onnx_cases FILE`` writes the
-table that the documentation keeps.
+ours, a type of value that we do not hold; and where it draws at random, by name.
+``python -m faltung.testing.onnx_cases FILE`` writes the table that the documentation keeps.
 """
 
 from __future__ import annotations
@@ -226,10 +226,11 @@ def document(outcomes: Iterable[Outcome]) -> str:
     wide = "; ".join(f"`{name}` ({why})" for name, why in WIDE.items())
     return (
         "# ONNX's backend tests\n\n"
-        f"`make test-onnx` runs the backend tests of onnx {onnx.__version__} against faltung and "
-        "writes this page. A case is\nskipped for what its model is made of: an operator that "
-        "faltung does not have, or a type of value that it does\nnot hold. float16 is computed in "
-        f"float32; in float64 are {wide}.\n\n{table(outcomes)}\n"
+        f"`make test-onnx` runs the backend tests of onnx {onnx.__version__} against faltung, and "
+        "writes this page.\nA case is skipped for what its model is made of: an operator that "
+        "faltung does not have, or a type of\nvalue that it does not hold; and where it draws at "
+        "random. float16 is computed in float32.\n\n"
+        f"Computed in float64: {wide}.\n\n{table(outcomes)}\n"
     )
 
 
