@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
