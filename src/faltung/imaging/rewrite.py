@@ -277,7 +277,7 @@ class _Rewrite:
         rank = 2 if layout.is_flat else 4
         if node.operator.axis % rank != 1 or not layout.is_point:  # type: ignore[attr-defined]
             raise self._refusal(node, "compares other than the classes")
-        self._keep(node, replace(node.operator, axis=1))  # type: ignore[type-var]
+        self._keep(node, replace(node.operator, axis=1))  # type: ignore[call-arg]
         return layout
 
     def _concat(self, node: Node) -> Layout:
@@ -287,7 +287,7 @@ class _Rewrite:
         is_channels = node.operator.axis % rank == 1  # type: ignore[attr-defined]
         if len(alike) != 1 or not is_channels or (first.is_flat and not first.is_point):
             raise self._refusal(node, "joins other than channels")
-        self._keep(node, replace(node.operator, axis=1))  # type: ignore[type-var]
+        self._keep(node, replace(node.operator, axis=1))  # type: ignore[call-arg]
         return replace(first, dims=(sum(each.dims[0] for each in layouts), *first.dims[1:]))
 
     def _pad(self, node: Node) -> Layout:

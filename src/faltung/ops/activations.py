@@ -172,7 +172,6 @@ class HardSigmoid(AbstractUnary):
         ]
 
 
-@dataclass(frozen=True)
 class HardSwish(AbstractUnary):
     """``y = x max(0, min(1, x / 6 + 1 / 2))``; the gradient at -3 is 0, at 3 it is 1.
 
@@ -193,7 +192,6 @@ class HardSwish(AbstractUnary):
         return np.asarray(self._gate(x) + np.where(np.abs(x) < 3, x / 6, 0))
 
 
-@dataclass(frozen=True)
 class Mish(AbstractUnary):
     """``y = x tanh(log(1 + exp(x)))``.
 
@@ -279,7 +277,6 @@ class Gelu(AbstractUnary):
         ]
 
 
-@dataclass(frozen=True)
 class PRelu(AbstractBinary):
     """``y = x`` for ``x >= 0``, ``y = slope x`` below; the gradient at 0 is that of below.
 

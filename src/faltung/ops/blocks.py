@@ -15,6 +15,7 @@ from faltung.ops.operator import Array, Attribute, Example, Key, OnnxNode, Resul
 MODES = ("DCR", "CRD")
 
 
+@dataclass(frozen=True)
 class AbstractBlocks(AbstractMover):
     """A block of ``blocksize`` squared pixels of C channels is one pixel of C blocksize² channels.
 

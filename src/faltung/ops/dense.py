@@ -166,7 +166,6 @@ def _repeated(in_shapes: Sequence[Shape], at: tuple[Any, ...], first: Any) -> tu
     return (tuple(first if n == 1 else here for n, here in zip(shape, ends, strict=True)),)
 
 
-@dataclass(frozen=True)
 class MatMul(AbstractOperator):
     """``y = a b`` over the last two axes, broadcasting the axes before them.
 

@@ -56,7 +56,6 @@ class AbstractElementwise(AbstractOperator):
         return [Example(cls(), (shape,)) for shape in ((2, 3, 4, 5), (7,), (), (2, 0))]
 
 
-@dataclass(frozen=True)
 class Identity(AbstractElementwise):
     """``y = x``."""
 
@@ -74,7 +73,6 @@ class Identity(AbstractElementwise):
         return (douts[0],)
 
 
-@dataclass(frozen=True)
 class Relu(AbstractElementwise):
     """``y = max(x, 0)``; NaN stays NaN; the gradient at 0 is 0."""
 
@@ -126,7 +124,6 @@ class LeakyRelu(AbstractElementwise):
         return [Example(cls(), ((2, 3, 4),)), Example(cls(alpha=0.25), ((3, 5),))]
 
 
-@dataclass(frozen=True)
 class Sigmoid(AbstractElementwise):
     """``y = 1 / (1 + exp(-x))``, without overflow on either side."""
 
@@ -146,7 +143,6 @@ class Sigmoid(AbstractElementwise):
         return (np.asarray(douts[0] * saved * (1 - saved)),)
 
 
-@dataclass(frozen=True)
 class Tanh(AbstractElementwise):
     """``y = tanh(x)``."""
 
@@ -260,7 +256,6 @@ class AbstractBinary(AbstractOperator):
         ]
 
 
-@dataclass(frozen=True)
 class Add(AbstractBinary):
     """``a + b``."""
 
@@ -275,7 +270,6 @@ class Add(AbstractBinary):
         return dout, dout
 
 
-@dataclass(frozen=True)
 class Sub(AbstractBinary):
     """``a - b``."""
 
@@ -290,7 +284,6 @@ class Sub(AbstractBinary):
         return dout, -dout
 
 
-@dataclass(frozen=True)
 class Mul(AbstractBinary):
     """``a * b``."""
 
@@ -305,7 +298,6 @@ class Mul(AbstractBinary):
         return dout * b, dout * a
 
 
-@dataclass(frozen=True)
 class Div(AbstractBinary):
     """``a / b``."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -71,7 +70,6 @@ class AbstractMany(AbstractBroadcast):
         return [*two, Example(cls(), ((4, 3), (3,), (4, 3))), Example(cls(), ((2, 4),))]
 
 
-@dataclass(frozen=True)
 class Sum(AbstractMany):
     """The sum of all arrays."""
 
@@ -117,7 +115,6 @@ class AbstractExtreme(AbstractMany):
         return tuple(grads)
 
 
-@dataclass(frozen=True)
 class Max(AbstractExtreme):
     """The largest of all arrays' values."""
 
@@ -125,7 +122,6 @@ class Max(AbstractExtreme):
     pick: ClassVar[Any] = np.maximum
 
 
-@dataclass(frozen=True)
 class Min(AbstractExtreme):
     """The smallest of all arrays' values."""
 
@@ -133,7 +129,6 @@ class Min(AbstractExtreme):
     pick: ClassVar[Any] = np.minimum
 
 
-@dataclass(frozen=True)
 class Where(AbstractBroadcast):
     """The second input where the first is true, else the third."""
 
@@ -202,7 +197,6 @@ class AbstractTruth(AbstractBroadcast):
         return [*(Example(cls(), shapes) for shapes in SHAPES), whole]
 
 
-@dataclass(frozen=True)
 class Equal(AbstractTruth):
     """``a == b``; NaN equals nothing."""
 
@@ -211,7 +205,6 @@ class Equal(AbstractTruth):
     compare: ClassVar[Any] = np.equal
 
 
-@dataclass(frozen=True)
 class Greater(AbstractTruth):
     """``a > b``."""
 
@@ -219,7 +212,6 @@ class Greater(AbstractTruth):
     compare: ClassVar[Any] = np.greater
 
 
-@dataclass(frozen=True)
 class GreaterOrEqual(AbstractTruth):
     """``a >= b``."""
 
@@ -227,7 +219,6 @@ class GreaterOrEqual(AbstractTruth):
     compare: ClassVar[Any] = np.greater_equal
 
 
-@dataclass(frozen=True)
 class Less(AbstractTruth):
     """``a < b``."""
 
@@ -235,7 +226,6 @@ class Less(AbstractTruth):
     compare: ClassVar[Any] = np.less
 
 
-@dataclass(frozen=True)
 class LessOrEqual(AbstractTruth):
     """``a <= b``."""
 
@@ -254,7 +244,6 @@ class AbstractLogic(AbstractTruth):
         return [Example(cls(), shapes, dtypes=("bool", "bool")) for shapes in SHAPES]
 
 
-@dataclass(frozen=True)
 class And(AbstractLogic):
     """Whether both are true."""
 
@@ -262,7 +251,6 @@ class And(AbstractLogic):
     compare: ClassVar[Any] = np.logical_and
 
 
-@dataclass(frozen=True)
 class Or(AbstractLogic):
     """Whether one is true, or both."""
 
@@ -270,7 +258,6 @@ class Or(AbstractLogic):
     compare: ClassVar[Any] = np.logical_or
 
 
-@dataclass(frozen=True)
 class Xor(AbstractLogic):
     """Whether one is true, and not both."""
 
@@ -278,7 +265,6 @@ class Xor(AbstractLogic):
     compare: ClassVar[Any] = np.logical_xor
 
 
-@dataclass(frozen=True)
 class Not(AbstractElementwise):
     """Whether it is false."""
 

@@ -152,8 +152,13 @@ class Example(NamedTuple):
     dtypes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
 class AbstractOperator(ABC):
-    """An operator: frozen attributes, and an answer to each question a graph asks."""
+    """An operator: frozen attributes, and an answer to each question a graph asks.
+
+    It is a frozen dataclass, and so is what inherits it: only an operator that adds attributes of
+    its own needs the decorator again.
+    """
 
     onnx_type: ClassVar[str]
     onnx_domain: ClassVar[str] = ""
@@ -164,7 +169,7 @@ class AbstractOperator(ABC):
     """Inputs that hold state (running statistics), not parameters."""
     onnx_kinds: ClassVar[str] = "f"
     """NumPy's letters for the kinds of numbers that its ONNX form takes: ``"fiub"`` for all."""
-    padding_mode: str = "zeros"
+    padding_mode = "zeros"
     """What stands at the positions outside an input that `taps` and `input_span` may name."""
 
     @property

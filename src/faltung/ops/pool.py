@@ -284,7 +284,6 @@ class AveragePool(AbstractPool):
         ]
 
 
-@dataclass(frozen=True)
 class AbstractGlobalPool(AbstractOperator):
     """One value for each channel, from all of space, which is kept as axes of size 1."""
 
@@ -320,7 +319,6 @@ class AbstractGlobalPool(AbstractOperator):
         return [Example(cls(), (s,)) for s in ((2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 4))]
 
 
-@dataclass(frozen=True)
 class GlobalAveragePool(AbstractGlobalPool):
     """The mean over all of space."""
 
@@ -341,7 +339,6 @@ class GlobalAveragePool(AbstractGlobalPool):
         return (np.broadcast_to(share, saved).copy(),)
 
 
-@dataclass(frozen=True)
 class GlobalMaxPool(AbstractGlobalPool):
     """The largest value of all of space; the first of equal ones takes the gradient."""
 

@@ -29,7 +29,6 @@ ONNX_DTYPES: Final[dict[int, str]] = {
 """Our dtypes by ONNX's numbers; its float16 is held as float32."""
 
 
-@dataclass(frozen=True)
 class Pow(AbstractBinary):
     """``a ** b`` in the dtype of a.
 

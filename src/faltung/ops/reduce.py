@@ -60,6 +60,7 @@ def _all_of(size: Dim) -> AxisSpan:
     return Interval(0, 0) if size == 0 else EVERYTHING
 
 
+@dataclass(frozen=True)
 class AbstractReduction(AbstractOperator):
     """One number of many, over the axes named (all where ``axes`` is None, none where empty)."""
 

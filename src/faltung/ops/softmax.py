@@ -139,7 +139,6 @@ class Softmax(AbstractOperator):
         ]
 
 
-@dataclass(frozen=True)
 class LogSoftmax(Softmax):
     """``y = x - log(sum(exp(x)))`` along one axis."""
 

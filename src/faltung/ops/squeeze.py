@@ -15,6 +15,7 @@ from faltung.ops.operator import Array, Example, Key, OnnxNode, Result, Shape, i
 Axes = tuple[int, ...]
 
 
+@dataclass(frozen=True)
 class AbstractSqueeze(AbstractMover):
     """The same values; axes of size 1 come or go."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,7 +59,6 @@ class AbstractPositive(AbstractUnary):
         return [Example(cls(), (shape,), positive=(0,)) for shape in shapes]
 
 
-@dataclass(frozen=True)
 class Sqrt(AbstractPositive):
     """``y = sqrt(x)``; NaN below 0."""
 
@@ -75,7 +73,6 @@ class Sqrt(AbstractPositive):
         return np.asarray(0.5 / y)
 
 
-@dataclass(frozen=True)
 class Log(AbstractPositive):
     """``y = log(x)``, the natural logarithm; minus infinity at 0, NaN below."""
 
@@ -90,7 +87,6 @@ class Log(AbstractPositive):
         return np.asarray(1 / x)
 
 
-@dataclass(frozen=True)
 class Reciprocal(AbstractPositive):
     """``y = 1 / x``; infinite at 0."""
 
@@ -105,7 +101,6 @@ class Reciprocal(AbstractPositive):
         return np.asarray(-y * y)
 
 
-@dataclass(frozen=True)
 class Exp(AbstractUnary):
     """``y = exp(x)``."""
 
@@ -120,7 +115,6 @@ class Exp(AbstractUnary):
         return y
 
 
-@dataclass(frozen=True)
 class Erf(AbstractUnary):
     """``y = erf(x)``: `faltung.ops.erf.erf`."""
 
@@ -135,7 +129,6 @@ class Erf(AbstractUnary):
         return np.asarray(2 / math.sqrt(math.pi) * np.exp(-x * x))
 
 
-@dataclass(frozen=True)
 class Softplus(AbstractUnary):
     """``y = log(1 + exp(x))``, without overflow."""
 
@@ -150,7 +143,6 @@ class Softplus(AbstractUnary):
         return np.asarray(np.exp(x - y))
 
 
-@dataclass(frozen=True)
 class Neg(AbstractUnary):
     """``y = -x``."""
 
@@ -166,7 +158,6 @@ class Neg(AbstractUnary):
         return np.full_like(x, -1)
 
 
-@dataclass(frozen=True)
 class Abs(AbstractUnary):
     """``y = |x|``; the gradient at 0 is 0."""
 
@@ -191,7 +182,6 @@ class AbstractStep(AbstractUnary):
         return [Example(cls(), (shape,)) for shape in ((2, 3, 4), (8,), (2, 0))]
 
 
-@dataclass(frozen=True)
 class Floor(AbstractStep):
     """The largest whole number that is at most x; it has no gradient."""
 
@@ -202,7 +192,6 @@ class Floor(AbstractStep):
         return np.asarray(np.floor(x))
 
 
-@dataclass(frozen=True)
 class Ceil(AbstractStep):
     """The smallest whole number that is at least x; it has no gradient."""
 
@@ -213,7 +202,6 @@ class Ceil(AbstractStep):
         return np.asarray(np.ceil(x))
 
 
-@dataclass(frozen=True)
 class Round(AbstractStep):
     """The nearest whole number, the even one of two; it has no gradient."""
 

@@ -33,7 +33,7 @@ def check_record(case: Case) -> None:
         require(dataclasses.is_dataclass(operator), "it must be a dataclass")
         frozen = type(operator).__dataclass_params__.frozen  # type: ignore[attr-defined]
         require(frozen, "it must be frozen")
-        copy = dataclasses.replace(operator)  # type: ignore[type-var]
+        copy = dataclasses.replace(operator)
         require(copy == operator and hash(copy) == hash(operator), "it must equal its copy")
         least, most = operator.arity
         count = len(case.in_shapes)

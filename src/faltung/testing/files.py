@@ -80,7 +80,7 @@ def _require_same_results(case: Case, back: Graph, dtype: Any) -> None:
 def _require_equal(case: Case, back: AbstractOperator) -> None:
     mine = case.operator
     require(type(back) is type(mine), f"read back, it is a {type(back).__name__}")
-    for field in dataclasses.fields(mine):  # type: ignore[arg-type]
+    for field in dataclasses.fields(mine):
         a, b = getattr(mine, field.name), getattr(back, field.name)
         if field.name not in SPELLINGS:
             require(a == b, f"read back, {field.name} is {b!r}, not {a!r}")

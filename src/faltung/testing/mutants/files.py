@@ -39,7 +39,7 @@ def file_mutants(cls: Operator) -> Iterator[Mutant]:
         if name not in IMPLIED.get(cls.onnx_type, ()):
             yield _without(cls, name)
         yield _altered(cls, name)
-    for field in fields(cls):  # type: ignore[arg-type]
+    for field in fields(cls):
         if field.name not in UNREAD.get(cls.onnx_type, ()):
             yield _forgotten(cls, field.name)
 
@@ -109,7 +109,7 @@ def _other(value: Attribute) -> Attribute:
 def _forgotten(cls: Operator, name: str) -> Mutant:
     """A field that is read as its default, or as that of the first example where it has none."""
     default = getattr(cls.examples()[0].operator, name)
-    for field in fields(cls):  # type: ignore[arg-type]
+    for field in fields(cls):
         if field.name == name and field.default is not field.default_factory:
             default = field.default
 
