@@ -76,9 +76,9 @@ class WithoutExamples(Squared):
         return []
 
 
-@dataclass
-class NotFrozen(AbstractElementwise):
-    onnx_type: ClassVar[str] = "NotFrozen"
+class NotDecorated(AbstractElementwise):
+    onnx_type: ClassVar[str] = "NotDecorated"
+    slope: float = 1.0
     forward = Squared.forward
     backward = Squared.backward
 
@@ -89,7 +89,7 @@ class NotFrozen(AbstractElementwise):
         (WrongSlope, r"check_gradients: WrongSlope\(\) on \(2, 3, 4, 5\).*central difference"),
         (WrongValue, r"check_values: WrongValue\(\) on .*outputs on integers, number 0: "),
         (WithoutExamples, "WithoutExamples has no examples"),
-        (NotFrozen, "check_record: .*it must be frozen"),
+        (NotDecorated, r"check_record: .*\['slope'\] must be fields"),
     ],
 )
 def test_a_wrong_operator_is_named(operator: type[AbstractOperator], text: str) -> None:

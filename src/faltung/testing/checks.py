@@ -27,12 +27,15 @@ Check = Callable[[Case], None]
 
 
 def check_record(case: Case) -> None:
-    """Check the record itself: frozen, equal to its copy, usable as a key, with enough inputs."""
+    """Check the record itself: all attributes in it, equal to its copy, a key, enough inputs.
+
+    That it is frozen Python sees to: `AbstractOperator` is a frozen dataclass.
+    """
     with naming("check_record", case):
         operator = case.operator
-        require(dataclasses.is_dataclass(operator), "it must be a dataclass")
-        frozen = type(operator).__dataclass_params__.frozen  # type: ignore[attr-defined]
-        require(frozen, "it must be frozen")
+        fields = {field.name for field in dataclasses.fields(operator)}
+        missing = [name for name in _attributes(type(operator)) if name not in fields]
+        require(not missing, f"{missing} must be fields: decorate it with @dataclass(frozen=True)")
         copy = dataclasses.replace(operator)
         require(copy == operator and hash(copy) == hash(operator), "it must equal its copy")
         least, most = operator.arity
@@ -40,6 +43,14 @@ def check_record(case: Case) -> None:
         require(least <= count <= most, f"{count} inputs, where {least} to {most} are taken")
         inside = all(0 <= i < most for i in operator.state_inputs)
         require(inside, f"state inputs {operator.state_inputs} of at most {most}")
+
+
+def _attributes(cls: type) -> list[str]:
+    """Names that the class and those it inherits annotate, but for what belongs to the class."""
+    written = (vars(base).get("__annotations__", {}) for base in cls.__mro__)
+    return [
+        name for kinds in written for name, kind in kinds.items() if "ClassVar" not in str(kind)
+    ]
 
 
 CHECKS: Final[tuple[Check, ...]] = (
