@@ -250,12 +250,15 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 def test_import_is_quick(tmp_path: Path) -> None:
-    """CPU time, which other processes on the machine add little to; compiled, as pip leaves it."""
+    """Compiled, as pip leaves it. The thread's own CPU time: others add nothing to it.
+
+    NumPy's threads do, to that of the process: they spin for a while after they have started.
+    """
     code = (
-        "import time, numpy; start = time.process_time(); import faltung;"
-        "print(1000 * (time.process_time() - start))"
+        "import time, numpy; start = time.thread_time(); import faltung;"
+        "print(1000 * (time.thread_time() - start))"
     )
-    compiled = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    compiled = {"PYTHONPYCACHEPREFIX": str(tmp_path)}
     run_python(code, **compiled)
     taken = [float(run_python(code, **compiled)) for _ in range(10)]
     assert statistics.median(taken) <= MOST_MILLISECONDS

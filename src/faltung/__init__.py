@@ -8,9 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from faltung import errors as errors
-from faltung.analysis import Summary as Summary
-from faltung.analysis import receptive_fields as receptive_fields
-from faltung.analysis import summarize as summarize
 from faltung.errors import FaltungError as FaltungError
 from faltung.functional import avg_pool as avg_pool
 from faltung.functional import conv as conv
@@ -35,6 +32,9 @@ if TYPE_CHECKING:
     from faltung import training as training
     from faltung import viz as viz
     from faltung import zoo as zoo
+    from faltung.analysis import Summary as Summary
+    from faltung.analysis import receptive_fields as receptive_fields
+    from faltung.analysis import summarize as summarize
     from faltung.analysis.costs import cost as cost
     from faltung.analysis.data import data_report as data_report
     from faltung.analysis.fields import field_report as field_report
@@ -98,6 +98,9 @@ __all__ = [
 
 # Names whose modules read files, train or draw: name -> module, or module:name.
 _LAZY = {
+    "Summary": "faltung.analysis:Summary",
+    "receptive_fields": "faltung.analysis:receptive_fields",
+    "summarize": "faltung.analysis:summarize",
     "Dataset": "faltung.datasets:Dataset",
     "compose": "faltung.definitions:compose",
     "constraints": "faltung.constraints",
