@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from faltung.analysis.costs import cost as cost
     from faltung.analysis.data import data_report as data_report
     from faltung.analysis.fields import field_report as field_report
+    from faltung.analysis.learned import learned as learned
     from faltung.analysis.loose import loose_statements as loose_statements
     from faltung.analysis.networks import network_costs as network_costs
     from faltung.constraints import conv_matrix as conv_matrix
@@ -80,6 +81,7 @@ __all__ = [
     "find",
     "imaging",
     "layers",
+    "learned",
     "load",
     "loose_statements",
     "max_pool",
@@ -98,6 +100,7 @@ __all__ = [
 
 # Names whose modules read files, train or draw: name -> module, or module:name.
 _LAZY = {
+    "learned": "faltung.analysis.learned:learned",
     "Summary": "faltung.analysis:Summary",
     "receptive_fields": "faltung.analysis:receptive_fields",
     "summarize": "faltung.analysis:summarize",

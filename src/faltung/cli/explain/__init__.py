@@ -14,6 +14,7 @@ TOPICS: Final = {
     "cost": "faltung.cli.explain.cost:cost",
     "data": "faltung.cli.explain.data:data",
     "field": "faltung.cli.explain.field:field",
+    "learned": "faltung.cli.explain.learned:learned",
     "matrix": "faltung.cli.explain.matrix:matrix",
     "signal": "faltung.cli.explain.signal:signal",
     "square": "faltung.cli.explain.square:square",
