@@ -15,24 +15,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def run(command: list[str]) -> str:
+def run(command: list[str], errors: int | None = None) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True, check=True
+        )
     return done.stdout
 
 
 def train() -> str:
     """The training run, from its last epoch on, called as a user calls it."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "faltung", "train"],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=True,
-        )
-    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    shown = run([sys.executable, "-m", "faltung", "train"], subprocess.STDOUT)
+    lines = [line.rstrip() for line in shown.splitlines()]
     last = max(i for i, line in enumerate(lines) if line.startswith("epoch"))
     text = "\n".join(lines[last:]).strip()
     return re.sub(r"^  \S.*?(faltung|-m faltung) ", "  faltung ", text, flags=re.MULTILINE)

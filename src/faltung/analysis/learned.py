@@ -88,6 +88,15 @@ class LearnedReport(AbstractReport):
         }
 
 
+def convolutions(graph: Graph) -> dict[str, Array]:
+    """Return the filters, (O, C, *kernel), of each convolution that has weights of its own."""
+    return {
+        node.name: graph.params[node.inputs[1]]
+        for node in graph.nodes
+        if node.operator.onnx_type == "Conv" and node.inputs[1] in graph.params
+    }
+
+
 def learned(
     graph: Graph,
     image: ArrayLike | None = None,
@@ -122,11 +131,7 @@ def learned(
     GraphError
         learned N1: no convolution, or none of that name.
     """
-    found = {
-        node.name: graph.params[node.inputs[1]]
-        for node in graph.nodes
-        if node.operator.onnx_type == "Conv" and node.inputs[1] in graph.params
-    }
+    found = convolutions(graph)
     name = next(iter(found), "") if layer is None else layer
     if name not in found:
         rule = "there must be a convolution of this name with weights of its own"

@@ -14,6 +14,7 @@ from faltung import atomic
 from faltung.analysis import summarize
 from faltung.analysis.dpp import most_different
 from faltung.analysis.feature_maps import feature_maps
+from faltung.analysis.learned import convolutions
 from faltung.datasets import Dataset
 from faltung.graph import Graph
 from faltung.training.evaluation import Score, predict
@@ -137,14 +138,11 @@ def _confidence(graph: Graph, images: NDArray[Any]) -> list[float]:
 
 def _learned(graph: Graph) -> Iterator[Section]:
     """The filters of the first convolution."""
-    found = ((n, graph.params.get(n.inputs[1])) for n in graph.nodes if len(n.inputs) > 1)
-    first = next(
-        ((n, w) for n, w in found if n.operator.onnx_type == "Conv" and w is not None), None
-    )
+    first = next(iter(convolutions(graph).items()), None)
     if first is None:
         return
-    node, w = first
-    text = f"What {node.name} learned: positive weights blue, negative ones vermilion."
+    name, w = first
+    text = f"What {name} learned: positive weights blue, negative ones vermilion."
     yield Section("Filters", text, filters.draw(w))
     chosen = most_different(w, min(DIFFERENT, max(len(w) // 2, 1)))
     text = (
