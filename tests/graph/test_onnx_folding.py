@@ -169,6 +169,12 @@ def test_one_name_is_one_size() -> None:
         from_model(model, {"a": (5, 3), "b": (4, 3)})
 
 
+def test_a_question_mark_is_no_name() -> None:
+    model = model_of([node("Relu", "x", "y")], inputs={"x": ("?", "?")})
+    assert from_model(model, (5, 3)).inputs[0].shape == (5, 3)
+    assert from_model(model, (5, "?")).inputs[0].shape == (5, "?")
+
+
 @pytest.mark.parametrize(
     ("shapes", "match"),
     [

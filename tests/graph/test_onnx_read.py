@@ -166,6 +166,7 @@ def test_double_precision_is_kept() -> None:
         ((4, 3), (4, 3)),
         (("batch", "classes"), ("batch", "classes")),
         ((None, None), ("N", "x_1")),
+        (("?", "?"), ("N", "x_1")),
         ((-1, 2**40), ("N", "x_1")),
         ((0, 2**40 - 1), (0, 2**40 - 1)),
         ((), ()),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import onnx
 
 from faltung.errors import GraphError, message
-from faltung.graph.onnx_tensors import to_shape
+from faltung.graph.onnx_tensors import size_name, to_shape
 from faltung.ops.operator import Shape
 
 Shapes = Shape | Mapping[str, Shape] | None
@@ -72,16 +72,17 @@ def _learn(value: onnx.ValueInfoProto, shape: Shape, numbers: dict[str, int]) ->
         rule = "its shape must fit what the file declares"
         raise GraphError(message(f"input {value.name!r}", rule, values))
     for dim, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
-        if not dim.dim_param or not isinstance(size, int):
+        called = size_name(dim)
+        if not called or not isinstance(size, int):
             continue
-        if numbers.setdefault(dim.dim_param, size) != size:
-            rule = f"the size {dim.dim_param!r} must be one number"
+        if numbers.setdefault(called, size) != size:
+            rule = f"the size {called!r} must be one number"
             raise GraphError(message(f"input {value.name!r}", rule, values))
 
 
 def _completed(value: onnx.ValueInfoProto, numbers: Mapping[str, int]) -> Shape:
     dims = value.type.tensor_type.shape.dim
     return tuple(
-        numbers.get(dim.dim_param, size) if dim.dim_param else size
+        numbers.get(size_name(dim), size) if size_name(dim) else size
         for dim, size in zip(dims, to_shape(value), strict=True)
     )

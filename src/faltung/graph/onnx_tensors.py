@@ -109,7 +109,18 @@ def to_shape(value: onnx.ValueInfoProto) -> Shape:
 def _size(dim: onnx.TensorShapeProto.Dimension, name: str, axis: int) -> Dim:
     if dim.WhichOneof("value") == "dim_value" and 0 <= dim.dim_value < LARGEST_SIZE:
         return int(dim.dim_value)
-    return dim.dim_param or ("N" if axis == 0 else f"{name}_{axis}")
+    return size_name(dim) or ("N" if axis == 0 else f"{name}_{axis}")
+
+
+def size_name(dim: onnx.TensorShapeProto.Dimension) -> str:
+    """Return what the file calls a size; "" where it only says that the size is open.
+
+    Exporters of PaddlePaddle write "?" for several sizes that are not one.
+
+    >>> size_name(onnx.TensorShapeProto.Dimension(dim_param="?"))
+    ''
+    """
+    return str(dim.dim_param) if any(map(str.isalnum, dim.dim_param)) else ""
 
 
 def shortest(value: float) -> float:
