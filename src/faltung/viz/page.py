@@ -72,7 +72,7 @@ def page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Sectio
     listed = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>" for n, v in facts)
     parts = [f"<dl>{listed}</dl>" if facts else ""]
     parts += [_section(number, section) for number, section in enumerate(sections)]
-    light, dark = (_variables(theme) for theme in (LIGHT, DARK))
+    light, dark = (theme.css() for theme in (LIGHT, DARK))
     return _PAGE.format(title=escape(title), light=light, dark=dark, body="\n".join(parts))
 
 
@@ -88,10 +88,6 @@ def _content(number: int, section: Section) -> str:
         return ""
     drawing = inline_svg(section.content, f"s{number}-", section.title)
     return f"<figure>{drawing}</figure>"
-
-
-def _variables(theme: Theme) -> str:
-    return " ".join(f"--{name}: {getattr(theme, name)};" for name in COLOURS)
 
 
 def inline_svg(drawn: Figure, prefix: str, label: str) -> str:

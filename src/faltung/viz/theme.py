@@ -1,12 +1,7 @@
-"""The one visual language: what each colour means, in light and in dark.
-
-Hues are those of Okabe and Ito (*Color Universal Design*, 2008), safe for colour-blind readers.
-"""
+"""The colours of `faltung.theme` as Matplotlib takes them, and those of many tied things."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,77 +10,15 @@ from matplotlib.typing import ColorType
 from numpy.typing import NDArray
 
 from faltung.errors import PictureError, message
+from faltung.theme import AMOUNT_STOPS, DIVERGING_STOPS, THEMES, Theme
+from faltung.theme import DARK as DARK
+from faltung.theme import LIGHT as LIGHT
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Theme:
-    """Colours by what they stand for.
-
-    Parameters
-    ----------
-    name
-        ``"light"`` or ``"dark"``.
-    paper, ink
-        What is drawn on, and text and outlines.
-    muted, faint
-        Padding and axes; grids and cells that are empty.
-    input, kernel, output
-        The three parts of a convolution.
-    other, wrong
-        What is compared with them; mistakes.
-    """
-
-    name: str
-    paper: str
-    ink: str
-    muted: str
-    faint: str
-    input: str
-    kernel: str
-    output: str
-    other: str
-    wrong: str
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """Colours for things that have no part in a convolution, neighbours far apart."""
-        return (self.input, self.kernel, self.output, self.other, self.wrong, self.muted)
-
-
-LIGHT: Final = Theme(
-    "light",
-    paper="#fefefe",
-    ink="#1c2126",
-    muted="#6b7580",
-    faint="#dfe3e7",
-    input="#0072b2",
-    kernel="#e69f00",
-    output="#009e73",
-    other="#cc79a7",
-    wrong="#d55e00",
-)
-DARK: Final = Theme(
-    "dark",
-    paper="#15191d",
-    ink="#e8ebee",
-    muted="#97a1ab",
-    faint="#343b43",
-    input="#56b4e9",
-    kernel="#e69f01",
-    output="#12b886",
-    other="#dd91bb",
-    wrong="#ee7a2b",
-)
-THEMES: Final[Mapping[str, Theme]] = {theme.name: theme for theme in (LIGHT, DARK)}
-
-DIVERGING: Final = LinearSegmentedColormap.from_list(
-    "faltung", ["#b04a00", "#d55e00", "#f3c2a0", "#ffffff", "#9fc9e4", "#0072b2", "#00507d"]
-)
-"""Negative vermilion, zero white, positive blue; the same in both themes."""
-AMOUNT: Final = LinearSegmentedColormap.from_list("amount", ["#ffffff", "#7cc9b2", "#007a59"])
-"""From none (white) to much (green)."""
+DIVERGING: Final = LinearSegmentedColormap.from_list("faltung", DIVERGING_STOPS)
+AMOUNT: Final = LinearSegmentedColormap.from_list("amount", AMOUNT_STOPS)
 
 
 def theme_of(name: str) -> Theme:
