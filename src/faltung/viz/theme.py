@@ -10,9 +10,10 @@ from matplotlib.typing import ColorType
 from numpy.typing import NDArray
 
 from faltung.errors import PictureError, message
-from faltung.theme import AMOUNT_STOPS, DIVERGING_STOPS, THEMES, Theme
+from faltung.theme import AMOUNT_STOPS, DIVERGING_STOPS, THEMES
 from faltung.theme import DARK as DARK
 from faltung.theme import LIGHT as LIGHT
+from faltung.theme import Theme as Theme
 
 Array = NDArray[Any]
 
