@@ -4,22 +4,27 @@ An interval of outputs is walked back through the graph: each operator says whic
 inputs it uses (`input_span`), branches are united. Nothing is derived twice, and nothing here
 knows any operator. On a chain of windows this is the well-known rule: the size grows by
 ``(k - 1) d jump``, and the jump is multiplied by the stride *afterwards*.
+
+Where every operator on the way moves intervals alike, period for period (`axis_maps`), what a value
+sees is composed from what its sources see instead, one step for each node; it is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
+from typing import TypeAlias
 
+from faltung.analysis.axis_maps import AxisMap, Seen, operator_maps, united
 from faltung.errors import GraphError, message
 from faltung.geometry import Interval
 from faltung.graph import Graph
 from faltung.graph.graph import producers
 from faltung.graph.shapes import Shapes
-from faltung.ops.operator import EVERYTHING, AxisSpan, Everything, Spans
+from faltung.ops.operator import EVERYTHING, AxisSpan, Everything, Shape, Spans
 
 PERIOD = 48
 """Positions probed where upsampling makes the field depend on the position; 48 = 2**4 * 3."""
@@ -148,56 +153,83 @@ def receptive_fields(
     if input_shape is not None:
         graph = graph.with_input_shape({source: tuple(input_shape)})
     walk = Walk(graph, graph.shapes())
-    found = {}
-    for node in graph.nodes:
-        for value in node.outputs:
-            fields = _fields(walk, value, source)
-            if fields is not None:
-                found[value] = fields
+    return {
+        value: _fields(walk, value, source, sight)
+        for value, sight in sights(walk, source).items()
+        if value != source
+    }
+
+
+def sights(walk: Walk, source: str) -> dict[str, tuple[Seen, ...]]:
+    """Return, for each value that depends on an input, how it sees each space axis of it.
+
+    The input itself comes first. Where an axis has no map, `Walk.spans` tells what is seen.
+    """
+    itself = (AxisMap(axis, (0,), (1,), 1) for axis in range(2, len(walk.shapes[source])))
+    found: dict[str, tuple[Seen, ...]] = {source: tuple(itself)}
+    for node in walk.graph.nodes:
+        before = [(i, found[name]) for i, name in enumerate(node.inputs) if name in found]
+        if not before:
+            continue
+        in_shapes = [walk.shapes[name] for name in node.inputs]
+        for output, value in enumerate(node.outputs):
+            maps = operator_maps(node.operator, in_shapes, len(walk.shapes[value]), output)
+            ways = [[maps.through(i, seen) for seen in sight] for i, sight in before]
+            found[value] = tuple(united(way) for way in zip(*ways, strict=True))
     return found
 
 
-def _probe(walk: Walk, value: str, source: str, at: int) -> Spans | None:
-    """Return what the output at position ``at`` of every space axis sees; None for nothing."""
+Probe: TypeAlias = Callable[[int], Spans]
+"""What the output at this position of every space axis sees of an input's space."""
+
+
+def _fields(walk: Walk, value: str, source: str, sight: Sequence[Seen]) -> tuple[Field, ...]:
+    probe: Probe = partial(_walked, walk, value, source)
+    if not any(isinstance(seen, frozenset) for seen in sight):
+        probe = partial(_composed, sight)
+    probes = [probe(at) for at in range(3)]
+    sizes = [n if isinstance(n, int) else 0 for n in walk.shapes[source][2:]]
+    space = walk.shapes[value][2:]
+    return tuple(_field(probe, space, axis, probes, n) for axis, n in enumerate(sizes))
+
+
+def _walked(walk: Walk, value: str, source: str, at: int) -> Spans:
     rank = len(walk.shapes[value])
     spans = tuple(Interval(0, 1) if axis < 2 else Interval(at, at + 1) for axis in range(rank))
-    seen = walk.spans(value, spans).get(source)
-    return None if seen is None else seen[2:]
+    return walk.spans(value, spans)[source][2:]
 
 
-def _fields(walk: Walk, value: str, source: str) -> tuple[Field, ...] | None:
-    first = _probe(walk, value, source, 0)
-    if first is None:
-        return None
-    space = [size if isinstance(size, int) else 0 for size in walk.shapes[source][2:]]
-    probes = [first, *(_probe(walk, value, source, at) or first for at in (1, 2))]
-    return tuple(_field(walk, value, source, axis, probes, n) for axis, n in enumerate(space))
+def _composed(sight: Sequence[Seen], at: int) -> Spans:
+    return tuple(
+        seen.seen(Interval(at, at + 1) if (seen.axis or 0) > 1 else Interval(0, 1))
+        if isinstance(seen, AxisMap)
+        else EVERYTHING
+        for seen in sight
+    )
 
 
 def _field(
-    walk: Walk, value: str, source: str, axis: int, probes: list[Spans], input_size: int
+    probe: Probe, space: Shape, axis: int, probes: Sequence[Spans], input_size: int
 ) -> Field:
-    spans = [probe[axis] for probe in probes]
+    spans = [spans[axis] for spans in probes]
     if any(isinstance(span, Everything) for span in spans):
         return Field(EVERYTHING, Fraction(0), 0, input_size)
     known = [span for span in spans if isinstance(span, Interval)]
     steps = {b.lo - a.lo for a, b in pairwise(known)}
     if len(steps) > 1 or len({span.hi - span.lo for span in known}) > 1:
-        return _varying(walk, value, source, axis, input_size)
+        return _varying(probe, space, axis, input_size)
     return Field(known[0].hi - known[0].lo, Fraction(steps.pop()), known[0].lo, input_size)
 
 
-def _varying(walk: Walk, value: str, source: str, axis: int, input_size: int) -> Field:
+def _varying(probe: Probe, space: Shape, axis: int, input_size: int) -> Field:
     """Probe a whole period: upsampling makes neighbouring outputs see differently much.
 
     The period is taken in the middle; at the border fewer kernel copies overlap.
     """
-    sizes = walk.shapes[value][2:]
-    shortest = min((n for n in sizes if isinstance(n, int)), default=1)
+    shortest = min((n for n in space if isinstance(n, int)), default=1)
     period = next(p for p in (PERIOD, 24, 16, 12, 8, 6, 4, 3, 2, 1) if p < shortest or p == 1)
     middle = (shortest - 1 - period) // 2
     ats = [0, *range(max(middle, 0), max(middle, 0) + period + 1)]
-    spans = [p[axis] for p in (_probe(walk, value, source, at) for at in ats) if p is not None]
-    known = [s for s in spans if isinstance(s, Interval)]
+    known = [s for s in (probe(at)[axis] for at in ats) if isinstance(s, Interval)]
     jump = Fraction(known[-1].lo - known[1].lo, period)
     return Field(max(s.hi - s.lo for s in known), jump, known[0].lo, input_size)
