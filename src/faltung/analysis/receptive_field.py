@@ -18,7 +18,8 @@ from functools import cached_property, partial
 from itertools import pairwise
 from typing import TypeAlias
 
-from faltung.analysis.axis_maps import AxisMap, Seen, operator_maps, united
+from faltung.analysis.axis_maps import AxisMap, Seen, united
+from faltung.analysis.operator_maps import operator_maps
 from faltung.errors import GraphError, message
 from faltung.geometry import Interval
 from faltung.graph import Graph
