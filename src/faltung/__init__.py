@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from faltung.analysis.learned import learned as learned
     from faltung.analysis.loose import loose_statements as loose_statements
     from faltung.analysis.networks import network_costs as network_costs
+    from faltung.analysis.probe import probe as probe
     from faltung.constraints import conv_matrix as conv_matrix
     from faltung.constraints import square as square
     from faltung.datasets import Dataset as Dataset
@@ -87,6 +88,7 @@ __all__ = [
     "max_pool",
     "network_costs",
     "past_report",
+    "probe",
     "receptive_fields",
     "signal_report",
     "square",
@@ -122,6 +124,7 @@ _LAZY = {
     "loose_statements": "faltung.analysis.loose:loose_statements",
     "network_costs": "faltung.analysis.networks:network_costs",
     "past_report": "faltung.definitions:past_report",
+    "probe": "faltung.analysis.probe:probe",
     "signal_report": "faltung.definitions:signal_report",
     "square": "faltung.constraints:square",
     "tour": "faltung.tour",
