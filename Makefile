@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
+TYPESCRIPT := 5.9.3
 
 .PHONY: help train test test-all test-onnx test-long mutants lint bench docs gallery clean
 .DEFAULT_GOAL := help
@@ -22,8 +23,12 @@ $(VENV)/.test: $(VENV)/.base
 $(VENV)/.peers: $(VENV)/.test
 	$(PIP) --editable '.[test,peers]'
 	@touch $@
+$(VENV)/.browser: $(VENV)/.peers
+	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y chromium)
+	@touch $@
 $(VENV)/.lint: $(VENV)/.test
 	$(PIP) --editable '.[test,lint]'
+	PATH="$(abspath $(BIN)):$$PATH" npm install --silent --no-audit --no-fund --prefix $(VENV)/node typescript@$(TYPESCRIPT)
 	@touch $@
 
 train: $(VENV)/.base  ## train a CNN on real digits (ARGS="--net resnet ..." for more)
@@ -32,13 +37,13 @@ train: $(VENV)/.base  ## train a CNN on real digits (ARGS="--net resnet ..." for
 test: $(VENV)/.test  ## run the tests; those whose peer is missing are skipped and named
 	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-test-all: $(VENV)/.peers  ## install every peer, run the tests, fail where a peer is missing
+test-all: $(VENV)/.browser  ## install every peer, run the tests, fail where a peer is missing
 	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m "not long" $(ARGS)
 
 test-onnx: $(VENV)/.test  ## run ONNX's backend tests, print what passed, was skipped, failed
 	$(BIN)/python -m faltung.testing.onnx_cases docs/onnx-backend.md
 
-test-long: $(VENV)/.peers  ## the tests that take minutes
+test-long: $(VENV)/.browser  ## the tests that take minutes
 	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m long $(ARGS)
 
 mutants: $(VENV)/.test  ## plant bugs in every operator and count how many the checks catch
@@ -49,6 +54,7 @@ lint: $(VENV)/.lint  ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	PATH="$(abspath $(BIN)):$$PATH" $(VENV)/node/node_modules/.bin/tsc
 
 bench: $(VENV)/.peers  ## time faltung against its peers
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,59 @@
+// @ts-check
+/**
+ * A view in a notebook, through anywidget: the state goes both ways, questions go to the kernel.
+ *
+ * @import { Host, View } from "faltung/view"
+ */
+
+import { same } from "faltung/store";
+import { mount } from "faltung/view";
+
+let asked = 0;
+
+/**
+ * What anywidget calls to show a view.
+ *
+ * @param {View} view
+ * @returns {(context: { model: any, el: HTMLElement }) => () => void}
+ */
+export function renderer(view) {
+  return ({ model, el }) => {
+    const mounted = mount(el, view, hostOf(model), model.get("state"));
+    const stop = mounted.store.subscribe((state) => {
+      if (same(state, model.get("state"))) return;
+      model.set("state", state);
+      model.save_changes();
+    });
+    const follow = () => mounted.store.set(model.get("state"));
+    model.on("change:state", follow);
+    return () => {
+      stop();
+      model.off("change:state", follow);
+      mounted.dispose();
+    };
+  };
+}
+
+/** @param {any} model @returns {Host} */
+function hostOf(model) {
+  /** @type {(message: Record<string, any>, buffers?: ArrayBuffer[]) => Promise<any>} */
+  const send = (message, buffers = []) =>
+    new Promise((resolve, reject) => {
+      const id = `${Date.now()}-${(asked += 1)}`;
+      const onAnswer = (/** @type {any} */ answer) => {
+        if (answer?.id !== id) return;
+        model.off("msg:custom", onAnswer);
+        if (answer.error) reject(new Error(answer.error));
+        else resolve(answer.answer);
+      };
+      model.on("msg:custom", onAnswer);
+      model.send({ ...message, id }, undefined, buffers);
+    });
+  return {
+    place: "widget",
+    data: model.get("data"),
+    canAsk: true,
+    ask: (question, given) => send({ question, given }),
+    upload: async (file, name) => (await send({ upload: name }, [await file.arrayBuffer()])).name,
+  };
+}

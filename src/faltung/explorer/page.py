@@ -1,0 +1,137 @@
+"""Pages: one self-contained file from disk, and the page that the server gives.
+
+A saved page may load nothing and ask nobody: its Content-Security-Policy allows its own script
+and style by their hashes, pictures that are data, and no connection at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from faltung import atomic
+from faltung.explorer.inline import in_order, inlined, name_of, style
+from faltung.explorer.views import VIEWS, View, view_of
+from faltung.theme import DARK, LIGHT
+
+TITLE: Final = "faltung"
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{css}</style>
+</head>
+<body>
+<noscript>This page is alive: it needs JavaScript.</noscript>
+<script type="application/json" id="faltung-config">{config}</script>
+{scripts}
+</body>
+</html>
+"""
+_START: Final = (
+    """start({views}, JSON.parse(document.getElementById("faltung-config").textContent));"""
+)
+
+# What the roles have beside the theme's colours: links and words that must be readable (WCAG AA).
+_MORE: Final = {
+    "light": "--raised: #f3f5f7; --link: #005a8f; --strong-wrong: #a84300;",
+    "dark": "--raised: #20262c; --link: #7cc4f0; --strong-wrong: #f59b5e;",
+}
+
+
+def colours() -> str:
+    """Return the colours of both themes as CSS: the system's choice, and the switch over it."""
+    light, dark = (f"{theme.css()} {_MORE[theme.name]}" for theme in (LIGHT, DARK))
+    return (
+        f":root, :root[data-theme=light] {{ {light} color-scheme: light; }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} color-scheme: dark; }} }}\n"
+        f":root[data-theme=light] {{ {light} color-scheme: light; }}\n"
+        f":root[data-theme=dark] {{ {dark} color-scheme: dark; }}\n"
+    )
+
+
+def saved_page(
+    first: str = "slide",
+    *,
+    states: Mapping[str, Mapping[str, Any]] | None = None,
+    data: Mapping[str, Any] | None = None,
+    views: Sequence[str] | None = None,
+) -> str:
+    """Return a page that works from disk: no network, no server, no kernel.
+
+    Parameters
+    ----------
+    first
+        The view that opens.
+    states
+        For a view, the fields of its state that differ from its worked example.
+    data
+        For a view, what it is given beforehand, in place of what it prepares itself.
+    views
+        Which views the page has; all of them if left out.
+
+    Raises
+    ------
+    ExplorerError
+        There is no such view.
+
+    Examples
+    --------
+    >>> saved_page("slide").count("<script")
+    2
+    """
+    chosen = [view_of(name) for name in views or VIEWS]
+    given = data or {}
+    prepared = {v.name: given[v.name] if v.name in given else v.prepared() for v in chosen}
+    config = {
+        "title": TITLE,
+        "first": view_of(first).name,
+        "place": "saved",
+        "data": {name: value for name, value in prepared.items() if value is not None},
+        "states": states or {},
+    }
+    script = "\n".join([inlined("faltung/page", *(v.component for v in chosen)), _start(chosen)])
+    css = colours() + style()
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(css)}'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    scripts = f"<script>{script}</script>"
+    return _PAGE.format(policy=policy, title=TITLE, css=css, config=_json(config), scripts=scripts)
+
+
+def write_page(path: str | os.PathLike[str], *given: Any, **settings: Any) -> Path:
+    """Write what `saved_page` returns, whole or not at all."""
+    target = Path(path)
+    atomic.write_bytes(target, saved_page(*given, **settings).encode())
+    return target
+
+
+def _start(views: Sequence[View]) -> str:
+    shown = ", ".join(f"{name_of(view.component)}.{view.name}" for view in views)
+    return f"const {{ start }} = {name_of('faltung/page')};\n" + _START.format(views=f"[{shown}]")
+
+
+def _json(value: Any) -> str:
+    """Return JSON that may stand inside an element: nothing in it can end the element."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def module_names(views: Sequence[View]) -> tuple[str, ...]:
+    """Return every component that a served page with these views loads."""
+    return in_order("faltung/page", *(view.component for view in views))

@@ -1,0 +1,106 @@
+"""Chromium for the explorer's tests: pages from disk, and nothing else may be asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faltung.explorer.page import write_page
+
+SWITCHES = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+VIEW = "document.querySelector('.ft-view').faltung"
+
+
+def missing(reason: str) -> None:
+    """Skip, naming what is missing; or fail where all must be there."""
+    if os.environ.get("FALTUNG_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{reason} (make test-all installs it)")
+    pytest.skip(f"{reason} (make test-all installs it)")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium, or a skip that names what is missing."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        missing("the browser chromium is not installed")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("the peer playwright is not installed")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A view in a tab: its state, its figures, its element."""
+
+    def __init__(self, tab: Any) -> None:
+        self.tab = tab
+
+    def set(self, **state: Any) -> None:
+        """Change some fields of the state."""
+        self.tab.evaluate(f"(state) => {VIEW}.store.set(state)", state)
+
+    def state(self) -> dict[str, Any]:
+        """Return the state."""
+        found: dict[str, Any] = self.tab.evaluate(f"() => {VIEW}.store.state")
+        return found
+
+    def figures(self) -> dict[str, Any]:
+        """Return every number that the view shows."""
+        found: dict[str, Any] = self.tab.evaluate(f"() => {VIEW}.figures()")
+        return found
+
+    def text(self, selector: str) -> str:
+        """Return the text of an element."""
+        return str(self.tab.locator(selector).inner_text())
+
+
+@pytest.fixture
+def open_view(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    """Return a function that opens a view of a saved page; errors and requests fail the test."""
+    wrong: list[str] = []
+    contexts: list[Any] = []
+
+    def opened(
+        name: str,
+        state: Mapping[str, Any] | None = None,
+        *,
+        data: Any = None,
+        size: tuple[int, int] = (1440, 900),
+        scheme: str = "light",
+        **context: Any,
+    ) -> Opened:
+        given = {} if data is None else {name: data}
+        path = write_page(tmp_path / "page.html", name, states={name: state or {}}, data=given)
+        viewport = {"width": size[0], "height": size[1]}
+        made = chromium.new_context(viewport=viewport, color_scheme=scheme, offline=True, **context)
+        contexts.append(made)
+        tab = made.new_page()
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on(
+            "console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None
+        )
+        url = path.as_uri()
+        tab.on(
+            "request",
+            lambda r: None if r.url.startswith((url, "data:", "blob:")) else wrong.append(r.url),
+        )
+        tab.goto(f"{url}#{name}")
+        return Opened(tab)
+
+    yield opened
+    for made in contexts:
+        made.close()
+    assert not wrong
