@@ -305,6 +305,7 @@ def test_what_others_write_is_read(version: int) -> None:
     assert [y.shape for y in outputs] == [(1, 240), (1, 3, 8), ()]
 
 
+@pytest.mark.filterwarnings("ignore:.* taken as .*, since constants:UserWarning")
 @settings(
     max_examples=400, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -5,4 +5,4 @@ from __future__ import annotations
 from faltung.graph.graph import Graph as Graph
 from faltung.graph.graph import Node as Node
 from faltung.graph.graph import Value as Value
-from faltung.graph.graph import load as load
+from faltung.graph.sources import load as load

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from faltung.errors import DTypeError, FaltungError, GraphError, message
 from faltung.graph.graph import Graph, Node, Value
 from faltung.graph.shapes import where
+from faltung.graph.unknown import check_known
 from faltung.ops.operator import Array, Key
 
 
@@ -57,7 +58,13 @@ def evaluate(
         Keep what `faltung.graph.gradients.gradients` needs.
     keep_all
         Keep every value, not the outputs alone.
+
+    Raises
+    ------
+    GraphError
+        The graph has operators that are not known, all of which are named before any is run.
     """
+    check_known(graph, "run")
     params = graph.params if params is None else params
     state = dict(graph.state if state is None else state)
     values: dict[str, Array] = {v.name: fed(v, feeds[v.name]) for v in graph.inputs}

@@ -293,41 +293,6 @@ class Graph:
         return save(self, path)
 
 
-def load(
-    path: str | Path,
-    shapes: Shape | Mapping[str, Shape] | None = None,
-    *,
-    open_size: int | None = None,
-) -> Graph:
-    """Read a network from an ONNX file.
-
-    Parameters
-    ----------
-    path
-        A file of any producer whose operators are among ours.
-    shapes
-        The shape of each input by name, or of the only one, where the file leaves sizes open. They
-        stay open where none is given, but for a network that computes with its own sizes numbers
-        have to be given.
-    open_size
-        One number for every size that is open nonetheless, such as 1.
-
-    Returns
-    -------
-    Graph
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not a model, asks for an operator that is not there, or for sizes.
-    StorageError
-        If the file cannot be read.
-    """
-    from faltung.graph import onnx
-
-    return onnx.load(path, shapes, open_size=open_size)
-
-
 def named(graph: Graph, given: Any, what: str) -> dict[str, Any]:
     """Return what was given for each input, by name; one bare thing is for the only input."""
     names = [value.name for value in graph.inputs]

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import onnx
 
-from faltung.errors import ModelFileError, message
+from faltung.errors import ModelFileError, message, plain
 from faltung.graph.onnx_constants import CONSTRUCTS
 from faltung.graph.onnx_functions import check_functions, operator_class
+from faltung.graph.onnx_nodes import reads
 from faltung.graph.onnx_tensors import check_inside
 
 OLDEST_OPSET: Final = 9
@@ -25,16 +26,27 @@ def accepted(model: onnx.ModelProto) -> onnx.ModelProto:
     ModelFileError
         What is wrong with it, or what it asks for that is not there.
     """
-    if not model.ir_version or not model.HasField("graph"):
-        raise ModelFileError(message("model", "the file is damaged, or no ONNX model"))
-    _check_text(model)
+    check_whole(model)
     _check_opset(model)
     _check_operators(model)
     _check_kinds(model.graph)
     _check_sources(model.graph)
-    model = _in_order(model)
+    model = in_order(model)
     _check_by_onnx(model)
     return model
+
+
+def check_whole(model: onnx.ModelProto) -> None:
+    """Refuse what is no model, and names that are no text.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged.
+    """
+    if not model.ir_version or not model.HasField("graph"):
+        raise ModelFileError(message("model", "the file is damaged, or no ONNX model"))
+    _check_text(model)
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -83,7 +95,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
         made = standard and node.op_type in CONSTRUCTS
         if not made and operator_class(node.domain, node.op_type) is None:
             kind = node.op_type if standard else f"{node.domain}.{node.op_type}"
-            unknown.setdefault(kind, []).append(_called(node, index))
+            unknown.setdefault(plain(kind), []).append(_called(node, index))
     if unknown:
         named = "; ".join(f"{kind} ({_some(nodes)})" for kind, nodes in unknown.items())
         raise ModelFileError(message("model", f"these operators are not supported: {named}"))
@@ -95,7 +107,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
 
 
 def _called(node: onnx.NodeProto, index: int) -> str:
-    return repr(node.name) if node.name else f"#{index}"
+    return plain(repr(node.name)) if node.name else f"#{index}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -133,11 +145,11 @@ def _check_sources(graph: onnx.GraphProto) -> None:
                 raise ModelFileError(message(subject, "reads a value nobody made", {"input": name}))
 
 
-def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
+def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with its nodes in computing order; the same one where they already are."""
     nodes = model.graph.node
     maker = {name: i for i, node in enumerate(nodes) for name in node.output if name}
-    before = {i: {maker[n] for n in node.input if n in maker} for i, node in enumerate(nodes)}
+    before = {i: {maker[n] for n in reads(node) if n in maker} for i, node in enumerate(nodes)}
     if all(i < j for j, sources in before.items() for i in sources):
         return model
     try:
@@ -156,5 +168,5 @@ def _check_by_onnx(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        cause = str(error).strip().splitlines()[0].rstrip(". ")
+        cause = plain(str(error).strip().splitlines()[0].rstrip(". "))
         raise ModelFileError(message("model", f"ONNX's checker refuses it: {cause}")) from error

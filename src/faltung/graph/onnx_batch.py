@@ -8,7 +8,8 @@ own place, that place keeps the size that comes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -16,17 +17,22 @@ import onnx
 
 from faltung.errors import FaltungError
 from faltung.graph.graph import Graph, Node, Value
-from faltung.graph.onnx_import import Importer
 from faltung.graph.onnx_shapes import Shapes, input_shapes
+from faltung.graph.shapes import known_shapes
+from faltung.graph.unknown import unknown_nodes
 from faltung.ops import Reshape
 from faltung.ops.operator import Array, Shape
+from faltung.ops.unknown import Unknown
 
 BATCHES: Final = (7, 11)
 """Sizes of the batch that the model is read for."""
 
 
 def read_for_any_batch(
-    model: onnx.ModelProto, shapes: Shapes, constants: Mapping[str, Array] | None
+    model: onnx.ModelProto,
+    shapes: Shapes,
+    constants: Mapping[str, Array] | None,
+    read: Callable[[Mapping[str, Shape]], Graph],
 ) -> Graph | None:
     """Return the graph of a model whose batch is open; None where it depends on the batch's size.
 
@@ -36,6 +42,8 @@ def read_for_any_batch(
         What `faltung.graph.onnx_accept.accepted` returned.
     shapes, constants
         As in `faltung.graph.onnx_import.Importer`.
+    read
+        Reads the model for inputs of given shapes.
     """
     stored = {tensor.name for tensor in model.graph.initializer} | set(constants or {})
     values = [value for value in model.graph.input if value.name not in stored]
@@ -45,11 +53,8 @@ def read_for_any_batch(
         return None
     (batch,) = batches
     try:
-        graphs = [
-            Importer(model, _filled(declared, str(batch), size), constants).graph()
-            for size in BATCHES
-        ]
-        return _joined(graphs[0], graphs[1], declared)
+        graphs = [read(_filled(declared, str(batch), size)) for size in BATCHES]
+        return _joined(graphs[0], graphs[1], declared, str(batch))
     except FaltungError:
         return None
 
@@ -58,24 +63,27 @@ def _filled(shapes: Mapping[str, Shape], name: str, size: int) -> dict[str, Shap
     return {k: tuple(size if n == name else n for n in shape) for k, shape in shapes.items()}
 
 
-def _joined(a: Graph, b: Graph, declared: Mapping[str, Shape]) -> Graph | None:
+def _joined(a: Graph, b: Graph, declared: Mapping[str, Shape], batch: str) -> Graph | None:
     """Return the graph that both are, with the batch left open."""
     if len(a.nodes) != len(b.nodes) or not all(
         _same(getattr(a, kind), getattr(b, kind)) for kind in ("params", "state")
     ):
         return None
-    shapes = a.shapes()
+    shapes = known_shapes(a)
     nodes = []
     for first, second in zip(a.nodes, b.nodes, strict=True):
-        node = _kept(first, second, shapes[first.inputs[0]] if first.inputs else ())
+        shape = shapes.get(first.inputs[0], ()) if first.inputs else ()
+        node = _kept(first, second, shape, batch)
         if node is None:
             return None
         nodes.append(node)
     inputs = tuple(Value(v.name, declared[v.name], v.dtype) for v in a.inputs)
     joined = dataclasses.replace(a, inputs=inputs, nodes=tuple(nodes))
-    joined.shapes()
+    if not unknown_nodes(joined):
+        joined.shapes()
     for graph in (a, b):
-        if joined.shapes({v.name: v.shape for v in graph.inputs}) != graph.shapes():
+        same = joined.with_input_shape({v.name: v.shape for v in graph.inputs})
+        if known_shapes(same) != known_shapes(graph):
             return None
     return joined
 
@@ -84,11 +92,15 @@ def _same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[n], b[n], equal_nan=True) for n in a)
 
 
-def _kept(first: Node, second: Node, shape: Shape) -> Node | None:
+def _kept(first: Node, second: Node, shape: Shape, batch: str) -> Node | None:
     """Return what two nodes are; of Reshapes, one that keeps the size at the batch's place."""
     if first == second:
         return first
     a, b = first.operator, second.operator
+    if isinstance(a, Unknown) and isinstance(b, Unknown):
+        a, b = _open(a, b, batch), _open(b, a, batch)
+        first, second = (dataclasses.replace(n, operator=o) for n, o in ((first, a), (second, b)))
+        return first if first == second else None
     alike = dataclasses.replace(first, operator=b) == second
     if not (alike and isinstance(a, Reshape) and isinstance(b, Reshape)):
         return None
@@ -102,3 +114,19 @@ def _kept(first: Node, second: Node, shape: Shape) -> Node | None:
             return None
         sizes[axis] = 0
     return dataclasses.replace(first, operator=Reshape(tuple(sizes)))
+
+
+def _open(one: Unknown, other: Unknown, batch: str) -> Unknown:
+    """Return an unknown operator, the sizes named that are the batch of its reading."""
+    return dataclasses.replace(
+        one,
+        shapes=tuple(map(functools.partial(_named, batch), one.shapes, other.shapes)),
+        given=tuple(map(functools.partial(_named, batch), one.given, other.given)),
+    )
+
+
+def _named(batch: str, one: Shape | None, other: Shape | None) -> Shape | None:
+    if one is None or other is None or len(one) != len(other):
+        return None
+    pairs = zip(one, other, strict=True)
+    return tuple(batch if set(pair) == set(BATCHES) else pair[0] for pair in pairs)

@@ -21,7 +21,7 @@ from faltung.graph.graph import Graph, Node, Value
 from faltung.graph.onnx_accept import opset_of
 from faltung.graph.onnx_constants import CONSTRUCTS, LARGEST_FOLDED, made
 from faltung.graph.onnx_functions import operator_class
-from faltung.graph.onnx_nodes import operator_of, to_node, trimmed
+from faltung.graph.onnx_nodes import operator_of, reads, to_node, trimmed
 from faltung.graph.onnx_shapes import Shapes, input_shapes
 from faltung.graph.onnx_tensors import STATE_KEY, dtype_name, to_array
 from faltung.graph.shapes import where
@@ -37,11 +37,16 @@ class OpenError(ModelFileError):
         What is said of them.
     inputs
         The inputs of the model whose values they depend on.
+    sizes
+        The open sizes that they depend on.
     """
 
-    def __init__(self, line: str, inputs: frozenset[str]) -> None:
+    def __init__(
+        self, line: str, inputs: frozenset[str], sizes: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__(line)
         self.inputs = inputs
+        self.sizes = sizes
 
 
 class _Source(NamedTuple):
@@ -97,7 +102,7 @@ class Importer:
         self.nodes: list[Node] = []
         self.values = {name for node in model.graph.node for name in node.output}
         self.values |= {*self.arrays, *self.shapes}
-        self.read = {name for node in model.graph.node for name in node.input}
+        self.read = {name for node in model.graph.node for name in reads(node)}
         self.read.update(value.name for value in model.graph.output)
         self.node_names = {node.name for node in model.graph.node}
         self.taken: set[str] = set()
@@ -293,7 +298,7 @@ class Importer:
             cure = f"Give load(path, shapes=...) numbers for the open sizes of {given}"
         else:
             cure = "Fold them, or store them as initializers"
-        raise OpenError(message("model", rule, {}, cure), inputs)
+        raise OpenError(message("model", rule, {}, cure), inputs, frozenset(sizes))
 
     def _state(self, used: Mapping[str, Array], listed: str | None) -> set[str]:
         """Return the names of the arrays that are state."""

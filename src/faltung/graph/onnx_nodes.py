@@ -71,6 +71,24 @@ def operator_of(node: OnnxNode, subject: str) -> tuple[AbstractOperator, tuple[s
     return operator, inputs
 
 
+def reads(proto: onnx.NodeProto) -> tuple[str, ...]:
+    """Return the values that a node reads, those that its subgraphs take from outside included."""
+    names = [name for name in proto.input if name]
+    for attribute in proto.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            names += _taken(graph)
+    return tuple(dict.fromkeys(names))
+
+
+def _taken(graph: onnx.GraphProto) -> list[str]:
+    """Return the values that a subgraph reads and does not make."""
+    own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+    own.update(name for node in graph.node for name in node.output)
+    read = [name for node in graph.node for name in reads(node)]
+    read += [value.name for value in graph.output]
+    return [name for name in read if name not in own]
+
+
 def trimmed(names: Iterable[str]) -> tuple[str, ...]:
     """Return names without the empty ones at the end, which stand for what is left out."""
     kept = list(names)

@@ -8,35 +8,34 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from faltung.errors import FaltungError, ModelFileError, StorageError, message
+from faltung.errors import FaltungError, ModelFileError, StorageError, message, plain
 from faltung.graph.graph import Graph
-from faltung.graph.onnx_accept import accepted
-from faltung.graph.onnx_batch import read_for_any_batch
 from faltung.graph.onnx_external import take_external
-from faltung.graph.onnx_import import Importer, OpenError
 from faltung.graph.onnx_shapes import Shapes
+from faltung.graph.onnx_sized import OpenSize, Reader, read_sized
+from faltung.graph.open_sizes import Sized
 from faltung.ops.operator import Array
 
 
-def load(path: str | Path, shapes: Shapes = None, *, open_size: int | None = None) -> Graph:
-    """Read a graph from an ONNX file.
+def load_sized(
+    path: str | Path,
+    shapes: Shapes = None,
+    *,
+    open_size: OpenSize = None,
+    unknown: bool = False,
+    assume: bool = True,
+) -> Sized:
+    """Read a graph from an ONNX file, and tell which sizes were assumed.
 
     Parameters
     ----------
     path
-        A file of any producer whose operators are all among `faltung.ops.OPERATORS`, or disappear
-        once the sizes of its inputs are known. Weights in files beside it are read as well, from
-        its own folder alone.
-    shapes
-        The shape of each input, by its name, or of the only one; for what the file leaves open.
-        What is not given stays open.
-    open_size
-        One number for every size that is open nonetheless.
-
-    Returns
-    -------
-    Graph
-        What the file says. Of a file that `save` wrote, the graph that was saved.
+        A file of any producer. Weights in files beside it are read as well, from its own folder
+        alone.
+    shapes, open_size, unknown
+        As in `faltung.load`.
+    assume
+        Whether open sizes that need a number take the default, else they are refused.
 
     Raises
     ------
@@ -53,7 +52,8 @@ def load(path: str | Path, shapes: Shapes = None, *, open_size: int | None = Non
     try:
         model = _parsed(data)
         constants = take_external(model, Path(path).parent)
-        return from_model(model, shapes, constants, open_size)
+        reader = Reader(model, constants, unknown)
+        return read_sized(reader, shapes, open_size, assume)
     except StorageError:
         raise
     except FaltungError as error:
@@ -72,7 +72,7 @@ def _parsed(data: bytes) -> onnx.ModelProto:
 
 
 def _one_line(error: BaseException) -> str:
-    notes = "; ".join(getattr(error, "__notes__", ()))
+    notes = "; ".join(map(plain, getattr(error, "__notes__", ())))
     return " ".join(f"{error} ({notes})".split()) if notes else " ".join(str(error).split())
 
 
@@ -80,7 +80,8 @@ def from_model(
     model: onnx.ModelProto,
     shapes: Shapes = None,
     constants: Mapping[str, Array] | None = None,
-    open_size: int | None = None,
+    open_size: OpenSize = None,
+    unknown: bool = False,
 ) -> Graph:
     """Return the graph that a model in memory describes.
 
@@ -93,8 +94,9 @@ def from_model(
     ----------
     model
         Is not changed.
-    shapes, open_size
-        As in `load`.
+    shapes, open_size, unknown
+        As in `faltung.load`; but open sizes that need a number are refused, unless ``open_size``
+        says what they become.
     constants
         Arrays that stand in for inputs of the model, by name: it is read for these values of them.
 
@@ -105,13 +107,8 @@ def from_model(
     FaltungError
         Where an operator refuses its attributes, or its inputs' shapes.
     """
-    model = accepted(model)
-    try:
-        return Importer(model, shapes, constants, open_size).graph()
-    except OpenError as error:
-        if error.inputs or open_size is not None:
-            raise
-        graph = read_for_any_batch(model, shapes, constants)
-        if graph is None:
-            raise
-        return graph
+    if unknown:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        model = copy
+    return read_sized(Reader(model, constants, unknown), shapes, open_size, assume=unknown).graph

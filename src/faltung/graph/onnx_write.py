@@ -17,6 +17,7 @@ from faltung.errors import GraphError, message
 from faltung.graph.graph import Graph, Node
 from faltung.graph.onnx_functions import VERSION, to_function
 from faltung.graph.onnx_tensors import STATE_KEY, element_type, shortest, to_tensor
+from faltung.graph.unknown import check_known
 from faltung.ops.operator import Array, Attribute, OnnxFunction, OnnxNode, Shape
 from faltung.version import __version__
 
@@ -90,6 +91,7 @@ def _checked(model: onnx.ModelProto) -> bytes:
 
 
 def _written(graph: Graph) -> onnx.ModelProto:
+    check_known(graph, "saved")
     _check_text(graph)
     _check_size(graph)
     dtype = _one_dtype(graph)

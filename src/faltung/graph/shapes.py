@@ -9,6 +9,7 @@ from typing import TypeAlias
 from faltung.errors import FaltungError
 from faltung.graph.graph import Graph, Node
 from faltung.ops.operator import Shape
+from faltung.ops.unknown import Unknown
 
 Shapes: TypeAlias = Mapping[str, Shape]
 
@@ -33,6 +34,53 @@ def infer(graph: Graph) -> Shapes:
             raise
         shapes.update(zip(node.outputs, outs, strict=True))
     return MappingProxyType(shapes)
+
+
+def known_shapes(graph: Graph) -> Shapes:
+    """Return the shapes that can be told, also behind unknown operators; the others are left out.
+
+    Unlike `infer` it refuses nothing: what an operator that refuses its inputs would put out is not
+    known.
+
+    Parameters
+    ----------
+    graph
+        Any graph, such as ``faltung.load(path, unknown=True)`` returns.
+    """
+    return MappingProxyType(_told(graph)[0])
+
+
+def refusals(graph: Graph) -> int:
+    """Return how many nodes refuse the shapes of their inputs, all of which are known.
+
+    Parameters
+    ----------
+    graph
+        As in `known_shapes`.
+    """
+    return _told(graph)[1]
+
+
+def _told(graph: Graph) -> tuple[dict[str, Shape], int]:
+    """Return the shapes that are known, and how many nodes refuse theirs."""
+    shapes: dict[str, Shape] = {v.name: tuple(v.shape) for v in graph.inputs}
+    for arrays in (graph.params, graph.state):
+        shapes.update({name: array.shape for name, array in arrays.items()})
+    refused = 0
+    for node in graph.nodes:
+        given = [shapes.get(name) for name in node.inputs]
+        outs: tuple[Shape | None, ...] = ()
+        if isinstance(node.operator, Unknown):
+            outs = node.operator.told_shapes(given)
+        elif None not in given:
+            known = [shape for shape in given if shape is not None]
+            try:
+                outs = node.operator.out_shapes(known)
+            except FaltungError:
+                refused += not any(isinstance(n, str) for shape in known for n in shape)
+        found = zip(node.outputs, outs, strict=False)
+        shapes.update({name: shape for name, shape in found if shape is not None})
+    return shapes, refused
 
 
 def where(node: Node, in_shapes: list[Shape]) -> str:
