@@ -71,6 +71,25 @@ def error_bounds(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Near]:
     return near
 
 
+def node_bound(node: Node, inputs: Sequence[Array]) -> Near:
+    """Return the first output of one node, and how far rounding in it alone may move that.
+
+    Parameters
+    ----------
+    node
+        Its operator must be one of `RULES`.
+    inputs
+        Taken as they are, without an error of their own: floats in float32, or whole numbers.
+
+    Raises
+    ------
+    GraphError
+        An operator whose rounding nobody has described.
+    """
+    wide = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in inputs]
+    return _after(node, [Near(x, np.broadcast_to(0.0, x.shape)) for x in wide])
+
+
 def _after(node: Node, inputs: Sequence[Near]) -> Near:
     rule = RULES.get(node.operator.onnx_type)
     if rule is None:
@@ -92,13 +111,16 @@ def _rounded(terms: int, magnitude: Array) -> Array:
 def _linear(node: Node, inputs: Sequence[Near], y: Array) -> Array:
     """Sums of products: absolute values carry errors on, and bound what rounding adds."""
     sizes = [np.abs(x.value) for x in inputs]
-    moved = [size + x.error for size, x in zip(sizes, inputs, strict=True)]
+    exact = not any(x.error.any() for x in inputs)
+    moved = sizes if exact else [size + x.error for size, x in zip(sizes, inputs, strict=True)]
     positive = _with(node, **{n: abs(getattr(node.operator, n)) for n in _factors(node)})
     reach = _run(positive, *moved)
+    rounded = _rounded(_terms(node, inputs) + FOLDED, reach)
+    if exact:
+        return rounded
     carried: Array = np.maximum(reach - _run(positive, *sizes), 0)
     # The difference itself is rounded, in float64.
-    carried += reach * 2.0**-40
-    return carried + _rounded(_terms(node, inputs) + FOLDED, reach)
+    return carried + reach * 2.0**-40 + rounded
 
 
 def _factors(node: Node) -> tuple[str, ...]:
