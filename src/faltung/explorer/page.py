@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from faltung import atomic
 from faltung.explorer.inline import in_order, inlined, name_of, style
@@ -20,12 +20,14 @@ from faltung.explorer.views import VIEWS, View, view_of
 from faltung.theme import DARK, LIGHT
 
 TITLE: Final = "faltung"
+CONTENT: Final = {".js": "text/javascript"}
+"""What a component's file is, by its suffix."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+{meta}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
@@ -92,15 +94,7 @@ def saved_page(
     2
     """
     chosen = [view_of(name) for name in views or VIEWS]
-    given = data or {}
-    prepared = {v.name: given[v.name] if v.name in given else v.prepared() for v in chosen}
-    config = {
-        "title": TITLE,
-        "first": view_of(first).name,
-        "place": "saved",
-        "data": {name: value for name, value in prepared.items() if value is not None},
-        "states": states or {},
-    }
+    config = {**_config(chosen, first, states, data), "place": "saved"}
     script = "\n".join([inlined("faltung/page", *(v.component for v in chosen)), _start(chosen)])
     css = colours() + style()
     policy = (
@@ -108,7 +102,52 @@ def saved_page(
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     scripts = f"<script>{script}</script>"
-    return _PAGE.format(policy=policy, title=TITLE, css=css, config=_json(config), scripts=scripts)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return _PAGE.format(meta=meta, title=TITLE, css=css, config=_json(config), scripts=scripts)
+
+
+class ServedPage(NamedTuple):
+    """What the server gives: the page, its policy, and the files that it may load."""
+
+    html: str
+    policy: str
+    modules: frozenset[str]
+
+
+def served_page(
+    base: str,
+    first: str = "slide",
+    *,
+    states: Mapping[str, Mapping[str, Any]] | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> ServedPage:
+    """Return the page whose components stay files, found through an import map.
+
+    Parameters
+    ----------
+    base
+        The path under which the server gives everything, without a slash at its end.
+    first, states, data
+        As of `saved_page`.
+    """
+    chosen = list(VIEWS.values())
+    config = {**_config(chosen, first, states, data), "place": "page", "base": base}
+    names = in_order("faltung/page", *(view.component for view in chosen))
+    imports = {name: f"{base}/{name.removeprefix('faltung/')}.js" for name in names}
+    import_map = json.dumps({"imports": imports})
+    lines = [f'import {{ {view.name} }} from "{view.component}";' for view in chosen]
+    lines += ['import { start } from "faltung/page";', _START.format(views=_listed(chosen))]
+    script, css = "\n".join(lines), colours() + style()
+    own = f"'self' '{_hash(import_map)}' '{_hash(script)}'"
+    policy = (
+        f"default-src 'none'; script-src {own}; style-src '{_hash(css)}'; connect-src 'self'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    scripts = (
+        f'<script type="importmap">{import_map}</script>\n<script type="module">{script}</script>'
+    )
+    html = _PAGE.format(meta="", title=TITLE, css=css, config=_json(config), scripts=scripts)
+    return ServedPage(html, policy, frozenset(f"{n.removeprefix('faltung/')}.js" for n in names))
 
 
 def write_page(path: str | os.PathLike[str], *given: Any, **settings: Any) -> Path:
@@ -118,9 +157,33 @@ def write_page(path: str | os.PathLike[str], *given: Any, **settings: Any) -> Pa
     return target
 
 
+def _config(
+    views: Sequence[View],
+    first: str,
+    states: Mapping[str, Mapping[str, Any]] | None,
+    data: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    given = data or {}
+    prepared = {v.name: given[v.name] if v.name in given else v.prepared() for v in views}
+    return {
+        "title": TITLE,
+        "first": view_of(first).name,
+        "data": {name: value for name, value in prepared.items() if value is not None},
+        "states": states or {},
+    }
+
+
 def _start(views: Sequence[View]) -> str:
-    shown = ", ".join(f"{name_of(view.component)}.{view.name}" for view in views)
-    return f"const {{ start }} = {name_of('faltung/page')};\n" + _START.format(views=f"[{shown}]")
+    names = ["page.start", *(f"{view.name}.{view.name}" for view in views)]
+    constants = [
+        f"const {{ {export} }} = {name_of(f'faltung/{component}')};"
+        for component, export in (name.split(".") for name in names)
+    ]
+    return "\n".join([*constants, _START.format(views=_listed(views))])
+
+
+def _listed(views: Sequence[View]) -> str:
+    return f"[{', '.join(view.name for view in views)}]"
 
 
 def _json(value: Any) -> str:
@@ -130,8 +193,3 @@ def _json(value: Any) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def module_names(views: Sequence[View]) -> tuple[str, ...]:
-    """Return every component that a served page with these views loads."""
-    return in_order("faltung/page", *(view.component for view in views))
