@@ -94,6 +94,12 @@ class OperatorMaps:
         return [tuple(self.ask(axis, span) for span in spans) for axis in range(self.rank)]
 
     def _find(self, position: int, axis: int) -> Seen:
+        if self.interior:
+            exact = _of(replace(self, interior=False)).axis(position, axis)
+            if isinstance(exact, Everything) or (
+                isinstance(exact, AxisMap) and exact.axis is not None
+            ):
+                return exact
         first = self._first[position][axis]
         answers = [[spans[position][axis] for spans in each] for each in self._coarse]
         if isinstance(first, Everything):
@@ -101,12 +107,24 @@ class OperatorMaps:
         deciding = [k for k, each in enumerate(answers) if any(a != first for a in each)]
         whole = frozenset(k for k in deciding if answers[k][-1] is EVERYTHING)
         if not deciding:
-            return frozenset() if first.empty else AxisMap(None, (first.lo,), (first.hi,), 0)
+            return self._same(position, axis, first)
         nothing = answers[deciding[0]][-2]
         if len(deciding) > 1 or not whole or isinstance(nothing, Everything) or not nothing.empty:
             return whole
         (k,) = deciding
         return self._everywhere(position, axis, k) or self._inside(position, axis, k) or whole
+
+    def _same(self, position: int, axis: int, first: Interval) -> Seen:
+        """Return the map of an axis of which all outputs see the same."""
+        if first.empty:
+            return frozenset()
+        shape = self.in_shapes[position]
+        if self.interior and shape[axis] == 1:  # What would be repeated, if there were more of it.
+            along = axis + self.rank - len(shape)
+            out = self.operator.out_shapes(self.in_shapes)[self.output]
+            if along >= 0 and out[along] == 1:
+                return AxisMap(along, (0,), (1,), 1)
+        return AxisMap(None, (first.lo,), (first.hi,), 0)
 
     def _asked(self, position: int, axis: int, k: int) -> Asked:
         """Return what says which part of an input axis outputs along axis `k` see, if any."""
@@ -159,15 +177,10 @@ class OperatorMaps:
         longer = (*shape[:axis], size + MORE, *shape[axis + 1 :])
         shapes = (*self.in_shapes[:position], longer, *self.in_shapes[position + 1 :])
         try:
-            grown = replace(
-                self, operator=_by_scales(operator, self.in_shapes[0]), in_shapes=shapes
-            )
-            outs = (maps.operator.out_shapes(maps.in_shapes)[self.output] for maps in (self, grown))
+            operator = _by_scales(operator, self.in_shapes[0])
+            grown = replace(self, operator=operator, in_shapes=shapes)
+            old, new = (m.operator.out_shapes(m.in_shapes)[m.output] for m in (self, grown))
         except (FaltungError, ValueError):
-            return self
-        try:
-            old, new = outs
-        except FaltungError:
             return self
         return self if old == new else grown
 
@@ -222,14 +235,16 @@ def _within(found: Sequence[Interval | None], axis: int, first: int = 0) -> Axis
 
 
 @lru_cache(maxsize=4096)
-def _cached(
-    operator: AbstractOperator,
-    in_shapes: tuple[Shape, ...],
-    rank: int,
-    output: int,
-    interior: bool,
-) -> OperatorMaps:
-    return OperatorMaps(operator, in_shapes, rank, output, interior)
+def _kept(maps: OperatorMaps) -> OperatorMaps:
+    return maps
+
+
+def _of(maps: OperatorMaps) -> OperatorMaps:
+    """Return the equal maps that were asked before, with all their answers."""
+    try:
+        return _kept(maps)
+    except TypeError:  # An operator of somebody's own may hold what has no hash.
+        return maps
 
 
 def operator_maps(
@@ -252,8 +267,4 @@ def operator_maps(
     >>> operator_maps(ops.ConvTranspose(stride=2), shapes, 3, interior=True).axis(0, 2)
     AxisMap(axis=2, lows=(0, 0), highs=(1, 1), step=1)
     """
-    key = (operator, tuple(in_shapes), rank, output, interior)
-    try:
-        return _cached(*key)
-    except TypeError:  # An operator of somebody's own may hold what has no hash.
-        return OperatorMaps(*key)
+    return _of(OperatorMaps(operator, tuple(in_shapes), rank, output, interior))
