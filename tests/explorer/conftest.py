@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -103,4 +104,25 @@ def open_view(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     yield opened
     for made in contexts:
         made.close()
+    assert not wrong
+
+
+@pytest.fixture
+def served_view(chromium: Any) -> Iterator[Callable[..., Opened]]:
+    """Return a function that opens a view of the served page, whose questions Python answers."""
+    from faltung.explorer.run import serving
+
+    wrong: list[str] = []
+    with contextlib.ExitStack() as stack:
+
+        def opened(name: str, *, size: tuple[int, int] = (1440, 900), **settings: Any) -> Opened:
+            url = stack.enter_context(serving(name, **settings))
+            made = chromium.new_context(viewport={"width": size[0], "height": size[1]})
+            stack.callback(made.close)
+            tab = made.new_page()
+            tab.on("pageerror", lambda error: wrong.append(str(error)))
+            tab.goto(f"{url}#{name}")
+            return Opened(tab)
+
+        yield opened
     assert not wrong

@@ -111,3 +111,8 @@ def test_worked_example(open_view: Callable[..., Any]) -> None:
     assert view.figures()["value"] == -2
     view.tab.get_by_role("button", name="Step forward").click()
     assert view.figures()["active"] == [0, 0, 1]
+
+
+def test_served(served_view: Callable[..., Any]) -> None:
+    """The served page loads its components one by one and shows the same."""
+    assert served_view("slide").figures()["value"] == 2
