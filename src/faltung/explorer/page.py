@@ -63,6 +63,17 @@ def colours() -> str:
     )
 
 
+def notebook_colours() -> str:
+    """Return the colours for notebooks, which have themes of their own.
+
+    JupyterLab, VS Code and marimo mark their dark themes on an element around the cell.
+    """
+    light, dark = (f"{theme.css()} {_MORE[theme.name]}" for theme in (LIGHT, DARK))
+    marks = ('[data-jp-theme-light="false"]', ".vscode-dark", ".dark")
+    in_dark = ", ".join(f"{mark} .faltung" for mark in marks)
+    return f".faltung {{ {light} }}\n{in_dark} {{ {dark} }}\n"
+
+
 def saved_page(
     first: str = "slide",
     *,
