@@ -1,15 +1,20 @@
-"""A network layer by layer: sizes, parameters, connections, multiplications, receptive fields."""
+"""A network layer by layer: sizes, parameters, connections, multiplications, receptive fields.
+
+It is a short reading of `faltung.inspect`, for networks whose operators are all known.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
-from faltung.analysis.receptive_field import Field, receptive_fields
-from faltung.graph import Graph, Node
-from faltung.graph.shapes import Shapes
+from faltung.analysis.inspect.inspecting import of
+from faltung.analysis.inspect.layer import InspectedLayer
+from faltung.analysis.inspect.words import sees as sees
+from faltung.analysis.receptive_field import Field
+from faltung.graph import Graph
+from faltung.graph.open_sizes import Sized
 from faltung.ops.operator import Cost, Everything, Shape
 from faltung.report import AbstractReport, Table
 
@@ -107,12 +112,6 @@ class Summary(AbstractReport):
         return [Table(self.header(), self.rows(), self.totals(), left=(0, 1, 2))]
 
 
-def sees(fields: Sequence[Field]) -> str:
-    """Return a receptive field in words: its sizes, or ``all``."""
-    sizes = ["all" if isinstance(f.size, Everything) else str(f.size) for f in fields]
-    return sizes[0] if sizes and set(sizes) == {"all"} else "×".join(sizes)
-
-
 def _as_dict(layer: LayerSummary) -> dict[str, Any]:
     return {
         "name": layer.name,
@@ -164,44 +163,26 @@ def summarize(graph: Graph, input_shape: Sequence[int] | None = None) -> Summary
     total                        34,726      120,960
     """
     first = graph.inputs[0]
-    shape = tuple(first.shape if input_shape is None else input_shape)
-    shape = tuple(1 if i == 0 and isinstance(n, str) else n for i, n in enumerate(shape))
+    shape = _single(tuple(first.shape if input_shape is None else input_shape))
     others = {v.name: _single(v.shape) for v in graph.inputs[1:]}
     graph = graph.with_input_shape({first.name: shape, **others})
-    shapes = graph.shapes()
-    fields = receptive_fields(graph)
-    counted: set[str] = set()
-    layers = [_layer(graph, node, shapes, fields, counted) for node in graph.nodes]
-    return Summary(shape, tuple(layers))
+    found = of("network", Sized(graph), strict=True)
+    return Summary(shape, tuple(_layer(layer, first.name) for layer in found.layers))
 
 
 def _single(shape: Shape) -> Shape:
     return tuple(1 if i == 0 and isinstance(n, str) else n for i, n in enumerate(shape))
 
 
-def _layer(
-    graph: Graph,
-    node: Node,
-    shapes: Shapes,
-    fields: dict[str, tuple[Field, ...]],
-    counted: set[str],
-) -> LayerSummary:
-    own = [name for name in node.inputs if name not in counted]
-    counted.update(own)
-    cost = node.operator.cost([shapes[name] for name in node.inputs])
-    out_shape = shapes[node.outputs[0]]
+def _layer(layer: InspectedLayer, source: str) -> LayerSummary:
+    """What a summary says of a layer: its first output, and what that sees of the first input."""
     return LayerSummary(
-        name=node.name,
-        operator=node.operator.onnx_type,
-        out_shape=out_shape,
-        params=sum(graph.params[name].size for name in own if name in graph.params),
-        state=sum(graph.state[name].size for name in own if name in graph.state),
-        cost=cost,
-        field=fields.get(node.outputs[0], ()),
-        dense_params=_dense(shapes[node.inputs[0]], out_shape) if cost.macs else None,
+        name=layer.name,
+        operator=layer.operator,
+        out_shape=layer.out_shape or (),
+        params=layer.params,
+        state=layer.state,
+        cost=layer.cost or Cost(),
+        field=layer.fields.get(source, ()),
+        dense_params=layer.dense_params,
     )
-
-
-def _dense(in_shape: Shape, out_shape: Shape) -> int:
-    outputs = prod(int(n) for n in out_shape[1:])
-    return prod(int(n) for n in in_shape[1:]) * outputs + outputs
