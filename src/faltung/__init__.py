@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from faltung.analysis import summarize as summarize
     from faltung.analysis.costs import cost as cost
     from faltung.analysis.data import data_report as data_report
+    from faltung.analysis.equivariance import equivariance as equivariance
     from faltung.analysis.fields import field_report as field_report
     from faltung.analysis.learned import learned as learned
     from faltung.analysis.loose import loose_statements as loose_statements
@@ -73,6 +74,7 @@ __all__ = [
     "data_report",
     "datasets",
     "definitions",
+    "equivariance",
     "errors",
     "expand",
     "experiment",
@@ -114,6 +116,7 @@ _LAZY = {
     "data_report": "faltung.analysis.data:data_report",
     "datasets": "faltung.datasets",
     "definitions": "faltung.definitions",
+    "equivariance": "faltung.analysis.equivariance:equivariance",
     "expand": "faltung.definitions:expand",
     "experiment": "faltung.experiments:experiment",
     "experiments": "faltung.experiments",
