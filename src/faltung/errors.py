@@ -15,6 +15,7 @@ Each also inherits the builtin that a caller would catch::
     ├── TrainingError     (ArithmeticError)  training that cannot go on: a loss that is not finite
     ├── KernelError       (LookupError)      no kernel does what was asked for
     ├── TourError         (LookupError)      a card that the tour does not have
+    ├── ExplorerError     (ValueError)       what the explorer does not have, or refuses to do
     ├── StorageError      (OSError)          a file that cannot be written or read
     └── MissingExtraError (ImportError)      an optional package that is not installed
 
@@ -24,6 +25,10 @@ Every message has the same parts, in the same order: subject, rule, values, cure
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
+
+LONGEST: Final = 400
+"""How many characters of a name or a value a message shows."""
 
 
 class FaltungError(Exception):
@@ -78,6 +83,10 @@ class TourError(FaltungError, LookupError):
     """A card that the tour does not have."""
 
 
+class ExplorerError(FaltungError, ValueError):
+    """A view, a component or a question that the explorer does not have, or refuses."""
+
+
 class StorageError(FaltungError, OSError):
     """A file that cannot be written or read."""
 
@@ -117,10 +126,38 @@ def message(
     >>> message("conv", "stride must be at least 1", {"stride": 0}, "Use stride=1", "conv C3")
     'conv: stride must be at least 1, got stride=0. Use stride=1. [conv C3]'
     """
-    got = ", ".join(f"{name}={value}" for name, value in (values or {}).items())
-    parts = [f"{subject}: {rule}" + (f", got {got}." if got else ".")]
+    got = ", ".join(f"{name}={plain(value)}" for name, value in (values or {}).items())
+    parts = [f"{plain(subject)}: {rule}" + (f", got {got}." if got else ".")]
     if cure:
         parts.append(f"{cure}.")
     if constraint:
         parts.append(f"[{constraint}]")
     return " ".join(parts)
+
+
+def plain(value: object) -> str:
+    r"""Return a name or a value as part of one line: signs that do not print are spelled out.
+
+    Of more than `LONGEST` characters the middle is left out.
+
+    Parameters
+    ----------
+    value : object
+        Whatever a message shows.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(plain("a\nb\x1b[31m"))
+    a\nb\x1b[31m
+    """
+    text = str(value)
+    if len(text) > LONGEST:
+        half = LONGEST // 2
+        text = f"{text[:half]}... {len(text) - 2 * half:,} more characters ...{text[-half:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

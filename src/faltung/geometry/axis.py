@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faltung.geometry.checks import refuse_axis
+from faltung.geometry.floors import floor_sum
 from faltung.geometry.interval import Interval
 
 
@@ -185,11 +186,18 @@ class AxisWindow:
         windows = self.out_size
         if padding:
             return windows * self.kernel
-        return sum(self._outputs_inside(k, windows) for k in range(self.kernel))
+        return self._before(max(self.end, 0), windows) - self._before(0, windows)
 
-    def _outputs_inside(self, k: int, windows: int) -> int:
-        """Count the outputs whose tap `k` is an input position."""
-        offset = self.pad_lo - k * self.dilation
-        first = max(0, -(-offset // self.stride))
-        last = min(windows, (self.end - 1 + offset) // self.stride + 1)
-        return max(0, last - first)
+    def _before(self, end: int, windows: int) -> int:
+        """Count the pairs (output, tap) whose tap lies before a position.
+
+        A window may have as many taps as a file says, so they are not walked through.
+        """
+        room = end + self.pad_lo  # o * stride + k * dilation < room
+        last = (windows - 1) * self.stride
+        all_meet = min(max((room - 1 - last) // self.dilation + 1, 0), self.kernel)
+        some_meet = min(max((room - 1) // self.dilation + 1, 0), self.kernel)
+        # Tap k is met by ceil((room - k * dilation) / stride) outputs; the last such tap first.
+        start = room + self.stride - 1 - (some_meet - 1) * self.dilation
+        part = floor_sum(some_meet - all_meet, self.dilation, start, self.stride)
+        return all_meet * windows + part if windows else 0
