@@ -12,6 +12,7 @@ from faltung import Graph, Node, Value, ops, zoo
 from faltung import layers as L
 from faltung.analysis import Field, receptive_fields
 from faltung.analysis.axis_maps import AxisMap, united
+from faltung.analysis.local_sight import local_sight
 from faltung.analysis.operator_maps import FAR, OperatorMaps
 from faltung.analysis.receptive_field import PERIOD, Walk, sights
 from faltung.geometry import Interval
@@ -95,6 +96,9 @@ def test_every_operator_is_seen_as_the_walk_sees_it(example: Example) -> None:
         check_fields(graph, name)
 
 
+STRIDE_PAST_KERNEL = 3
+
+
 def random_layer(rng: random.Random) -> L.AbstractLayer:
     kernel, stride = rng.choice((1, 2, 3, 4)), rng.choice((1, 1, 2, 3))
     pads = (rng.randrange(3), rng.randrange(3))
@@ -102,8 +106,8 @@ def random_layer(rng: random.Random) -> L.AbstractLayer:
         L.Conv(2, kernel, stride, (pads, pads), rng.choice((1, 2, 3))),
         L.Conv(2, 3, padding=1, groups=2),
         L.MaxPool(kernel, stride, min(kernel // 2, 1)),
-        L.ConvTranspose(2, max(kernel, 2), rng.choice((1, 2, 3))),
-        L.ConvTranspose(2, 1, 2, dilation=1),
+        L.ConvTranspose(2, max(kernel, 2), rng.choice((1, 2))),
+        L.ConvTranspose(2, 1, STRIDE_PAST_KERNEL),
         L.Operation(ops.Resize(scales=(2.0, 2.0), axes=(2, 3), mode=rng.choice(MODES))),
         L.Operation(ops.Resize(scales=(0.5, 0.5), axes=(2, 3), mode=rng.choice(MODES))),
         L.Pad([pads, (0, 1)], rng.choice(("zeros", "replicate"))),
@@ -119,13 +123,14 @@ def random_layer(rng: random.Random) -> L.AbstractLayer:
 MODES = ("nearest", "linear", "cubic")
 
 
-def random_graph(seed: int) -> Graph:
+def random_graph(seed: int, size: int = 24) -> Graph:
     """Up to nine layers, each behind any value before it; pairs of equal shape are joined."""
     rng = random.Random(seed)
-    values = [L.Input((2, 24, 24))]
+    values = [L.Input((2, size, size), batch=1)]
     while len(values) < 9:
         value = random_layer(rng)(rng.choice(values[-3:]))
-        if min(int(n) for n in value.shape[2:]) < 4 or max(int(n) for n in value.shape[2:]) > 200:
+        sizes = [int(n) for n in value.shape[2:]]
+        if min(sizes) < size // 6 or max(sizes) > 8 * size:
             continue
         values.append(value)
         alike = [v for v in values[:-1] if v.shape == value.shape]
@@ -137,7 +142,44 @@ def random_graph(seed: int) -> Graph:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_graphs_are_seen_as_the_walk_sees_them(seed: int) -> None:
-    check_fields(random_graph(seed).with_input_shape((1, 2, 24, 24)), "x")
+    check_fields(random_graph(seed), "x")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_maps_between_borders_are_what_the_walk_sees_there(seed: int) -> None:
+    graph = random_graph(seed, 240)
+    walk = Walk(graph, graph.shapes())
+    sight = local_sight(graph, walk.shapes, "x")
+    for value in sight.seen:
+        if seen := sight.maps(value):
+            middle = min(int(n) for n in walk.shapes[value][2:]) // 2
+            for at in range(middle, middle + 6):
+                wanted = seen_at(walk, value, "x", at)
+                found = tuple(m.seen(Interval(at, at + 1)) for m in seen)
+                assert found == wanted or has_holes(graph), value
+                for span, walked in zip(found, wanted, strict=True):
+                    assert isinstance(walked, Interval)
+                    assert walked.empty or (span.lo <= walked.lo and walked.hi <= span.hi), value
+
+
+def has_holes(graph: Graph) -> bool:
+    """Whether some outputs see nothing: maps say what the ones before them see."""
+    return any(
+        isinstance(node.operator, ops.ConvTranspose) and node.operator.stride == STRIDE_PAST_KERNEL
+        for node in graph.nodes
+    )
+
+
+def test_most_values_of_random_graphs_have_maps_between_borders() -> None:
+    """Else the comparison above would compare nothing."""
+    sights = []
+    for seed in range(60):
+        graph = random_graph(seed, 96)
+        sight = local_sight(graph, graph.shapes(), "x")
+        sights += [sight.maps(value) for value in sight.seen]
+    maps = [seen for seen in sights if seen]
+    assert len(maps) > 0.7 * len(sights)
+    assert sum(each.period > 1 for seen in maps for each in seen) > 100
 
 
 def test_maps_that_do_not_move_alike_have_no_union() -> None:

@@ -33,7 +33,7 @@ class Merge:
     centres
         For each branch and axis, the middle of what output 0 sees, the mean over its phases.
     aligned
-        Whether total strides and centres agree.
+        Whether total strides, centres and the order of the axes agree.
     difference
         What does not, in words; empty if aligned.
     """
@@ -78,6 +78,9 @@ class SizeDependent:
     reason: str
 
 
+TURNED = "the image's axes are in another order"
+
+
 def merges(sight: LocalSight) -> tuple[Merge, ...]:
     """Return the nodes where branches of the input meet that lie on its grid."""
     found = ((node, sight.branches(node)) for node in sight.graph.nodes)
@@ -88,7 +91,8 @@ def _merge(node: Node, branches: dict[str, Maps]) -> Merge:
     seen = tuple(branches.values())
     jumps = tuple(tuple(jump(each) for each in maps) for maps in seen)
     centres = tuple(tuple(centre(each) for each in maps) for maps in seen)
-    difference = _difference(jumps, centres)
+    turned = len({tuple(each.axis for each in maps) for maps in seen}) > 1
+    difference = TURNED if turned else _difference(jumps, centres)
     return Merge(
         node=node.name,
         operator=node.operator.subject,

@@ -122,7 +122,7 @@ def _is_followed(sight: LocalSight, node: Node) -> bool:
 
 def _leaving(sight: LocalSight, node: Node) -> str:
     if len(sight.branches(node)) > 1:
-        return "its branches have different total strides"
+        return "its branches do not lie on one grid of the image"
     names = [name for _, name in sight.used(node)]
     sizes = {sight.shapes[v][axis] for v in names for axes in sight.places[v] for axis in axes}
     if sizes == {1}:

@@ -153,7 +153,7 @@ class OperatorMaps:
 
     def _inside(self, position: int, axis: int, k: int) -> AxisMap | None:
         """Return how an axis follows axis `k` of the output far from all borders."""
-        if not self.interior:
+        if not self.interior or not self._all_along(position, axis, k):
             return None
         maps = self._longer(position, axis)
         size = maps.operator.out_shapes(maps.in_shapes)[maps.output][k]
@@ -164,9 +164,19 @@ class OperatorMaps:
             return _within([asked(o, o + 1) for o in range(size)], k)
         middle = size // 2
         found = _within([asked(o, o + 1) for o in range(middle - 66, middle + 66)], k, middle - 66)
-        places = (size // 4, size // 4 + 1, 3 * size // 4)
-        fits = found and all(asked(o, o + 1) == found.seen(Interval(o, o + 1)) for o in places)
+        answers = {o: asked(o, o + 1) for o in (size // 4, size // 4 + 1, 3 * size // 4)}
+        fits = found and all(
+            span is None or span == found.seen(Interval(o, o + 1)) for o, span in answers.items()
+        )
         return found if fits else None
+
+    def _all_along(self, position: int, axis: int, k: int) -> bool:
+        """Whether both halves of the output see this input: not so, where inputs are joined."""
+        size = self.operator.out_shapes(self.in_shapes)[self.output][k]
+        if not isinstance(size, int) or size < 2:
+            return isinstance(size, int)
+        asked = self._asked(position, axis, k)
+        return asked(0, size // 2) is not None and asked(size // 2, size) is not None
 
     def _longer(self, position: int, axis: int) -> OperatorMaps:
         """Return the same operator where one axis of an input is longer, if it can be."""
