@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from faltung.analysis.equivariance import equivariance as equivariance
     from faltung.analysis.fields import field_report as field_report
     from faltung.analysis.learned import learned as learned
+    from faltung.analysis.locality import locality as locality
     from faltung.analysis.loose import loose_statements as loose_statements
     from faltung.analysis.networks import network_costs as network_costs
     from faltung.analysis.probe import probe as probe
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from faltung.definitions import past_report as past_report
     from faltung.definitions import signal_report as signal_report
     from faltung.experiments import experiment as experiment
+    from faltung.graph.from_torch import from_torch as from_torch
     from faltung.imaging import filter_image as filter_image
     from faltung.imaging import find as find
 
@@ -82,10 +84,12 @@ __all__ = [
     "field_report",
     "filter_image",
     "find",
+    "from_torch",
     "imaging",
     "layers",
     "learned",
     "load",
+    "locality",
     "loose_statements",
     "max_pool",
     "network_costs",
@@ -123,7 +127,9 @@ _LAZY = {
     "field_report": "faltung.analysis.fields:field_report",
     "filter_image": "faltung.imaging:filter_image",
     "find": "faltung.imaging:find",
+    "from_torch": "faltung.graph.from_torch:from_torch",
     "imaging": "faltung.imaging",
+    "locality": "faltung.analysis.locality:locality",
     "loose_statements": "faltung.analysis.loose:loose_statements",
     "network_costs": "faltung.analysis.networks:network_costs",
     "past_report": "faltung.definitions:past_report",
