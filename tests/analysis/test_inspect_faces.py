@@ -147,8 +147,8 @@ def test_detail_of_a_layer() -> None:
     assert [each["position"] for each in found["seen"]] == [[0, 0], [3, 3], [6, 6]]
     assert [each["name"] for each in found["way"]][-1] == "maxpool5"
     text = str(detail)
-    assert "-90…121 × -90…121" in text
-    assert re.search(r"^conv1 +Conv +64×224×224 +3×3 +1 +-1…1$", text, re.MULTILINE)
+    assert "-90 to 121 × -90 to 121" in text
+    assert re.search(r"^conv1 +Conv +64×224×224 +3×3 +1 +-1 to 1$", text, re.MULTILINE)
     assert report.detail("dense1").layer.params == 102_764_544
     assert "all" not in str(report.detail("conv1"))
 

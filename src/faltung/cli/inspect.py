@@ -83,6 +83,10 @@ def inspect(
     from faltung.cli.inspection import Wanted, run
     from faltung.cli.screen import Screen, command
 
+    if out is not None:
+        from faltung.viz import style
+
+        style.check_suffix(out)
     extras = {"--verify": verify, "--equivariance": equivariance, "--effective-field": field}
     given = {"--layer": layer, **extras}
     check(given, other, {"--json": is_json, "--markdown": markdown, "--html": html}, out)

@@ -64,8 +64,8 @@ def inspect(
     named = {name: tuple(shape) for name, shape in (shapes or {}).items()}
     if isinstance(graph, Graph):
         name, found = graph.metadata.get("network", "network"), Sized(graph)
-    elif str(graph) in NETWORKS:
-        name, found = str(graph), Sized(_drawn(str(graph), input_shape, named))
+    elif isinstance(graph, str) and graph in NETWORKS:
+        name, found = graph, Sized(_drawn(graph, input_shape, named))
     else:
         name, found = Path(graph).stem, _read(graph, input_shape, named)
     given = _given(found.graph, input_shape, named)

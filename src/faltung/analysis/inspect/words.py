@@ -133,9 +133,9 @@ def interval(span: Interval) -> str:
     """Return an interval as its first and last position.
 
     >>> interval(Interval(-3, 4))
-    '-3…3'
+    '-3 to 3'
     """
-    return f"{span.lo}…{span.hi - 1}"
+    return f"{span.lo} to {span.hi - 1}"
 
 
 def header(report: Inspection) -> str:
