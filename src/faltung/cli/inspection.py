@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich import box
@@ -23,9 +23,6 @@ from faltung.cli.screen import Screen
 from faltung.errors import ModelFileError, message
 from faltung.report import AbstractReport
 from faltung.zoo.catalogue import NETWORKS
-
-if TYPE_CHECKING:
-    from faltung.graph import Graph
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -53,7 +50,7 @@ def run(screen: Screen, model: str, other: str | None, inputs: Shapes, wanted: W
         found = report.detail(wanted.layer)
         show(screen, f"{found.layer.name} of {report.name}", found, wanted)
         return
-    further = dict(extras(report, model, wanted))
+    further = dict(extras(report, wanted))
     if screen.is_json:
         screen.result("", report.to_dict() | {n: each.to_dict() for n, each in further.items()})
     elif wanted.html or wanted.markdown:
@@ -102,22 +99,12 @@ def extras(report: Inspection, model: str, wanted: Wanted) -> Iterator[tuple[str
     if wanted.equivariance:
         from faltung.analysis.equivariance import equivariance
 
-        yield "equivariance", equivariance(weighted(report, model))
+        yield "equivariance", equivariance(report.known.part or report.graph)
     if wanted.field is not None:
         from faltung.analysis.effective_field import effective_field
 
         value = report.layer(wanted.field).outputs[0]
-        yield "effective_field", effective_field(weighted(report, model), value)
-
-
-def weighted(report: Inspection, model: str) -> Graph:
-    """The network with weights to run it by: a name of the zoo stands for random ones."""
-    if model not in NETWORKS:
-        return report.graph
-    from faltung.zoo import build
-
-    shape = [int(n) for n in next(iter(report.input_shapes.values()))]
-    return build(model, shape[1:]).with_input_shape(tuple(shape))
+        yield "effective_field", effective_field(report.known.part or report.graph, value)
 
 
 def show(screen: Screen, title: str, report: AbstractReport, wanted: Wanted) -> None:

@@ -57,7 +57,7 @@ def inspect(
     >>> report.totals.params, report.totals.cost.macs
     (138357544, 15470264320)
     >>> report.layer("conv1").cost
-    Cost(macs=86704128, connections=86704128, connections_inside=86187264)
+    Cost(macs=86704128, connections=86704128, connections_inside=86188800)
     >>> report.layer("maxpool5").fields["x"][0].interval(0)
     Interval(lo=-90, hi=122)
     """
