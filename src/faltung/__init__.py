@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from faltung.analysis.data import data_report as data_report
     from faltung.analysis.equivariance import equivariance as equivariance
     from faltung.analysis.fields import field_report as field_report
+    from faltung.analysis.inspect import inspect as inspect
     from faltung.analysis.learned import learned as learned
     from faltung.analysis.locality import locality as locality
     from faltung.analysis.loose import loose_statements as loose_statements
@@ -86,6 +87,7 @@ __all__ = [
     "find",
     "from_torch",
     "imaging",
+    "inspect",
     "layers",
     "learned",
     "load",
@@ -129,6 +131,7 @@ _LAZY = {
     "find": "faltung.imaging:find",
     "from_torch": "faltung.graph.from_torch:from_torch",
     "imaging": "faltung.imaging",
+    "inspect": "faltung.analysis.inspect:inspect",
     "locality": "faltung.analysis.locality:locality",
     "loose_statements": "faltung.analysis.loose:loose_statements",
     "network_costs": "faltung.analysis.networks:network_costs",

@@ -17,6 +17,7 @@ from faltung.cli.experiment import experiment
 from faltung.cli.explain import explain
 from faltung.cli.filter import filter_verb
 from faltung.cli.find import find
+from faltung.cli.inspect import inspect
 from faltung.cli.train import train
 from faltung.version import __version__
 
@@ -35,7 +36,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for verb in (train, evaluate, explain, experiment, filter_verb, find, doctor):
+for verb in (train, evaluate, explain, experiment, filter_verb, find, inspect, doctor):
     cli.add_command(verb)
 
 
