@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from faltung.analysis import summarize as summarize
     from faltung.analysis.costs import cost as cost
     from faltung.analysis.data import data_report as data_report
+    from faltung.analysis.effective_field import effective_field as effective_field
     from faltung.analysis.equivariance import equivariance as equivariance
     from faltung.analysis.fields import field_report as field_report
     from faltung.analysis.inspect import inspect as inspect
+    from faltung.analysis.invariance import invariance as invariance
     from faltung.analysis.learned import learned as learned
     from faltung.analysis.locality import locality as locality
     from faltung.analysis.loose import loose_statements as loose_statements
@@ -77,6 +79,7 @@ __all__ = [
     "data_report",
     "datasets",
     "definitions",
+    "effective_field",
     "equivariance",
     "errors",
     "expand",
@@ -88,6 +91,7 @@ __all__ = [
     "from_torch",
     "imaging",
     "inspect",
+    "invariance",
     "layers",
     "learned",
     "load",
@@ -122,6 +126,7 @@ _LAZY = {
     "data_report": "faltung.analysis.data:data_report",
     "datasets": "faltung.datasets",
     "definitions": "faltung.definitions",
+    "effective_field": "faltung.analysis.effective_field:effective_field",
     "equivariance": "faltung.analysis.equivariance:equivariance",
     "expand": "faltung.definitions:expand",
     "experiment": "faltung.experiments:experiment",
@@ -133,6 +138,7 @@ _LAZY = {
     "imaging": "faltung.imaging",
     "inspect": "faltung.analysis.inspect:inspect",
     "locality": "faltung.analysis.locality:locality",
+    "invariance": "faltung.analysis.invariance:invariance",
     "loose_statements": "faltung.analysis.loose:loose_statements",
     "network_costs": "faltung.analysis.networks:network_costs",
     "past_report": "faltung.definitions:past_report",

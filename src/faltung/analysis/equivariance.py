@@ -16,6 +16,7 @@ from typing import Any
 
 from faltung.analysis.culprits import Culprit, culprits_along
 from faltung.analysis.drawn import drawn_input, has_weights, with_drawn_weights
+from faltung.analysis.global_words import GlobalOperator
 from faltung.analysis.local_part import LocalPart, local_part, period_of, resized, shifts_for
 from faltung.analysis.shift_error import Measured, Shifts, border_of
 from faltung.errors import FaltungError, GraphError, message
@@ -111,8 +112,8 @@ class Equivariance(AbstractReport):
         One for each axis of space.
     outputs
         The last maps that are local.
-    global_nodes
-        The layers at which the local part ends.
+    global_operators
+        What sees everything, and ends the local part.
     circular
         Whether all padding was circular, and shifts went around.
     drawn
@@ -126,7 +127,7 @@ class Equivariance(AbstractReport):
     asked_shape: tuple[int, ...]
     axes: tuple[AxisAudit, ...]
     outputs: tuple[str, ...]
-    global_nodes: tuple[str, ...]
+    global_operators: tuple[GlobalOperator, ...]
     circular: bool
     drawn: bool
     seed: int
@@ -183,7 +184,7 @@ class Equivariance(AbstractReport):
             "input_shape": list(self.asked_shape),
             "measured_shapes": [list(audit.input_shape) for audit in self.axes],
             "outputs": list(self.outputs),
-            "global": list(self.global_nodes),
+            "global_operators": [vars(each) for each in self.global_operators],
             "circular": self.circular,
             "drawn_weights": self.drawn,
             "seed": self.seed,
@@ -282,7 +283,7 @@ def equivariance(
         (*local.graph.inputs[0].shape[:2], *local.space),  # type: ignore[arg-type]
         axes,
         local.graph.outputs,
-        local.global_nodes,
+        local.global_operators,
         ring,
         drawn,
         seed,

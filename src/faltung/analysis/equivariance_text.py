@@ -54,7 +54,10 @@ def relative(error: float | None) -> str:
 
 
 def _statement(found: Equivariance) -> str:
-    upto = f"before {', '.join(found.global_nodes[:3])}" if found.global_nodes else "all of it"
+    upto = "all of it"
+    if found.global_operators:
+        first = found.global_operators[0]
+        upto = f"before {first.node}, as {first.reason}"
     lines = []
     for axis, period in enumerate(found.period):
         name = _axis(axis, len(found.axes))

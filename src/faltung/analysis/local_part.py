@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, lcm
 
+from faltung.analysis.global_words import GlobalOperator
+from faltung.analysis.locality import locality
 from faltung.analysis.receptive_field import Walk
 from faltung.analysis.tracks import Track, tracks
 from faltung.errors import FaltungError, GraphError, message
@@ -36,14 +38,14 @@ class LocalPart:
         Of its values at the sizes that were asked for.
     moving
         The inputs that are shifted, all those with the space of the first.
-    global_nodes
-        Names of the nodes at which it ends.
+    global_operators
+        What sees everything, and ends it.
     """
 
     graph: Graph
     shapes: Shapes
     moving: tuple[str, ...]
-    global_nodes: tuple[str, ...]
+    global_operators: tuple[GlobalOperator, ...]
 
     @property
     def space(self) -> tuple[int, ...]:
@@ -70,7 +72,7 @@ def local_part(graph: Graph, input_shape: Sequence[int] | None = None) -> LocalP
     GraphError
         The first input has no axes of space, or nothing of the graph is local.
     """
-    graph = _closed(graph, input_shape)
+    graph = closed(graph, input_shape)
     shapes = graph.shapes()
     first = graph.inputs[0]
     space = first.shape[2:]
@@ -78,22 +80,28 @@ def local_part(graph: Graph, input_shape: Sequence[int] | None = None) -> LocalP
         rule = "the first input must have axes of space"
         raise GraphError(message("equivariance", rule, {"shape": first.shape}))
     moving = tuple(v.name for v in graph.inputs if v.shape[2:] == space)
-    all_tracks = [_tracks(graph, shapes, moving, axis) for axis in range(len(space))]
-    local = set.intersection(*(set(found) for found in all_tracks))
-    read, stops = set(), []
-    for node in graph.nodes:
-        uses = local.intersection(node.inputs)
-        if uses and local.intersection(node.outputs):
-            read |= uses
-        elif uses:
-            stops.append(node.name)
-    computed = [name for node in graph.nodes for name in node.outputs if name in local]
-    ends = [name for name in computed if name not in read or name in graph.outputs]
+    found = [locality(graph, source=name) for name in moving]
+    stops = {stop.node: stop for each in found for stop in each.global_operators}
+    followed = [_tracks(graph, shapes, moving, axis) for axis in range(len(space))]
+    computed = {name for node in graph.nodes for name in node.outputs}
+    local = computed.intersection(*followed)
+    ends = dict.fromkeys(name for each in found for name in each.local_outputs if name in local)
+    ends = ends or _last(graph, local)
     if not ends:
         rule = "the first operators see a whole axis: there is no part to shift"
-        raise GraphError(message("equivariance", rule, {"operators": ", ".join(stops[:3])}))
-    local_graph = part(graph, ends)
-    return LocalPart(local_graph, local_graph.shapes(), moving, tuple(stops))
+        values = {"operators": ", ".join([*stops][:3])}
+        raise GraphError(message("equivariance", rule, values))
+    local_graph = part(graph, [*ends])
+    return LocalPart(local_graph, local_graph.shapes(), moving, tuple(stops.values()))
+
+
+def _last(graph: Graph, local: set[str]) -> dict[str, None]:
+    """Return the values that can be followed, and lead to none that can."""
+    read = {
+        name for node in graph.nodes if local.intersection(node.outputs) for name in node.inputs
+    }
+    written = (name for node in graph.nodes for name in node.outputs)
+    return dict.fromkeys(name for name in written if name in local and name not in read)
 
 
 def _tracks(graph: Graph, shapes: Shapes, moving: Sequence[str], axis: int) -> dict[str, Track]:
@@ -105,7 +113,7 @@ def _number(size: int | str) -> int:
     return size if isinstance(size, int) else 1
 
 
-def _closed(graph: Graph, input_shape: Sequence[int] | None) -> Graph:
+def closed(graph: Graph, input_shape: Sequence[int] | None) -> Graph:
     """Return the graph with one image in the batch and a number for every size."""
     given: dict[str, Shape] = {v.name: tuple(v.shape) for v in graph.inputs}
     if input_shape is not None:
