@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -34,6 +35,12 @@ def onnxruntime() -> ModuleType:
 
 
 @pytest.fixture
+def onnxscript() -> ModuleType:
+    """What PyTorch's newer export to ONNX needs, or a skip that names it."""
+    return require_peer("onnxscript")
+
+
+@pytest.fixture
 def torch() -> ModuleType:
     """PyTorch, or a skip that names it."""
     return require_peer("torch")
@@ -43,6 +50,14 @@ def torch() -> ModuleType:
 def scipy() -> ModuleType:
     """SciPy, or a skip that names it."""
     return require_peer("scipy")
+
+
+@pytest.fixture
+def rapidocr() -> ModuleType:
+    """rapidocr, whose three trained networks find and read text, or a skip that names it."""
+    if sys.version_info >= (3, 13):
+        pytest.skip("rapidocr-onnxruntime is there up to Python 3.12")
+    return require_peer("rapidocr_onnxruntime")
 
 
 @pytest.fixture(scope="session")

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from faltung.graph.onnx_read import from_model as from_model
 from faltung.graph.onnx_read import load_sized as load_sized
+from faltung.graph.onnx_read import parsed as parsed
 from faltung.graph.onnx_write import save as save
 from faltung.graph.onnx_write import to_model as to_model

@@ -1,15 +1,15 @@
 """Networks that compute with the size of their batch, read for batches of any size.
 
 Exporters write ``x.view(x.size(0), -1)`` as arithmetic on the shape of x. The model is read for two
-sizes of the batch; where the two graphs differ in nothing but Reshapes that name the batch at its
-own place, that place keeps the size that comes.
+sizes of the batch; where the two graphs differ in nothing but Reshapes, Expands and Resizes that
+name the batch at its own place, that place keeps the size that comes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,8 +20,8 @@ from faltung.graph.graph import Graph, Node, Value
 from faltung.graph.onnx_shapes import Shapes, input_shapes
 from faltung.graph.shapes import known_shapes
 from faltung.graph.unknown import unknown_nodes
-from faltung.ops import Reshape
-from faltung.ops.operator import Array, Shape
+from faltung.ops import Expand, Reshape, Resize
+from faltung.ops.operator import AbstractOperator, Array, Shape
 from faltung.ops.unknown import Unknown
 
 BATCHES: Final = (7, 11)
@@ -93,7 +93,7 @@ def _same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
 
 
 def _kept(first: Node, second: Node, shape: Shape, batch: str) -> Node | None:
-    """Return what two nodes are; of Reshapes, one that keeps the size at the batch's place."""
+    """Return what two nodes are; of sizes that name the batch, one that keeps it in its place."""
     if first == second:
         return first
     a, b = first.operator, second.operator
@@ -101,19 +101,44 @@ def _kept(first: Node, second: Node, shape: Shape, batch: str) -> Node | None:
         a, b = _open(a, b, batch), _open(b, a, batch)
         first, second = (dataclasses.replace(n, operator=o) for n, o in ((first, a), (second, b)))
         return first if first == second else None
-    alike = dataclasses.replace(first, operator=b) == second
-    if not (alike and isinstance(a, Reshape) and isinstance(b, Reshape)):
+    if dataclasses.replace(first, operator=b) != second:
         return None
-    if len(a.shape) != len(b.shape) or a.allow_zero or b.allow_zero:
+    operator = _of_any_batch(a, b, shape)
+    return None if operator is None else dataclasses.replace(first, operator=operator)
+
+
+def _of_any_batch(
+    a: AbstractOperator, b: AbstractOperator, shape: Shape
+) -> AbstractOperator | None:
+    """Return what two operators are whose sizes differ at the batch's place alone."""
+    match a, b:
+        case Reshape(), Reshape() if not (a.allow_zero or b.allow_zero):
+            at = _batch_axes(a.shape, b.shape, shape)
+            return (
+                Reshape(tuple(0 if i in at else n for i, n in enumerate(a.shape))) if at else None
+            )
+        case Expand(), Expand():
+            before = (0,) * (len(a.shape) - len(shape))  # new axes in front
+            at = _batch_axes(a.shape, b.shape, (*before, *shape))
+            return Expand(tuple(1 if i in at else n for i, n in enumerate(a.shape))) if at else None
+        case Resize(), Resize() if a.axes is None and a.keep_aspect_ratio == "stretch":
+            if a.sizes is None or b.sizes is None or a.roi is not None:
+                return None
+            at = _batch_axes(a.sizes, b.sizes, shape)
+            axes = tuple(i for i, _ in enumerate(a.sizes) if i not in (at or ()))
+            sizes = tuple(a.sizes[i] for i in axes)
+            one, other = (dataclasses.replace(o, axes=axes, sizes=sizes) for o in (a, b))
+            return one if at and one == other else None
+    return None
+
+
+def _batch_axes(a: Sequence[int], b: Sequence[int], shape: Shape) -> tuple[int, ...] | None:
+    """Return where sizes differ; None unless that is by the batch, at an axis that has it."""
+    if len(a) != len(b):
         return None
-    sizes = list(a.shape)
-    for axis, pair in enumerate(zip(a.shape, b.shape, strict=True)):
-        if pair[0] == pair[1]:
-            continue
-        if pair != BATCHES or axis >= len(shape) or shape[axis] != BATCHES[0]:
-            return None
-        sizes[axis] = 0
-    return dataclasses.replace(first, operator=Reshape(tuple(sizes)))
+    at = tuple(i for i, pair in enumerate(zip(a, b, strict=True)) if pair[0] != pair[1])
+    fits = all((a[i], b[i]) == BATCHES and i < len(shape) and shape[i] == BATCHES[0] for i in at)
+    return at if at and fits else None
 
 
 def _open(one: Unknown, other: Unknown, batch: str) -> Unknown:

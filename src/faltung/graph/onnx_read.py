@@ -50,7 +50,7 @@ def load_sized(
     except OSError as error:
         raise StorageError(message(str(path), f"cannot be read, {error.strerror}")) from error
     try:
-        model = _parsed(data)
+        model = parsed(data)
         constants = take_external(model, Path(path).parent)
         reader = Reader(model, constants, unknown)
         return read_sized(reader, shapes, open_size, assume)
@@ -60,7 +60,14 @@ def load_sized(
         raise ModelFileError(f"{path}: {_one_line(error)}") from error
 
 
-def _parsed(data: bytes) -> onnx.ModelProto:
+def parsed(data: bytes) -> onnx.ModelProto:
+    """Return the model that a file holds.
+
+    Raises
+    ------
+    ModelFileError
+        The file is empty, or no model.
+    """
     if not data:
         raise ModelFileError(message("model", "the file is empty"))
     try:
