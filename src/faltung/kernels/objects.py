@@ -1,0 +1,60 @@
+"""Object files in the user's cache folder: whole or not there, and made anew when damaged.
+
+Processes that start together may compile the same kernel; each writes a file of its own and
+renames it, and whoever is last wins with the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from faltung import atomic
+
+VARIABLE: Final = "FALTUNG_CACHE"
+_SUM: Final = 32
+"""Bytes of the checksum that stands before the code."""
+
+
+def folder() -> Path:
+    """Return where compiled kernels are kept; ``FALTUNG_CACHE`` names another place."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named) / "kernels"
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", "")
+    elif sys.platform == "darwin":
+        base = str(Path("~/Library/Caches").expanduser())
+    else:
+        base = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(base or Path("~/.cache").expanduser()) / "faltung" / "kernels"
+
+
+def kept(name: str, make: Callable[[], bytes]) -> bytes:
+    """Return an object file, from the folder or made and put there.
+
+    A folder that cannot be written is no error: the code is made anew in each process.
+    """
+    path = folder() / f"{name}.o"
+    code = _read(path)
+    if code is None:
+        code = make()
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_bytes(path, hashlib.sha256(code).digest() + code)
+    return code
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the code of a file; None where there is none, or a damaged one."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return None
+    code = stored[_SUM:]
+    return code if hashlib.sha256(code).digest() == stored[:_SUM] else None

@@ -1,0 +1,209 @@
+"""Threads that share the blocks of one kernel: awake in a microsecond, asleep between calls.
+
+A parallel kernel is called once for each block, ``f(arguments, block)``; which thread takes which
+block is decided as they go, and changes no bit of the result. Whoever calls takes part; if no
+helper wakes up, it does everything itself, and never waits for a thread that has not begun.
+
+The loop of a helper is machine code, called by a thread of Python's without the interpreter's lock.
+It watches a word in memory for `SPINS` turns; then it returns to Python and sleeps on a semaphore.
+So nothing here depends on OpenMP or on any other library's threads. After ``fork`` a child has
+no helpers and works alone; two threads that call at once do not meet: the second works alone.
+
+How helpers leave a job is Dekker's rule: a helper first announces itself (``active``), then looks
+whether the job is still open; the caller first closes the job, then waits until nobody is active.
+Both in one total order, so that no helper reads a job that is being replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+
+from faltung.kernels.compiled import function, kernel
+from faltung.kernels.simd import I32, I64, INT, INTS, Code, Int, Pointer
+
+SPINS: Final = 20_000
+"""Turns that a helper watches before it sleeps: about 50 us to 1 ms, as long as the CPU pauses."""
+
+_LINE: Final = 16
+"""64-bit words between two that different threads write: two cache lines."""
+# Words of a job.
+_EPOCH, _OPEN, _FUNCTION, _ARGUMENTS, _BLOCKS = range(5)
+_NEXT, _ACTIVE, _STOP = _LINE, 2 * _LINE, 3 * _LINE
+_WORDS: Final = 4 * _LINE
+
+
+def _word(job: Pointer, at: int) -> Any:
+    return (job + at).value
+
+
+def _read(code: Code, job: Pointer, at: int) -> Int:
+    return Int(code.build, code.build.load_atomic(_word(job, at), "seq_cst", 8, typ=I64))
+
+
+def _write(code: Code, job: Pointer, at: int, value: Int | int) -> None:
+    given = value.value if isinstance(value, Int) else I64(value)
+    code.build.atomic_rmw("xchg", _word(job, at), given, "seq_cst")
+
+
+def _add(code: Code, job: Pointer, at: int, by: int) -> Int:
+    before = code.build.atomic_rmw("add", _word(job, at), I64(by), "seq_cst")
+    return Int(code.build, before)
+
+
+def _pause(code: Code) -> None:
+    """Tell the CPU that this thread waits."""
+    if code.isa.name == "neon":
+        code.intrinsic("llvm.aarch64.hint", ir.VoidType(), (I32,), [I32(1)])
+    else:
+        code.intrinsic("llvm.x86.sse2.pause", ir.VoidType(), (), [])
+
+
+def _take_blocks(code: Code, job: Pointer) -> None:
+    """Call the job's function for one block after another, as long as there are any."""
+    build = code.build
+    kind = ir.FunctionType(ir.VoidType(), [I64, I64])
+    called = build.inttoptr(job[_FUNCTION].value, kind.as_pointer())
+    arguments, blocks = job[_ARGUMENTS], job[_BLOCKS]
+    take, work, end = (build.append_basic_block(n) for n in ("take", "work", "end"))
+    build.branch(take)
+    build.position_at_end(take)
+    block = _add(code, job, _NEXT, 1)
+    build.cbranch(block < blocks, work, end)
+    build.position_at_end(work)
+    build.call(called, [arguments.value, block.value])
+    build.branch(take)
+    build.position_at_end(end)
+
+
+@kernel(job=INTS, function=INT, arguments=INT, blocks=INT)
+def _dispatch(code: Code, job: Pointer, function: Int, arguments: Int, blocks: Int) -> None:
+    """Open a job, take part in it, close it, wait for those who are still in it."""
+    build = code.build
+    for at, value in ((_FUNCTION, function), (_ARGUMENTS, arguments), (_BLOCKS, blocks)):
+        build.store(value.value, _word(job, at), align=8)
+    _write(code, job, _NEXT, 0)
+    _write(code, job, _EPOCH, job[_EPOCH] + 1)
+    _write(code, job, _OPEN, 1)
+    _take_blocks(code, job)
+    _write(code, job, _OPEN, 0)
+    wait, turn, end = (build.append_basic_block(n) for n in ("wait", "turn", "end"))
+    build.branch(wait)
+    build.position_at_end(wait)
+    build.cbranch(_read(code, job, _ACTIVE) > 0, turn, end)
+    build.position_at_end(turn)
+    _pause(code)
+    build.branch(wait)
+    build.position_at_end(end)
+
+
+@kernel(job=INTS, seen=INTS)
+def _help(code: Code, job: Pointer, seen: Pointer, *, spins: int) -> None:
+    """Watch for jobs and take part in them, until nothing has come for a while.
+
+    ``seen`` holds the epoch of the last job that this helper took part in.
+    """
+    build = code.build
+    left = code.variable(code.integer(spins))
+    names = ("watch", "look", "join", "work", "leave", "turn", "end")
+    watch, look, join, work, leave, turn, end = (build.append_basic_block(n) for n in names)
+    build.branch(watch)
+    build.position_at_end(watch)
+    is_over = build.or_(left.get() <= 0, _read(code, job, _STOP) > 0)
+    build.cbranch(is_over, end, look)
+    build.position_at_end(look)
+    epoch = _read(code, job, _EPOCH)
+    is_new = build.not_(epoch.equals(seen[0]))
+    build.cbranch(build.and_(is_new, _read(code, job, _OPEN) > 0), join, turn)
+    build.position_at_end(join)
+    _add(code, job, _ACTIVE, 1)
+    build.cbranch(_read(code, job, _OPEN) > 0, work, leave)
+    build.position_at_end(work)
+    # The job may be a newer one than was seen above; it is open, so its fields are whole.
+    build.store(_read(code, job, _EPOCH).value, seen.value, align=8)
+    _take_blocks(code, job)
+    left.set(code.integer(spins))
+    build.branch(leave)
+    build.position_at_end(leave)
+    _add(code, job, _ACTIVE, -1)
+    build.branch(watch)
+    build.position_at_end(turn)
+    _pause(code)
+    left.set(left.get() - 1)
+    build.branch(watch)
+    build.position_at_end(end)
+
+
+class Pool:
+    """Helpers beside the thread that calls.
+
+    Parameters
+    ----------
+    threads
+        All threads that take part, the caller's included.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = max(1, threads)
+        self.owner = os.getpid()
+        self._job = np.zeros(_WORDS, np.int64)
+        self._place = self._job.ctypes.data
+        self._calls = threading.Lock()
+        self._asleep = threading.Semaphore(0)
+        self._sleepers = 0
+        self._count = threading.Lock()
+        self._dispatch = function(_dispatch.address(), 4)
+        for _ in range(self.threads - 1):
+            threading.Thread(target=self._helper, name="faltung", daemon=True).start()
+
+    def run(self, address: int, arguments: int, blocks: int) -> None:
+        """Call ``f(arguments, block)`` for each block of ``range(blocks)``.
+
+        Parameters
+        ----------
+        address
+            Machine code of two integers.
+        arguments
+            Handed on: the address of whatever it needs.
+        blocks
+            How many.
+        """
+        is_alone = self.threads == 1 or blocks < 2 or os.getpid() != self.owner
+        if is_alone or not self._calls.acquire(blocking=False):
+            work = function(address, 2)
+            for block in range(blocks):
+                work(arguments, block)
+            return
+        try:
+            self._wake(blocks - 1)
+            self._dispatch(self._place, address, arguments, blocks)
+        finally:
+            self._calls.release()
+
+    def close(self) -> None:
+        """End the helpers."""
+        self._job[_STOP] = 1
+        self._wake(self.threads)
+
+    def _wake(self, most: int) -> None:
+        if not self._sleepers:
+            return
+        with self._count:
+            count = min(most, self._sleepers)
+            self._sleepers -= count
+        if count:
+            self._asleep.release(count)
+
+    def _helper(self) -> None:
+        seen = np.zeros(1, np.int64)
+        watch: Callable[..., None] = function(_help.address(spins=SPINS), 2)
+        while not self._job[_STOP]:
+            watch(self._place, seen.ctypes.data)
+            with self._count:
+                self._sleepers += 1
+            self._asleep.acquire()
