@@ -18,6 +18,7 @@ from faltung.cli.explain import explain
 from faltung.cli.filter import filter_verb
 from faltung.cli.find import find
 from faltung.cli.inspect import inspect
+from faltung.cli.run import run as run_verb
 from faltung.cli.train import train
 from faltung.version import __version__
 
@@ -36,7 +37,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for verb in (train, evaluate, explain, experiment, filter_verb, find, inspect, doctor):
+for verb in (train, evaluate, explain, experiment, filter_verb, find, inspect, run_verb, doctor):
     cli.add_command(verb)
 
 

@@ -49,7 +49,7 @@ def evaluate(
         evaluate_model(screen, path, data, data_dir, split, worst, is_kept=False)
 
 
-def train_example(screen: Screen, folder: Path) -> Path:
+def train_example(screen: Screen, folder: Path, name: str = "zero-one.onnx") -> Path:
     """A small model of zeros and ones."""
     from faltung.cli.screen import command
     from faltung.cli.settings import first_network, new_settings, read_data
@@ -62,7 +62,7 @@ def train_example(screen: Screen, folder: Path) -> Path:
     with Watch(screen) as watch:
         graph = first_network(settings, parts[0])
         result = train(graph, *parts, recipe=settings.recipe, listener=watch)
-    return Path(result.graph.save(folder / "zero-one.onnx"))
+    return Path(result.graph.save(folder / name))
 
 
 def evaluate_model(

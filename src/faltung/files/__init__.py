@@ -5,6 +5,7 @@ Each kind is a module of its own, to be imported where it is needed (`image` loa
 - `faltung.files.image`: `read_image`, `write_image`: PNG, JPEG, BMP, GIF, TIFF;
 - `faltung.files.sound`: `read_sound`, `write_sound`: WAV;
 - `faltung.files.array`: `read_array`, `write_array`: NPY;
+- `faltung.files.archive`: `read_archive`, `write_archive`: NPZ;
 - `faltung.files.table`: `read_table`: the columns of a CSV table that hold numbers;
 - `faltung.files.column`: `read_column`: a column of a CSV table;
 - `faltung.files.depth`: `to_depth`, from computed values to whole numbers of so many bits.
