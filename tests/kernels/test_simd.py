@@ -217,8 +217,8 @@ def test_unknown_isa() -> None:
         chosen("mmx")
 
 
-@kernel(arguments=INTS, block=INT)
-def add_one(code: Code, arguments: Pointer, block: Int, *, vectors: int) -> None:
+@kernel(arguments=INTS, block=INT, thread=INT)
+def add_one(code: Code, arguments: Pointer, block: Int, thread: Int, *, vectors: int) -> None:
     """Add one to each number of a block."""
     place = code.address(arguments[0]) + block * (vectors * code.lanes)
     with code.loop(vectors * code.lanes, step=code.lanes) as i:

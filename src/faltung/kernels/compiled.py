@@ -89,6 +89,7 @@ def kernel(*uses: Kernel, **arguments: str) -> Callable[[Callable[..., None]], K
     return lambda write: Kernel(write, arguments, uses)
 
 
+@functools.cache
 def function(address: int, count: int) -> Callable[..., None]:
     """Return machine code at an address as a function of so many addresses and integers.
 

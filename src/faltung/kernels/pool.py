@@ -1,7 +1,7 @@
 """Threads that share the blocks of one kernel: awake in a microsecond, asleep between calls.
 
-A parallel kernel is called once for each block, ``f(arguments, block)``; which thread takes which
-block is decided as they go, and changes no bit of the result. Whoever calls takes part; if no
+A parallel kernel is called once for each block, ``f(arguments, block, thread)``; which thread takes
+which block is decided as they go, and changes no bit of the result. Whoever calls takes part; if no
 helper wakes up, it does everything itself, and never waits for a thread that has not begun.
 
 The loop of a helper is machine code, called by a thread of Python's without the interpreter's lock.
@@ -64,10 +64,10 @@ def _pause(code: Code) -> None:
         code.intrinsic("llvm.x86.sse2.pause", ir.VoidType(), (), [])
 
 
-def _take_blocks(code: Code, job: Pointer) -> None:
+def _take_blocks(code: Code, job: Pointer, thread: Int) -> None:
     """Call the job's function for one block after another, as long as there are any."""
     build = code.build
-    kind = ir.FunctionType(ir.VoidType(), [I64, I64])
+    kind = ir.FunctionType(ir.VoidType(), [I64] * 3)
     called = build.inttoptr(job[_FUNCTION].value, kind.as_pointer())
     arguments, blocks = job[_ARGUMENTS], job[_BLOCKS]
     take, work, end = (build.append_basic_block(n) for n in ("take", "work", "end"))
@@ -76,7 +76,7 @@ def _take_blocks(code: Code, job: Pointer) -> None:
     block = _add(code, job, _NEXT, 1)
     build.cbranch(block < blocks, work, end)
     build.position_at_end(work)
-    build.call(called, [arguments.value, block.value])
+    build.call(called, [arguments.value, block.value, thread.value])
     build.branch(take)
     build.position_at_end(end)
 
@@ -90,7 +90,7 @@ def _dispatch(code: Code, job: Pointer, function: Int, arguments: Int, blocks: I
     _write(code, job, _NEXT, 0)
     _write(code, job, _EPOCH, job[_EPOCH] + 1)
     _write(code, job, _OPEN, 1)
-    _take_blocks(code, job)
+    _take_blocks(code, job, code.integer(0))
     _write(code, job, _OPEN, 0)
     wait, turn, end = (build.append_basic_block(n) for n in ("wait", "turn", "end"))
     build.branch(wait)
@@ -106,7 +106,7 @@ def _dispatch(code: Code, job: Pointer, function: Int, arguments: Int, blocks: I
 def _help(code: Code, job: Pointer, seen: Pointer, *, spins: int) -> None:
     """Watch for jobs and take part in them, until nothing has come for a while.
 
-    ``seen`` holds the epoch of the last job that this helper took part in.
+    ``seen`` holds the epoch of the last job that this helper took part in, and its number.
     """
     build = code.build
     left = code.variable(code.integer(spins))
@@ -126,7 +126,7 @@ def _help(code: Code, job: Pointer, seen: Pointer, *, spins: int) -> None:
     build.position_at_end(work)
     # The job may be a newer one than was seen above; it is open, so its fields are whole.
     build.store(_read(code, job, _EPOCH).value, seen.value, align=8)
-    _take_blocks(code, job)
+    _take_blocks(code, job, seen[1])
     left.set(code.integer(spins))
     build.branch(leave)
     build.position_at_end(leave)
@@ -158,16 +158,20 @@ class Pool:
         self._sleepers = 0
         self._count = threading.Lock()
         self._dispatch = function(_dispatch.address(), 4)
-        for _ in range(self.threads - 1):
-            threading.Thread(target=self._helper, name="faltung", daemon=True).start()
+        for number in range(1, self.threads):
+            helper = threading.Thread(target=self._helper, args=(number,), daemon=True)
+            helper.start()
 
     def run(self, address: int, arguments: int, blocks: int) -> None:
-        """Call ``f(arguments, block)`` for each block of ``range(blocks)``.
+        """Call ``f(arguments, block, thread)`` for each block of ``range(blocks)``.
+
+        ``thread`` is below `threads`, and no two calls of one `run` that happen at once share it,
+        so that each may have working memory of its own.
 
         Parameters
         ----------
         address
-            Machine code of two integers.
+            Machine code of three integers.
         arguments
             Handed on: the address of whatever it needs.
         blocks
@@ -175,9 +179,9 @@ class Pool:
         """
         is_alone = self.threads == 1 or blocks < 2 or os.getpid() != self.owner
         if is_alone or not self._calls.acquire(blocking=False):
-            work = function(address, 2)
+            work = function(address, 3)
             for block in range(blocks):
-                work(arguments, block)
+                work(arguments, block, 0)
             return
         try:
             self._wake(blocks - 1)
@@ -199,8 +203,8 @@ class Pool:
         if count:
             self._asleep.release(count)
 
-    def _helper(self) -> None:
-        seen = np.zeros(1, np.int64)
+    def _helper(self, number: int) -> None:
+        seen = np.array([0, number])
         watch: Callable[..., None] = function(_help.address(spins=SPINS), 2)
         while not self._job[_STOP]:
             watch(self._place, seen.ctypes.data)
