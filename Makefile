@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 TYPESCRIPT := 5.9.3
 
-.PHONY: help train test test-all test-onnx test-long mutants lint bench docs gallery clean
+.PHONY: help train test test-all test-onnx real-networks test-long mutants lint bench docs gallery clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -42,6 +42,9 @@ test-all: $(VENV)/.browser  ## install every peer, run the tests, fail where a p
 
 test-onnx: $(VENV)/.test  ## run ONNX's backend tests, print what passed, was skipped, failed
 	$(BIN)/python -m faltung.testing.onnx_cases docs/onnx-backend.md
+
+real-networks: $(VENV)/.peers  ## compare published networks with ONNX Runtime, node by node
+	$(BIN)/python -m faltung.testing.real_networks docs/real-networks.md
 
 test-long: $(VENV)/.browser  ## the tests that take minutes
 	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m long $(ARGS)

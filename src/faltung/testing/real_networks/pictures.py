@@ -40,8 +40,7 @@ def pictures() -> tuple[Picture, ...]:
         _drawn("turned", _plain(820, 760, 235), TURNED),
         _drawn("photo", _photo("coffee", 960, 640), CAPTIONS, ink=255),
         _drawn("night", _night(700, 400), NIGHT, ink=200),
-        _drawn("slip", _plain(400, 240, 250), SLIP),
-        _drawn("page upside down", _plain(900, 640, 255), PAGE, upside_down=True),
+        _drawn("upside down", _plain(900, 640, 255), SIGNS, upside_down=True),
         _drawn("no words", _photo("cat", 640, 480), ()),
     )
 
@@ -70,10 +69,11 @@ NIGHT = (
     Line("open until late", 420, 210, 34, "DejaVuSans"),
     Line("Platform nine", 360, 320, 28),
 )
-SLIP = (
-    Line("Receipt 0042", 200, 60, 26),
-    Line("two rolls 1.80", 200, 130, 22, "DejaVuSansMono"),
-    Line("THANK YOU", 200, 200, 24, "DejaVuSerif-Bold"),
+SIGNS = (
+    Line("Convolution", 450, 90, 64),
+    Line("a sum of products", 400, 230, 44, "DejaVuSerif"),
+    Line("Translation 1989", 500, 370, 48, "DejaVuSans-Bold"),
+    Line("Locality and sharing", 450, 520, 50, "STIXGeneral"),
 )
 
 

@@ -177,7 +177,8 @@ def _statistics(
             channels = known[node.inputs[3]].shape
             mean = math.sqrt(square) * rng.normal(0, 0.2, channels)
             variance = square * rng.uniform(0.5, 1.5, channels)
-            found |= {node.inputs[3]: np.float32(mean), node.inputs[4]: np.float32(variance)}
+            found[node.inputs[3]] = np.asarray(mean, np.float32)
+            found[node.inputs[4]] = np.asarray(variance, np.float32)
         inputs = [{**known, **found}[name] for name in node.inputs]
         known.update(zip(node.outputs, node.operator.forward(inputs)[0], strict=True))
     return found
