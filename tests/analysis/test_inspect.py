@@ -356,3 +356,13 @@ def test_an_operator_that_refuses_its_inputs_is_a_row() -> None:
     assert "channels" in report.layers[0].unknown
     assert report.at_least
     assert report.layers[0].params == 2 * 3 * 9 + 2
+
+
+def test_weights_that_a_file_keeps_as_constants() -> None:
+    graph = L.build(L.Chain(L.Conv(2, 3), L.Relu(), L.Flatten(), L.Dense(3)), (1, 6, 6))
+    kept = Graph(graph.inputs, graph.nodes, graph.outputs, {}, graph.params)
+    text = str(inspect(kept))
+    assert f"{graph.trainable:,} numbers of state are weights" in text
+    assert "rule of thumb" not in text
+    assert "rule of thumb" not in inspect(kept).html()
+    assert "rule of thumb" in str(inspect(graph))

@@ -188,6 +188,8 @@ def test_layers_are_matched_by_name_then_by_place() -> None:
     text = str(found)
     assert "r → t" in text
     assert "3 layers differ, 1 are the same." in text
+    assert "- maxpool1" in text
+    assert "+ maxpool1" in str(back)
     assert "2×12×12 → 4×12×12" in text
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich import box
@@ -15,13 +15,14 @@ from rich.text import Text
 
 from faltung import atomic
 from faltung.analysis.inspect import Inspection, inspect, words
+from faltung.analysis.inspect.difference import Difference
 from faltung.analysis.inspect.page import markdown_of, page_of
 from faltung.analysis.inspect.table import fitting
 from faltung.cli.explain.output import draw
-from faltung.cli.explain.output import show as show_report
 from faltung.cli.screen import Screen
 from faltung.errors import ModelFileError, message
 from faltung.report import AbstractReport
+from faltung.report import Table as Plain
 from faltung.zoo.catalogue import NETWORKS
 
 Shapes = dict[str, tuple[int, ...]]
@@ -59,7 +60,7 @@ def run(screen: Screen, model: str, other: str | None, inputs: Shapes, wanted: W
         show_inspection(screen, report)
         for each in further.values():
             screen.say()
-            show_report(screen, each)
+            show_blocks(screen, each.blocks())
     if wanted.out is not None:
         draw(screen, "effective_field", further["effective_field"], Path(wanted.out))
     judge(further.get("verification"))
@@ -67,10 +68,14 @@ def run(screen: Screen, model: str, other: str | None, inputs: Shapes, wanted: W
 
 def judge(verification: Any) -> None:
     """Leave with 1 and one line where a figure was counted otherwise."""
-    if verification is not None and not verification.passed:
-        sys.stdout.flush()
-        sys.stderr.write("error: verify: not every figure is what brute force counts\n")
-        raise click.exceptions.Exit(1)
+    if verification is None or verification.passed:
+        return
+    wrong = [f"{row.layer} {row.figure}" for row in verification.differences]
+    many = "1 figure is" if len(wrong) == 1 else f"{len(wrong)} figures are"
+    text = f"{many} not what brute force counts: {words.named(wrong)}"
+    sys.stdout.flush()
+    sys.stderr.write(f"error: verify: {text}\n")
+    raise click.exceptions.Exit(1)
 
 
 def opened(model: str, inputs: Shapes) -> Inspection:
@@ -92,7 +97,7 @@ def file_of(model: str) -> Path:
     return model_file(Path(model))
 
 
-def extras(report: Inspection, model: str, wanted: Wanted) -> Iterator[tuple[str, AbstractReport]]:
+def extras(report: Inspection, wanted: Wanted) -> Iterator[tuple[str, AbstractReport]]:
     """What is measured beside what is read off the graph."""
     if wanted.verify:
         yield "verification", report.verify()
@@ -113,8 +118,37 @@ def show(screen: Screen, title: str, report: AbstractReport, wanted: Wanted) -> 
         save(screen, wanted.html, page_of(title, report.blocks()))
     elif wanted.markdown:
         click.echo(markdown_of(title, report.blocks()), nl=False)
+    elif screen.is_json:
+        screen.result("", report.to_dict())
+    elif isinstance(report, Difference):
+        show_blocks(screen, report.blocks(screen.out.width - 2))
     else:
-        show_report(screen, report)
+        show_blocks(screen, report.blocks())
+
+
+def show_blocks(screen: Screen, blocks: Sequence[Plain | str]) -> None:
+    """Write paragraphs, and tables whose words are wrapped where the terminal is narrow."""
+    for block in blocks:
+        if isinstance(block, Plain):
+            screen.show(table_of(block))
+        else:
+            screen.tell(f"{block}\n" if block is not blocks[-1] else block)
+
+
+def table_of(plain: Plain) -> Table:
+    """A report's table as wide as the terminal."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.title = Text(plain.title, style="bold") if plain.title else None
+    table.title_justify = "left"
+    for place, title in enumerate(plain.header):
+        is_words = place in plain.left
+        footer = Text(plain.footer[place]) if plain.footer else ""
+        justify: Literal["left", "right"] = "left" if is_words else "right"
+        table.add_column(Text(title), footer, justify=justify, no_wrap=not is_words)
+    table.show_footer = bool(plain.footer)
+    for row in plain.rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def write(

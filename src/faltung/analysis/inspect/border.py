@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ Masks: TypeAlias = list[Mask]
 
 FEW = 4096
 """On longer axes, operators that are no windows are asked for all positions at once."""
+
+MOST: Final = 2**24
+"""So many positions and taps of one axis are followed one by one; a file may declare any number."""
 
 
 def windows(operator: AbstractOperator, in_shapes: Sequence[Shape]) -> tuple[AxisWindow, ...]:
@@ -75,7 +78,11 @@ def skipped(axis: AxisWindow, mode: str = "zeros") -> int:
 
     >>> skipped(AxisWindow(8, kernel=3, stride=2)), skipped(AxisWindow(8, kernel=1, stride=2))
     (1, 4)
+
+    On axes of more than `MOST` taps it is the least number that there can be.
     """
+    if _is_long(axis.size, axis):
+        return max(axis.size - axis.connections(padding=False), 0)
     return int(np.count_nonzero(~read_by(axis, np.ones(axis.out_size, bool), mode)))
 
 
@@ -89,9 +96,9 @@ def never_read(known: Known) -> dict[str, tuple[tuple[Interval, ...], ...]]:
     ----------
     known
         The graph and what is known of its values. Where a value is not known, nothing is said of
-        the inputs behind it.
+        the inputs behind it; nothing at all where an axis has more than `MOST` positions or taps.
     """
-    if known.part is not known.graph:
+    if known.part is not known.graph or _has_long_axes(known):
         return {}
     masks: dict[str, Masks] = {n: _all(known.shapes[n]) for n in known.graph.outputs}
     for node in reversed(known.graph.nodes):
@@ -103,6 +110,27 @@ def never_read(known: Known) -> dict[str, tuple[tuple[Interval, ...], ...]]:
         marked = masks.get(value.name) or [np.zeros(int(n), bool) for n in value.shape]
         found[value.name] = tuple(_gaps(mask) for mask in marked)
     return found
+
+
+def _is_long(size: int, axis: AxisWindow | AxisTransposed | None = None) -> bool:
+    if axis is None:
+        return size > MOST
+    ends = axis.size if isinstance(axis, AxisTransposed) else axis.out_size
+    return size + (ends + 1) * axis.kernel > MOST
+
+
+def _has_long_axes(known: Known) -> bool:
+    shapes = (known.shapes[name] for node in known.graph.nodes for name in node.outputs)
+    if any(_is_long(n) for shape in shapes for n in integers(shape, "inspect")):
+        return True
+    for node in known.graph.nodes:
+        given = [known.shapes[name] for name in node.inputs]
+        axes: Sequence[AxisWindow | AxisTransposed] = windows(node.operator, given)
+        if isinstance(node.operator, ConvTranspose):
+            axes = node.operator.window(given[0], given[1]).axes
+        if any(_is_long(axis.size, axis) for axis in axes):
+            return True
+    return any(_is_long(n) for v in known.graph.inputs for n in integers(v.shape, "inspect"))
 
 
 def _all(shape: Shape) -> Masks:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from faltung.analysis.inspect import words
 from faltung.analysis.inspect.inspection import Inspection
 from faltung.analysis.inspect.layer import InspectedLayer
+from faltung.analysis.inspect.table import GAP, Column, as_table, fitted
 from faltung.report import AbstractReport, Table
+
+Text: TypeAlias = Callable[[InspectedLayer], str]
 
 
 class Pair(NamedTuple):
@@ -24,6 +27,12 @@ class Pair(NamedTuple):
         """Both names, or the one that they share."""
         names = [each.name for each in self if each is not None]
         return " → ".join(dict.fromkeys(names))
+
+    @property
+    def signed(self) -> str:
+        """The name, with a sign where only one network has such a layer."""
+        sign = "+ " if self.before is None else "- " if self.after is None else ""
+        return sign + self.name
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -75,10 +84,13 @@ class Difference(AbstractReport):
         ours, theirs = (_totals(each) for each in (self.before, self.after))
         return {name: (ours[name], theirs[name]) for name in ours}
 
-    def blocks(self) -> list[Table | str]:
-        """Return both headers, the totals with their ratio, and the layers that differ."""
+    def blocks(self, width: int | None = None) -> list[Table | str]:
+        """Return both headers, the totals with their ratio, and the layers that differ.
+
+        In a ``width`` the least important columns are left out.
+        """
         headers = "\n".join(words.header(each) for each in (self.before, self.after))
-        return [headers, self._table_of_totals(), *self._layers()]
+        return [headers, self._table_of_totals(), *self._layers(width)]
 
     def _table_of_totals(self) -> Table:
         names = (self.before.name, self.after.name)
@@ -89,24 +101,35 @@ class Difference(AbstractReport):
         ]
         return Table(("", *names, "ratio"), rows)
 
-    def _layers(self) -> list[Table | str]:
+    def _layers(self, width: int | None) -> list[Table | str]:
         changed, same = self.changed, len(self.pairs) - len(self.changed)
         if not changed:
             return [f"All {same} layers are the same."]
-        rows = [
-            (
-                pair.name,
-                ", ".join(pair.changed),
-                _both(pair, words.output),
-                _both(pair, lambda layer: f"{layer.params:,}"),
-                _both(pair, lambda layer: words.count(layer.cost and layer.cost.macs)),
-                _both(pair, lambda layer: words.seen(layer, 1)),
-            )
-            for pair in changed
+        text = f"{len(changed)} layers differ, {same} are the same. "
+        text += "+ is in the second alone, - in the first alone."
+        found = self.columns()
+        if width is not None:
+            wide = sum(column.width + GAP for column in found) - GAP
+            found = fitted(found if wide <= width else self.columns(is_rounded=True), width)
+        return [text, as_table(found)]
+
+    def columns(self, *, is_rounded: bool = False) -> list[Column]:
+        """Return what differs as columns; ``is_rounded`` counts have three digits."""
+        number = words.rounded if is_rounded else words.count
+
+        def column(title: str, text: Text, *, is_left: bool = False) -> Column:
+            return Column(title, tuple(_both(p, text) for p in self.changed), is_left=is_left)
+
+        names = tuple(pair.signed for pair in self.changed)
+        differs = tuple(", ".join(pair.changed) for pair in self.changed)
+        return [
+            Column("layer", names, is_left=True),
+            column("output", words.output, is_left=True),
+            column("params", lambda layer: number(layer.params)),
+            column("MACs", lambda layer: number(layer.cost and layer.cost.macs)),
+            column("sees", lambda layer: words.seen(layer, 1)),
+            Column("differs", differs, is_left=True),
         ]
-        header = ("layer", "differs", "output", "params", "MACs", "sees")
-        text = f"{len(changed)} layers differ, {same} are the same."
-        return [text, Table(header, rows, left=(0, 1, 2))]
 
     def to_dict(self) -> dict[str, Any]:
         """Return totals, ratios and the layers that differ."""
@@ -154,9 +177,9 @@ def ratio(before: int, after: int) -> str:
     return f"{after / before:.4g}" if before else ""
 
 
-def _both(pair: Pair, text: Any) -> str:
+def _both(pair: Pair, text: Text) -> str:
     """What is said of both layers, once where it is the same."""
-    texts = ["–" if layer is None else text(layer) for layer in pair]
+    texts = [text(layer) for layer in pair if layer is not None]
     return " → ".join(dict.fromkeys(texts))
 
 

@@ -24,6 +24,7 @@ from faltung.report import AbstractReport, Table
 if TYPE_CHECKING:
     from faltung.analysis.inspect.detail import LayerDetail
     from faltung.analysis.inspect.difference import Difference
+    from faltung.analysis.verification import Verification
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class Inspection(AbstractReport):
 
         return difference(self, other)
 
-    def verify(self) -> Any:
+    def verify(self) -> Verification:
         """Count the figures again, by brute force on a small input, and compare.
 
         Returns

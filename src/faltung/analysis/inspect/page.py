@@ -211,8 +211,9 @@ def _facts(report: Inspection) -> str:
     totals, peak = report.totals, report.peak_memory
     least = "≥ " if report.at_least else ""
     low, high = report.examples_wanted
+    size = words.size_of(totals.weight_bytes)
     facts = [
-        ("parameters", f"{least}{totals.params:,}", words.size_of(totals.weight_bytes)),
+        ("parameters", f"{least}{totals.params:,}", f"{size} of weights" if totals.params else ""),
         (
             "multiply-accumulates (MACs)",
             f"{least}{words.rounded(totals.cost.macs)}",
@@ -229,12 +230,10 @@ def _facts(report: Inspection) -> str:
             f"{'≥ ' if peak.lacking else ''}{words.size_of(peak.bytes)}",
             f"while {peak.node} runs" if peak.node else "",
         ),
-        (
-            "examples wanted",
-            f"{words.rounded(low)} to {words.rounded(high)}",
-            "5 to 10 a parameter: a rule of thumb",
-        ),
     ]
+    if high:
+        text = f"{words.rounded(low)} to {words.rounded(high)}"
+        facts.append(("examples wanted", text, "5 to 10 a parameter: a rule of thumb"))
     if totals.state:
         facts.insert(1, ("state", f"{least}{totals.state:,}", "kept, not trained"))
     told = "".join(

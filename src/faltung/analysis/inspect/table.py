@@ -127,7 +127,19 @@ def fitting(report: Inspection, width: int) -> list[Column]:
     width
         In characters.
     """
-    found = columns(report, is_rounded=width < FULL)
+    return fitted(columns(report, is_rounded=width < FULL), width)
+
+
+def fitted(found: Sequence[Column], width: int) -> list[Column]:
+    """Return those of some columns that a width holds: the first two, and what else there is room.
+
+    Parameters
+    ----------
+    found
+        The most important ones first; the first has names, which are cut where they are too long.
+    width
+        In characters.
+    """
     chosen = [found[0]]
     room = width - min(found[0].width, MOST if width >= FULL else 20)
     for place, column in enumerate(found[1:]):
@@ -171,6 +183,7 @@ def as_table(chosen: Sequence[Column]) -> Table:
         Columns of one report.
     """
     rows = list(zip(*(column.cells for column in chosen), strict=True))
-    footer = [column.total for column in chosen]
+    totals = [column.total for column in chosen]
+    footer = totals if any(totals) else []
     left = tuple(i for i, column in enumerate(chosen) if column.is_left)
     return Table([column.title for column in chosen], rows, footer, left=left)

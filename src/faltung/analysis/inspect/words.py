@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from faltung.analysis.inspect.border import gaps_by_input
@@ -34,9 +35,13 @@ def rounded(number: int | None) -> str:
 
     >>> rounded(1050560), rounded(112896), rounded(999999), rounded(738), rounded(None)
     ('1.05M', '113k', '1.00M', '738', '?')
+    >>> rounded(3 * 10**999)
+    '3.00e+999'
     """
     if number is None:
         return "?"
+    if number >= 10**15:
+        return f"{Decimal(number):.2e}"
     short = float(f"{number:.3g}")
     for unit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if short >= unit:
@@ -163,21 +168,36 @@ def totals_line(report: Inspection) -> str:
     """Return the totals as a sentence."""
     totals, peak = report.totals, report.peak_memory
     least = "at least " if report.at_least else ""
-    low, high = report.examples_wanted
     where = f", while {peak.node} runs" if peak.node else ""
     return (
         f"In all {least}{totals.params:,} parameters and {totals.state:,} numbers of state "
         f"({size_of(totals.weight_bytes)}), {totals.cost.macs:,} multiply-accumulates, "
         f"{totals.cost.connections:,} connections, {totals.cost.connections_inside:,} of them not "
         f"on padding. All activations take {least}{size_of(totals.activation_bytes)}; the most at "
-        f"once {'at least ' if peak.lacking else ''}{size_of(peak.bytes)}{where}. "
-        f"A rule of thumb (no law) would want {low:,} to {high:,} examples, 5 to 10 a parameter."
+        f"once {'at least ' if peak.lacking else ''}{size_of(peak.bytes)}{where}."
+        f"{examples(report)}"
+    )
+
+
+def examples(report: Inspection) -> str:
+    """Return what a rule of thumb says; nothing where nothing is trained."""
+    low, high = report.examples_wanted
+    if not high:
+        return ""
+    return (
+        f" A rule of thumb (no law) would want {low:,} to {high:,} examples, 5 to 10 a parameter."
     )
 
 
 def notes(report: Inspection) -> list[str]:
     """Return what else a reader has to know, a sentence or two each."""
-    found = [*report.sized.notes, *unknown(report), *dropped(report), *unread(report)]
+    found = [
+        *report.sized.notes,
+        *constants(report),
+        *unknown(report),
+        *dropped(report),
+        *unread(report),
+    ]
     return [*found, *(local(each) for each in report.locality.values())]
 
 
@@ -193,6 +213,17 @@ def unknown(report: Inspection) -> list[str]:
     many = "1 operator is" if len(layers) == 1 else f"{len(layers)} operators are"
     more = f"; and {len(told) - NAMED} more kinds" if len(told) > NAMED else ""
     return [f"Totals are lower bounds, as {many} not known. {'; '.join(told[:NAMED])}{more}."]
+
+
+def constants(report: Inspection) -> list[str]:
+    """Say where weights are counted as state, as a file keeps all of them as constants."""
+    kept = sum(layer.state for layer in report.layers if layer.cost and layer.cost.macs)
+    if report.totals.params or not kept:
+        return []
+    return [
+        "The file keeps its weights as constants, so that nothing is marked as trained: "
+        f"{kept:,} numbers of state are weights of convolutions and dense layers."
+    ]
 
 
 def dropped(report: Inspection) -> list[str]:
