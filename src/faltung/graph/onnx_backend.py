@@ -18,16 +18,15 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import onnx.version_converter
 from onnx import helper
 from onnx.backend.base import Backend, BackendRep
-from onnx.shape_inference import InferenceError
 
 from faltung.errors import GraphError, ModelFileError, message
 from faltung.graph.evaluate import evaluate
 from faltung.graph.graph import Graph
-from faltung.graph.onnx_accept import OLDEST_OPSET, accepted, opset_of
+from faltung.graph.onnx_accept import accepted
 from faltung.graph.onnx_import import Importer, OpenError
+from faltung.graph.onnx_renewed import renewed
 from faltung.ops.operator import Array
 
 KEPT_GRAPHS: Final = 4
@@ -47,7 +46,7 @@ class Prepared(BackendRep):
 
     def __init__(self, model: onnx.ModelProto, dtype: str | None = None) -> None:
         self.dtype = dtype
-        self.model = accepted(_renewed(model))
+        self.model = accepted(renewed(model))
         given = {tensor.name for tensor in self.model.graph.initializer}
         self.names = tuple(v.name for v in self.model.graph.input if v.name not in given)
         self.graphs: dict[tuple[object, ...], tuple[Graph, frozenset[str]]] = {}
@@ -91,37 +90,6 @@ class Prepared(BackendRep):
             del self.graphs[next(iter(self.graphs))]
         self.graphs[key] = graph, bound
         return graph
-
-
-def _renewed(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model of an older operator set as ONNX converts it to the oldest that is read."""
-    if not 0 < opset_of(model) < OLDEST_OPSET:
-        return model
-    try:
-        renewed = onnx.version_converter.convert_version(model, OLDEST_OPSET)
-        return _one_slope_a_channel(renewed) if opset_of(model) < 7 else renewed
-    except (RuntimeError, ValueError, TypeError, InferenceError) as error:
-        values = {"opset": opset_of(model), "cause": " ".join(str(error).split())}
-        rule = f"ONNX cannot convert it to operator set {OLDEST_OPSET}"
-        raise ModelFileError(message("model", rule, values)) from error
-
-
-def _one_slope_a_channel(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Let slopes of PRelu meet the channels, as they did before opset 7.
-
-    ONNX's converter leaves them as they are.
-    """
-    known = onnx.shape_inference.infer_shapes(model).graph
-    ranks = {
-        value.name: len(value.type.tensor_type.shape.dim)
-        for value in (*known.input, *known.value_info)
-    }
-    stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        slope = stored.get(node.input[1]) if node.op_type == "PRelu" else None
-        if slope is not None and len(slope.dims) == 1:
-            slope.dims.extend([1] * (ranks.get(node.input[0], 2) - 2))
-    return model
 
 
 def specialised(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> tuple[Graph, frozenset[str]]:

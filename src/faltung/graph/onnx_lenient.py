@@ -6,6 +6,7 @@ Whatever else the strict reading refuses is one node whose operator says why.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
@@ -19,6 +20,7 @@ from faltung.graph.onnx_accept import DOMAINS, OLDEST_OPSET, check_whole, in_ord
 from faltung.graph.onnx_functions import check_functions, operator_class
 from faltung.graph.onnx_import import Importer
 from faltung.graph.onnx_nodes import reads
+from faltung.graph.onnx_renewed import renewed
 from faltung.graph.onnx_shapes import Shapes
 from faltung.graph.onnx_tensors import check_inside, dtype_name, to_array
 from faltung.graph.onnx_told import Told, told_values
@@ -70,11 +72,9 @@ class Accepted:
         if OLDEST_OPSET <= opset <= newest:
             return model
         wanted = OLDEST_OPSET if 0 < opset < OLDEST_OPSET else newest
-        try:
-            if wanted == OLDEST_OPSET:
-                return onnx.version_converter.convert_version(model, wanted)
-        except (RuntimeError, ValueError, TypeError, onnx.shape_inference.InferenceError):
-            pass
+        if wanted == OLDEST_OPSET:
+            with contextlib.suppress(ModelFileError):  # then its nodes are read as they are
+                return renewed(model)
         had = f"operator set {opset}" if opset else "no one operator set"
         self.notes.append(f"the model names {had}, and is read as of {wanted}")
         others = [o for o in model.opset_import if o.domain not in DOMAINS]

@@ -75,14 +75,15 @@ class Reader:
     def attempt(self, shapes: Shapes, open_size: int | None = None) -> _Attempt:
         """Read the model for these shapes; where that takes open sizes, say which."""
         importer = self.importer(shapes, open_size)
+        open_ = {n for value in importer.inputs for n in value.shape if isinstance(n, str)}
         try:
             graph = importer.graph()
         except OpenError as error:
-            if error.inputs or open_size is not None or not error.sizes:
+            if error.inputs or not error.sizes & open_:
                 raise
-            return _Attempt(None, 0, error.sizes, error)
+            return _Attempt(None, 0, error.sizes & open_, error)
         if isinstance(importer, LenientImporter):
-            return _Attempt(graph, importer.misfits, frozenset(importer.needed))
+            return _Attempt(graph, importer.misfits, frozenset(importer.needed & open_))
         return _Attempt(graph)
 
     def for_any_batch(self, shapes: Shapes) -> Graph | None:
@@ -112,9 +113,10 @@ def read_sized(reader: Reader, shapes: Shapes, open_size: OpenSize, assume: bool
     """
     number = None if open_size == "default" else open_size
     first = reader.attempt(shapes, number)
-    if not first.needed and open_size != "default":
-        return _sized(reader, first)
-    if first.needed and open_size != "default":
+    is_default = open_size == "default"
+    if first.graph is not None and not (first.needed or (is_default and open_names(first.graph))):
+        return Sized(first.graph, {}, reader.notes)
+    if first.needed and not is_default:
         graph = reader.for_any_batch(shapes)
         if graph is not None:
             return Sized(graph, {}, reader.notes)
@@ -125,13 +127,7 @@ def read_sized(reader: Reader, shapes: Shapes, open_size: OpenSize, assume: bool
         copy = onnx.ModelProto()
         copy.CopyFrom(reader.model)
         sketch = LenientImporter(Accepted(copy), shapes, reader.constants).graph()
-    wanted = None if open_size == "default" else first.needed
-    return _fitting(reader, sketch, wanted)
-
-
-def _sized(reader: Reader, attempt: _Attempt) -> Sized:
-    assert attempt.graph is not None
-    return Sized(attempt.graph, {}, reader.notes)
+    return _fitting(reader, sketch, None if is_default else first.needed)
 
 
 def _fitting(reader: Reader, sketch: Graph, wanted: frozenset[str] | None) -> Sized:
@@ -148,7 +144,7 @@ def _fitting(reader: Reader, sketch: Graph, wanted: frozenset[str] | None) -> Si
             refused = refused or error
             continue
         graph = attempt.graph
-        if graph is None or attempt.needed & set(open_names(sketch)) - set(numbers):
+        if graph is None or attempt.needed:
             graph = reader.for_any_batch(filled(sketch, numbers))
         if graph is None:
             lacking = lacking or attempt.error
@@ -169,15 +165,13 @@ def _fitting(reader: Reader, sketch: Graph, wanted: frozenset[str] | None) -> Si
 
 def _numbers(sketch: Graph, wanted: frozenset[str] | None) -> Iterator[dict[str, int]]:
     """Yield numbers for the sizes that are wanted, the batch left open first, where that may do."""
-    first = {value.shape[0] for value in sketch.inputs if value.shape}
-    if wanted is None:
-        yield from candidates(sketch)
-        return
-    seen: list[dict[str, int]] = [{}]
-    for kept in (first, set[str | int]()), ():
+    every = frozenset(open_names(sketch))
+    batch = {value.shape[0] for value in sketch.inputs if value.shape}
+    tried: list[dict[str, int]] = []
+    for names in [(every,)] if wanted is None else [(wanted - batch, wanted), (every,)]:
         for numbers in candidates(sketch):
-            for left in kept or ((),):
-                each = {n: k for n, k in numbers.items() if not kept or n in wanted - set(left)}
-                if each not in seen:
-                    seen.append(each)
+            for some in names:
+                each = {name: n for name, n in numbers.items() if name in some}
+                if each and each not in tried:
+                    tried.append(each)
                     yield each
