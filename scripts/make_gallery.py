@@ -43,6 +43,8 @@ from faltung.viz import (
     costs,
     curves,
     distance,
+    effective_field,
+    equivariance,
     field,
     filters,
     findings,
@@ -181,6 +183,23 @@ def draw_field(run: Run, theme: str) -> Figure:
     return [*field.frames(field_of_three(), theme=theme)][1]
 
 
+def draw_effective(run: Run, theme: str) -> Figure:
+    found = faltung.effective_field(faltung.zoo.sketch("resnet20"), "relu13", samples=24)
+    return effective_field.draw(found, theme=theme)
+
+
+def draw_equivariance(run: Run, theme: str) -> Figure:
+    blocks = [L.Conv(8, 3, padding=1), L.Relu(), L.MaxPool(2)]
+    net = L.build(L.Chain(*blocks, *blocks, L.Conv(16, 3, padding=1)), (1, 32, 32))
+    return equivariance.draw(faltung.equivariance(net), theme=theme)
+
+
+def draw_invariance(run: Run, theme: str) -> Figure:
+    images = run.test_set.images[:500]
+    found = faltung.invariance(run.result.graph, images)
+    return equivariance.draw_invariance(found, theme=theme)
+
+
 def draw_costs(run: Run, theme: str) -> Figure:
     return costs.draw(faltung.cost((3, 224, 224)), theme=theme)
 
@@ -297,6 +316,25 @@ EXHIBITS: dict[str, Exhibit] = {
         "Which positions one output depends on, through all layers.",
         "faltung explain field --out field.gif",
         draw_field,
+    ),
+    "effective": Exhibit(
+        "What it depends on",
+        "How strongly, by gradients, within what it sees: an output of ResNet-20.",
+        'faltung.viz.effective_field.draw(faltung.effective_field(graph, "relu13"))',
+        draw_effective,
+    ),
+    "equivariance": Exhibit(
+        "Where a network stops being equivariant",
+        "The error of its maps when the input is shifted: none for a convolution of stride 1, and "
+        "behind each pooling only multiples of the total stride are left.",
+        "faltung.viz.equivariance.draw(faltung.equivariance(graph))",
+        draw_equivariance,
+    ),
+    "invariance": Exhibit(
+        "Predictions under shifts",
+        "How many of a trained network's predictions stay the same when the digits move.",
+        "faltung.viz.equivariance.draw_invariance(faltung.invariance(graph, images))",
+        draw_invariance,
     ),
     "costs": Exhibit(
         "What it costs",

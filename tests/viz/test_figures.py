@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import faltung
 from faltung import expand, square
 from faltung.analysis.feature_maps import LayerMaps, feature_maps
 from faltung.analysis.seen import seen
@@ -22,6 +23,8 @@ from faltung.viz import (
     confusion,
     curves,
     distance,
+    effective_field,
+    equivariance,
     experiments,
     field,
     filters,
@@ -71,10 +74,38 @@ def counts(classes: int) -> Any:
     return np.diag(RANDOM.integers(0, 12345, classes)) + RANDOM.integers(0, 3, (classes, classes))
 
 
+def silent() -> Any:
+    net = L.build(L.Chain(L.Conv(1, 3), L.Relu()), (1, 9))
+    return net.replace(params={name: np.full_like(a, -1e6) for name, a in net.params.items()})
+
+
 CASES: dict[str, Callable[[], Figure]] = {
     "signal of one": lambda: signals.draw([1], [2], {"out": signals.Output([2])}),
     "long signal": lambda: signals.draw(
         RANDOM.random(500), RANDOM.random(64), {"mean": signals.Output(RANDOM.random(437), 32)}
+    ),
+    "effective field of a row": lambda: effective_field.draw(
+        faltung.effective_field(L.build(L.Conv(1, 3), (1, 9)), samples=1)
+    ),
+    "effective field of a box": lambda: effective_field.draw(
+        faltung.effective_field(L.build(L.Conv(1, 3), (1, 9, 5, 200)), samples=1)
+    ),
+    "effective field that is none": lambda: effective_field.draw(
+        faltung.effective_field(silent(), samples=1)
+    ),
+    "equivariance that is exact": lambda: equivariance.draw(
+        faltung.equivariance(L.build(L.Conv(1, 3, padding=1), (1, 9)))
+    ),
+    "equivariance of a box": lambda: equivariance.draw(
+        faltung.equivariance(
+            L.build(L.MaxPool(2, name="a pooling whose name goes on for ever"), (1, 8, 8, 8))
+        )
+    ),
+    "equivariance without a figure": lambda: equivariance.draw(
+        faltung.equivariance(L.build(L.Chain(L.Conv(1, 3), L.LocallyConnected(1, 7)), (1, 9)))
+    ),
+    "invariance of a row": lambda: equivariance.draw_invariance(
+        faltung.invariance(network(), RANDOM.random((3, 1, 9, 7)), shifts=[0, 40])
     ),
     "one kernel": lambda: kernels.draw({"a kernel whose name is long": [[1]]}),
     "twelve kernels": lambda: kernels.draw({f"k{i}": RANDOM.random((i, i)) for i in range(1, 13)}),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from faltung.viz import costs as costs
     from faltung.viz import curves as curves
     from faltung.viz import distance as distance
+    from faltung.viz import effective_field as effective_field
+    from faltung.viz import equivariance as equivariance
     from faltung.viz import experiments as experiments
     from faltung.viz import feature_maps as feature_maps
     from faltung.viz import field as field
@@ -47,6 +49,8 @@ __all__ = [
     "costs",
     "curves",
     "distance",
+    "effective_field",
+    "equivariance",
     "experiments",
     "feature_maps",
     "field",
