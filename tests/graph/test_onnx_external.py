@@ -10,8 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from faltung.errors import ModelFileError
+from faltung.errors import GraphError, ModelFileError
 from faltung.graph import load, onnx_external
+from faltung.graph.unknown import unknown_nodes
 
 W = np.arange(6, dtype=np.float32).reshape(2, 3)
 V = np.arange(6, 12, dtype=np.float16).reshape(2, 3)
@@ -141,6 +142,40 @@ def test_sizes_that_are_negative(tmp_path: Path) -> None:
 
 def test_numbers_that_we_do_not_hold(tmp_path: Path) -> None:
     odd = tensor("w", W, location="w.bin")
-    odd.data_type = TensorProto.BFLOAT16
-    with pytest.raises(ModelFileError, match="element type is not supported, got type=BFLOAT16"):
+    odd.data_type = TensorProto.INT4
+    with pytest.raises(ModelFileError, match="element type is not supported, got type=INT4"):
         load(written(tmp_path, odd))
+
+
+def test_the_upper_halves_of_floats(tmp_path: Path) -> None:
+    """bfloat16 is widened: the file holds the upper 16 of 32 bits."""
+    brain = tensor("w", V, location="w.bin", length=12, offset=0)
+    brain.data_type = TensorProto.BFLOAT16
+    brain.dims[:] = (2, 3)
+    path = written(tmp_path, brain)
+    halves = (W.view(np.uint32) >> 16).astype("<u2").tobytes()
+    (tmp_path / "w.bin").write_bytes(halves)
+    graph = load(path)
+    assert graph.params["w"].dtype == np.float32
+    assert np.array_equal(graph(W), 2 * W)
+
+
+def test_weights_that_are_not_there_leave_the_rest(tmp_path: Path) -> None:
+    """A model without its weights can still be looked at; those outside its folder stay unread."""
+    (tmp_path / "secret.bin").write_bytes(W.tobytes())
+    missing = tensor("w", W, location="gone.bin")
+    outside = tensor("v", W, location="../secret.bin")
+    here = tensor("u", W, location="w.bin")
+    path = written(tmp_path / "inner", missing, outside, here)
+    graph = load(path, unknown=True)
+    unknown = {n.name: n.operator for n in unknown_nodes(graph)}
+    assert {name: op.out_shapes([]) for name, op in unknown.items()} == {
+        "w": ((2, 3),),
+        "v": ((2, 3),),
+    }
+    assert "its file cannot be found" in str(unknown["w"])
+    assert "must be named by a path inside the model's folder" in str(unknown["v"])
+    assert graph.shapes()["y"] == (2, 3)
+    assert list(graph.params) == ["u"]
+    with pytest.raises(GraphError, match=r"Initializer \(node 'w'.*Initializer \(node 'v'"):
+        graph(W)

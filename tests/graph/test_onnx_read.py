@@ -153,6 +153,22 @@ def test_half_precision_is_widened() -> None:
     assert np.array_equal(graph(X), X + W)
 
 
+@pytest.mark.parametrize("typed", [False, True])
+def test_the_upper_halves_of_floats_are_widened(typed: bool) -> None:
+    """bfloat16, as bytes or as integers that hold its bits."""
+    halves = (W.astype(np.float32).view(np.uint32) >> 16).astype("<u2")
+    weights = TensorProto(name="w", data_type=TensorProto.BFLOAT16, dims=W.shape)
+    if typed:
+        weights.int32_data.extend(halves.ravel().tolist())
+    else:
+        weights.raw_data = halves.tobytes()
+    brain = model_of([node("Add", "x w")], kind=TensorProto.BFLOAT16)
+    brain.graph.initializer.append(weights)
+    graph = from_model(brain)
+    assert graph.inputs[0].dtype == graph.params["w"].dtype.name == "float32"
+    assert np.array_equal(graph(X), X + W)
+
+
 def test_double_precision_is_kept() -> None:
     model = model_of([node("Add", "x w")], {"w": W.astype(np.float64)}, kind=TensorProto.DOUBLE)
     graph = from_model(model)
@@ -297,8 +313,8 @@ def test_weights_of_types_that_we_do_not_hold() -> None:
     match = "initializer 'w': its element type is not supported, got type=STRING"
     refused(model, match)
     # Some versions of onnx read these as zeros.
-    brain = model_of([node("Relu")], kind=TensorProto.BFLOAT16)
-    refused(brain, "input 'x': its element type is not supported, got type=BFLOAT16")
+    eighth = model_of([node("Relu")], kind=TensorProto.FLOAT8E5M2)
+    refused(eighth, "input 'x': its element type is not supported, got type=FLOAT8E5M2")
 
 
 @pytest.mark.parametrize("dims", [[4], [2**62, 2], [-1]])

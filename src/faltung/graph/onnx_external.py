@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from faltung.errors import ModelFileError, StorageError, message
-from faltung.graph.onnx_tensors import dtype_name, is_external, stored_dtype
+from faltung.graph.onnx_tensors import dtype_name, is_external, stored_dtype, widened
 from faltung.ops.operator import Array
 
 
@@ -25,7 +25,9 @@ class _Place:
     length: int
 
 
-def take_external(model: onnx.ModelProto, folder: Path) -> dict[str, Array]:
+def take_external(
+    model: onnx.ModelProto, folder: Path, lacking: dict[str, str] | None = None
+) -> dict[str, Array]:
     """Read the initializers that lie in other files, and leave inputs of their names behind.
 
     Parameters
@@ -34,6 +36,8 @@ def take_external(model: onnx.ModelProto, folder: Path) -> dict[str, Array]:
         Is changed: ONNX's checker would look for the files by itself.
     folder
         Where the model lies. Nothing outside it is read.
+    lacking
+        Takes the names of tensors that cannot be read, and why; without it they are an error.
 
     Raises
     ------
@@ -42,22 +46,44 @@ def take_external(model: onnx.ModelProto, folder: Path) -> dict[str, Array]:
         file; two tensors share some of their bytes, but not all.
     """
     outside = [tensor for tensor in model.graph.initializer if is_external(tensor)]
-    places = {tensor.name: _place(tensor, folder) for tensor in outside}
-    _check_apart(set(places.values()))
-    read = {place: _read(place) for place in set(places.values())}
-    arrays = {}
+    _check_text(outside)
+    if lacking is not None:
+        outside = [tensor for tensor in outside if _is_there(tensor, folder, lacking)]
+    places = [_place(tensor, folder) for tensor in outside]
+    _check_apart(set(places))
+    read = {place: _read(place) for place in set(places)}
+    arrays: dict[str, Array] = {}
     declared = {value.name for value in model.graph.input}
-    for tensor in outside:
-        arrays[tensor.name] = _as_array(tensor, read[places[tensor.name]])
+    for tensor, place in zip(outside, places, strict=True):
+        if tensor.name in arrays:
+            rule = "two initializers must not have one name"
+            raise ModelFileError(message("model", rule, {"name": repr(tensor.name)}))
+        arrays[tensor.name] = _as_array(tensor, read[place])
         if tensor.name not in declared:
             model.graph.input.append(
                 onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
             )
-    kept = [tensor for tensor in model.graph.initializer if not is_external(tensor)]
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in arrays]
     if outside:
         del model.graph.initializer[:]
         model.graph.initializer.extend(kept)
     return arrays
+
+
+def _check_text(tensors: list[onnx.TensorProto]) -> None:
+    for tensor in tensors:
+        texts = [tensor.name, *(t for e in tensor.external_data for t in (e.key, e.value))]
+        if not all(isinstance(text, str) for text in texts):
+            rule = "names of tensors and of their files must be UTF-8 text"
+            raise ModelFileError(message("model", rule))
+
+
+def _is_there(tensor: onnx.TensorProto, folder: Path, lacking: dict[str, str]) -> bool:
+    try:
+        _place(tensor, folder)
+    except ModelFileError as error:
+        lacking[tensor.name] = str(error)
+    return tensor.name not in lacking
 
 
 def _place(tensor: onnx.TensorProto, folder: Path) -> _Place:
@@ -137,5 +163,4 @@ def _read(place: _Place) -> bytes:
 def _as_array(tensor: onnx.TensorProto, data: bytes) -> Array:
     """Return bytes as the array that they are; a view of them, unless they are widened."""
     stored = np.frombuffer(data, stored_dtype(tensor.data_type)).reshape(tuple(tensor.dims))
-    to = dtype_name(tensor.data_type, f"initializer {tensor.name!r}")
-    return stored.astype(to, copy=False)
+    return widened(stored, tensor.data_type, f"initializer {tensor.name!r}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
 import onnx
@@ -44,6 +45,8 @@ class Accepted:
     ----------
     model
         Is changed: what cannot be read of it becomes nodes of the domain `LACKING`.
+    unread
+        Why weights that lie in other files could not be read, by name.
 
     Raises
     ------
@@ -51,8 +54,11 @@ class Accepted:
         It is malformed.
     """
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, unread: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         check_whole(model)
+        self.unread = unread
         self.reasons: dict[str, str] = {}
         self.told: dict[str, Told] = {}
         self.notes: list[str] = []
@@ -103,7 +109,10 @@ class Accepted:
 
     def _replace_weights(self) -> None:
         graph = self.model.graph
-        odd = [(t, _odd_tensor(t)) for t in graph.initializer]
+        odd = [
+            (t, self.unread[t.name].rstrip(".") if t.name in self.unread else _odd_tensor(t))
+            for t in graph.initializer
+        ]
         kept = [tensor for tensor, reason in odd if not reason]
         lacking = [(tensor.name, tensor.dims, reason) for tensor, reason in odd if reason]
         reason = "sparse weights are not supported"

@@ -51,8 +51,9 @@ def load_sized(
         raise StorageError(message(str(path), f"cannot be read, {error.strerror}")) from error
     try:
         model = parsed(data)
-        constants = take_external(model, Path(path).parent)
-        reader = Reader(model, constants, unknown)
+        unread: dict[str, str] = {}
+        constants = take_external(model, Path(path).parent, unread if unknown else None)
+        reader = Reader(model, constants, unknown, unread)
         return read_sized(reader, shapes, open_size, assume)
     except StorageError:
         raise

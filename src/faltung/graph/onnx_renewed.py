@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import onnx
 import onnx.version_converter
 from onnx.shape_inference import InferenceError
@@ -9,6 +11,12 @@ from onnx.version_converter import ConvertError
 
 from faltung.errors import ModelFileError, message
 from faltung.graph.onnx_accept import OLDEST_OPSET, opset_of
+
+FAILURES: Final = (
+    *(RuntimeError, ValueError, TypeError),
+    *(ConvertError, InferenceError, onnx.checker.ValidationError),
+)
+"""What ONNX's converter raises where it cannot."""
 
 
 def renewed(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -29,7 +37,7 @@ def renewed(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         renewed = onnx.version_converter.convert_version(model, OLDEST_OPSET)
         return _one_slope_a_channel(renewed) if opset_of(model) < 7 else renewed
-    except (RuntimeError, ValueError, TypeError, ConvertError, InferenceError) as error:
+    except FAILURES as error:
         values = {"opset": opset_of(model), "cause": " ".join(str(error).split())}
         rule = f"ONNX cannot convert it to operator set {OLDEST_OPSET}"
         raise ModelFileError(message("model", rule, values)) from error

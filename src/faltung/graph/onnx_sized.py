@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 import onnx
@@ -40,6 +41,8 @@ class Reader:
         As in `Importer`.
     unknown
         Whether what is not supported becomes `faltung.ops.unknown.Unknown`, else it is refused.
+    unread
+        Why weights that lie in other files could not be read, by name.
 
     Raises
     ------
@@ -52,8 +55,9 @@ class Reader:
         model: onnx.ModelProto,
         constants: Mapping[str, Array] | None = None,
         unknown: bool = False,
+        unread: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.lenient = Accepted(model) if unknown else None
+        self.lenient = Accepted(model, unread) if unknown else None
         self.model = accepted(model) if self.lenient is None else self.lenient.model
         self.constants = constants
 

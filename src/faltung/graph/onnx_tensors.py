@@ -24,12 +24,12 @@ KEPT: Final = (
     "bool",
     *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)),
 )
-WIDENED: Final = {"float16": "float32"}
+WIDENED: Final = {"float16": "float32", "bfloat16": "float32"}
 
 _NAMES: Final[dict[int, str]] = {
     int(onnx.TensorProto.DataType.Value(theirs)): ours
     for theirs, ours in (
-        {"FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16"}
+        {"FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16"}
         | {name.upper(): name for name in KEPT if "float" not in name}
     ).items()
 }
@@ -56,8 +56,24 @@ def element_type(dtype: DTypeLike) -> int:
 
 
 def stored_dtype(element_type: int) -> np.dtype[Any]:
-    """Return the dtype in which a file holds a tensor of this element type, lowest byte first."""
-    return np.dtype(_NAMES[element_type]).newbyteorder("<")
+    """Return the dtype in which a file holds a tensor of this element type, lowest byte first.
+
+    bfloat16, which NumPy does not have, is the upper half of a float32: uint16 here.
+    """
+    return np.dtype({"bfloat16": "uint16"}.get(name := _NAMES[element_type], name)).newbyteorder(
+        "<"
+    )
+
+
+def widened(stored: Array, element_type: int, subject: str) -> Array:
+    """Return an array of `stored_dtype` in the dtype in which it is held.
+
+    >>> widened(np.array([0x3FC0], "<u2"), onnx.TensorProto.BFLOAT16, "w")
+    array([1.5], dtype=float32)
+    """
+    if _NAMES[element_type] == "bfloat16":
+        return (stored.astype(np.uint32) << 16).view(np.float32)
+    return stored.astype(dtype_name(element_type, subject), copy=False)
 
 
 def is_external(tensor: onnx.TensorProto) -> bool:
