@@ -173,7 +173,7 @@ def test_reach_that_depends_on_the_position() -> None:
     found = probe(lambda x: x[places], (24,))
     offsets = places - np.arange(24)
     assert seen(found) == (offsets.min(), offsets.max(), None, None)
-    assert only(found).kind == "a part, by position"
+    assert only(found).kind == "a part, without pattern"
 
 
 def test_filters_of_scipy(scipy: Any) -> None:
@@ -206,6 +206,39 @@ def test_it_agrees_with_the_receptive_field_of_a_network(name: str) -> None:
         assert isinstance(expected.size, int)
         assert (axis.lo, axis.hi) == (expected.start, expected.start + expected.size - 1)
         assert axis.stride == expected.jump == axis.period
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_dead_zones_leave_the_pattern(seed: int) -> None:
+    """Behind a ReLU of one channel many outputs are 0 whatever happens to a single position."""
+    chain = L.Chain(L.Conv(2, 3, padding=1), L.Relu(), L.MaxPool(2), L.Conv(1, 3), L.Relu())
+    graph = L.build(chain, (1, 96), seed=seed)
+    if not np.any(graph(np.random.default_rng(0).standard_normal((9, 1, 96)))):
+        pytest.skip("these weights make a constant")
+    axis = only(probe(graph, (1, 1, 96)))
+    (expected,) = faltung.locality(graph).axes
+    assert [-(axis.lo or 0), axis.hi] == [expected.halo_lo, expected.halo_hi]
+    assert axis.stride == axis.period == expected.stride
+
+
+def test_outputs_that_see_less_are_counted() -> None:
+    table = np.zeros((40, 40), bool)
+    for output in range(40):
+        table[output, max(output - 2, 0) : output + 4] = True
+    table[[15, 16, 22, 25], :18] = False
+    found = reach_of(table, 0, 40)
+    assert [found.lo, found.hi, found.stride, found.gaps] == [-2, 3, 1, 2]
+
+
+def test_outputs_that_see_nothing_have_their_period() -> None:
+    def gated(x: Array) -> Array:
+        return np.where(np.arange(60) % 7 == 3, 0.0, np.convolve(x, np.ones(5), mode="same"))
+
+    found = probe(gated, (60,))
+    assert seen(found) == (-2, 2, 1, 7)
+    reach = only(found).reach
+    assert reach is not None
+    assert (reach.phases, reach.gaps) == (7, 0)
 
 
 def test_phases_differ_behind_pooling_and_upsampling() -> None:
@@ -259,7 +292,7 @@ def test_a_long_axis_is_probed_in_its_middle() -> None:
     found = probe(lambda x: np.convolve(x, [1.0, 2.0, 3.0]), (1000,), most=64)
     assert seen(found) == (-2, 0, 1, 1)
     assert only(found).probed == 64
-    assert found.evaluations <= 4 + 4 * (1 + 64) + 9
+    assert found.evaluations <= 4 + 6 * (1 + 64) + 9
     assert "64 of 1000 positions of axis 0 were probed, in its middle" in str(found)
 
 

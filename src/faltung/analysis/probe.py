@@ -33,7 +33,7 @@ def probe(
     dtype: DTypeLike = "float64",
     axes: Sequence[int] | None = None,
     out_axes: Sequence[int] | None = None,
-    samples: int = 4,
+    samples: int = 6,
     most: int = 256,
     tolerance: float | None = None,
 ) -> Probe:

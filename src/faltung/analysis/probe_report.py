@@ -80,12 +80,12 @@ class AxisProbe:
         if self.lo is None or self.hi is None:
             one_sided = {(True, False): "all before", (False, True): "all after"}
             return one_sided.get((self.lo is None, self.hi is None), "the whole axis")
-        return "a part" if self.stride is not None else "a part, by position"
+        return "a part" if self.stride is not None else "a part, without pattern"
 
     @property
     def is_local(self) -> bool:
         """Whether an output sees a part; where no pattern is seen, at most half of the axis."""
-        if self.kind == "a part, by position":
+        if self.kind == "a part, without pattern":
             assert self.lo is not None
             assert self.hi is not None
             return 2 * (self.hi - self.lo + 1) <= self.size
@@ -99,6 +99,7 @@ class AxisProbe:
             "stride": None if self.stride is None else str(self.stride),
             "phases": 0 if self.reach is None else self.reach.phases,
             "wraps": self.reach is not None and self.reach.wraps,
+            "gaps": 0 if self.reach is None else self.reach.gaps,
             "period": self.period,
             "turned": self.turned,
             "shifts": [dict(vars(each)) for each in self.shifts],
@@ -191,6 +192,12 @@ class Probe(AbstractReport):
             f"{axis.probed} of {axis.size} positions of axis {axis.axis} were probed, in its middle"
             for axis in self.axes
             if axis.probed < axis.size
+        ]
+        notes += [
+            f"{axis.reach.gaps} outputs in the middle of axis {axis.axis} were seen to see less "
+            "than the others: dead zones, or what differs by position; more samples may tell"
+            for axis in self.axes
+            if axis.reach is not None and axis.reach.gaps
         ]
         notes += ["it writes into the array that it is given"] if self.mutates else []
         share = f"; changes up to {self.rounding:.1e} of the largest value are rounding"

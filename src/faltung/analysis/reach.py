@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import floor, gcd
 
 import numpy as np
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 Ends = dict[int, tuple[int, int] | None]
+LEAST, SHARE = 3, 4
+"""So many outputs, and one in so many, have to show a pattern that others do not."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Reach:
         After how many outputs the pattern comes back; 0 where there is none.
     wraps
         Whether the axis is a circle: what leaves at one end comes in at the other.
+    gaps
+        How many outputs in the middle half were seen to see less than the others.
     empty
         Whether no output sees anything.
     """
@@ -45,6 +50,7 @@ class Reach:
     stride: Fraction | None
     phases: int = 0
     wraps: bool = False
+    gaps: int = 0
     empty: bool = False
 
     @property
@@ -98,6 +104,9 @@ def _straight(seen: Mask, first: int, in_size: int) -> Reach:
         ends = {o: _span(row, first) for o, row in enumerate(seen)}
     pattern = _pattern(ends, first, last)
     if pattern is None:
+        found = _through_gaps(ends, first, last)
+        if found is not None:
+            return found
         every = {o: _span(row, first) for o, row in enumerate(seen)}
         cut = _is_cut(ends, 0, first), _is_cut(ends, 1, last)
         return _without_pattern(every, cut, Fraction(in_size, len(seen)))
@@ -140,7 +149,7 @@ def _pattern(ends: Ends, first: int, last: int) -> tuple[int, int] | None:
         pairs = [(ends[o], ends[o + phases]) for o in outputs[:-phases]]
         steps = {step for a, b in pairs for step in _steps(a, b, first, last)}
         alike = all((a is None) == (b is None) for a, b in pairs)
-        if alike and len(steps) == 1:
+        if alike and len(steps) == 1 and (len(pairs) >= LEAST or 0 not in steps):
             return phases, steps.pop()
     return None
 
@@ -151,6 +160,29 @@ def _steps(a: tuple[int, int] | None, b: tuple[int, int] | None, first: int, las
         return set()
     found = {b[0] - a[0]} if first not in (a[0], b[0]) else set()
     return found | ({b[1] - a[1]} if last not in (a[1], b[1]) else set())
+
+
+def _through_gaps(ends: Ends, first: int, last: int) -> Reach | None:
+    """A pattern that holds for enough outputs, where the others were seen to see less.
+
+    Seeing less leaves the outermost ends of all as they are, if the stride is right; a wrong one
+    drives them apart. So the right one is that for which they lie closest.
+    """
+    inner = [(o, s) for o, s in sorted(ends.items()) if s and s[0] != first and s[1] != last]
+    near = {b[i] - a[i] for (o, a), (p, b) in pairwise(inner) for i in (0, 1) if p == o + 1}
+    best: tuple[int, int, int] | None = None
+    for step in near - {0}:
+        lo = min(span[0] - o * step for o, span in inner)
+        hi = max(span[1] - o * step for o, span in inner)
+        if best is None or hi - lo < best[1] - best[0]:
+            best = lo, hi, step
+    if best is None:
+        return None
+    lo, hi, step = best
+    whole = sum(span == (lo + o * step, hi + o * step) for o, span in inner)
+    if whole < LEAST or whole * SHARE < len(inner):
+        return None
+    return Reach(lo, hi, Fraction(step), 1, gaps=len(ends) - whole)
 
 
 def _offset(ends: Ends, side: int, border: int, stride: Fraction, phases: int) -> int | None:
