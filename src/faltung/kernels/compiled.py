@@ -22,7 +22,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from faltung.kernels import objects, simd
-from faltung.kernels.isa import Isa, host_features, host_isa
+from faltung.kernels.isa import Isa, host_features, required_isa
 from faltung.kernels.simd import ADDRESS, I64, INT, INTS, Code, Int, Pointer
 
 Constants = Mapping[str, Any]
@@ -65,7 +65,8 @@ class Kernel:
         **constants
             What the function is given by name: numbers, strings, tuples of these.
         """
-        return _address(self, number, isa or _isa(), tuple(sorted(constants.items())))
+        isa = isa or required_isa(self.name)
+        return _address(self, number, isa, tuple(sorted(constants.items())))
 
     def call(self, code: Code, *given: Any, **constants: Any) -> None:
         """Call a variant from the code of another kernel."""
@@ -109,12 +110,6 @@ def assembly(kernel: Kernel, number: str, isa: Isa, **constants: Any) -> str:
 
 
 # Inside -------------------------------------------------------------------------------------
-
-
-def _isa() -> Isa:
-    isa = host_isa()
-    assert isa is not None, "the registry's rows ask before they compile"
-    return isa
 
 
 _lock = threading.Lock()

@@ -93,6 +93,21 @@ def host_isa() -> Isa | None:
     return chosen(os.environ.get(VARIABLE, ""))
 
 
+def required_isa(row: str) -> Isa:
+    """Return the instruction set that a row of the registry is compiled for.
+
+    Raises
+    ------
+    KernelError
+        There is none.
+    """
+    isa = host_isa()
+    if isa is None:
+        rule, cure = "nothing is compiled here", f"Unset {VARIABLE}"
+        raise KernelError(message(row, rule, {VARIABLE: os.environ.get(VARIABLE)}, cure))
+    return isa
+
+
 @cache
 def chosen(name: str) -> Isa | None:
     """Return an instruction set by its name; the widest that this CPU has for an empty one."""

@@ -16,6 +16,7 @@ Both in one total order, so that no helper reads a job that is being replaced.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from llvmlite import ir
 
 from faltung.kernels.compiled import function, kernel
 from faltung.kernels.simd import I32, I64, INT, INTS, Code, Int, Pointer
+from faltung.kernels.threads import num_threads
 
 SPINS: Final = 20_000
 """Turns that a helper watches before it sleeps: about 50 us to 1 ms, as long as the CPU pauses."""
@@ -137,6 +139,19 @@ def _help(code: Code, job: Pointer, seen: Pointer, *, spins: int) -> None:
     left.set(left.get() - 1)
     build.branch(watch)
     build.position_at_end(end)
+
+
+@functools.cache
+def _pool(threads: int) -> Pool:
+    return Pool(threads)
+
+
+def shared_pool() -> Pool:
+    """Return the pool that every kernel of this process shares; a forked child's works alone."""
+    return _pool(num_threads() if os.getpid() == _OWNER else 1)
+
+
+_OWNER = os.getpid()
 
 
 class Pool:

@@ -124,11 +124,13 @@ def _mean_terms(window: Window) -> int:
 
 
 _CONV = "faltung.kernels.numpy_conv:"
+_DIRECT = "faltung.kernels.direct_call:"
 _POOL = "faltung.kernels.numpy_pool:"
 
 # For each operation the first row that applies is taken.
 ROWS: tuple[Row, ...] = (
     Row("conv_im2col_any_nchw", "conv", _CONV + "conv", _is_float, _conv_terms),
+    Row("conv_direct_any_nchw", "conv", _DIRECT + "conv", _is_float, _conv_terms),
     Row(
         "conv_dx_adjoint_any_nchw",
         "conv_dx",

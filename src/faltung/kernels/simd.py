@@ -209,6 +209,14 @@ class Code:
         """Return an integer as the address of numbers."""
         return Pointer(self.build, self.build.inttoptr(value.value, ADDRESS), self.element)
 
+    def choose(self, condition: Any, a: Int, b: Int) -> Int:
+        """Return one of two integers."""
+        return Int(self.build, self.build.select(condition, a.value, b.value))
+
+    def choose_place(self, condition: Any, a: Pointer, b: Pointer) -> Pointer:
+        """Return one of two addresses."""
+        return Pointer(self.build, self.build.select(condition, a.value, b.value), a.element)
+
     def variable(self, start: Vector | Int) -> Variable:
         """Return a variable with its first value."""
         return Variable(self.build, start)
@@ -244,6 +252,21 @@ class Code:
         self.intrinsic(
             name, ir.VoidType(), kinds, [vector.value, place.value, I32(self.itemsize), mask]
         )
+
+    def load_number(self, place: Pointer, condition: Any) -> Any:
+        """Read one number where a condition holds, and nothing where not; 0 then."""
+        before = self.build.block
+        with self.build.if_then(condition):
+            inside = self.build.block
+            number = self.build.load(place.value, typ=self.element, align=self.itemsize)
+        either = self.build.phi(self.element)
+        either.add_incoming(number, inside)
+        either.add_incoming(ir.Constant(self.element, 0.0), before)
+        return either
+
+    def store_number(self, place: Pointer, number: Any) -> None:
+        """Write one number."""
+        self.build.store(number, place.value, align=self.itemsize)
 
     def broadcast(self, place: Pointer) -> Vector:
         """Read one number into all lanes."""

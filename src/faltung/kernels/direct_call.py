@@ -1,0 +1,180 @@
+"""Direct convolution as the registry calls it: sizes to fields, memory, threads."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.axis import AxisWindow
+from faltung.geometry.window import ConvWindow
+from faltung.kernels import memory
+from faltung.kernels.direct import FIELDS, convolve_block, packed_weights
+from faltung.kernels.isa import Isa, required_isa
+from faltung.kernels.pool import shared_pool
+
+Array = NDArray[Any]
+
+STRIP_BYTES = 512 * 1024
+"""What a strip should take at most: half of a core's second-level cache of most machines."""
+
+
+class Layout(NamedTuple):
+    """How the work of one geometry is cut, and what `FIELDS` hold but for the addresses."""
+
+    channels: int
+    vectors: int
+    is_dense: bool
+    blocks: int
+    fields: dict[str, int]
+    offsets: Array
+    phases: Array
+
+
+def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Array:
+    """Convolve; ``y[n, co] = b[co] + Σ w[co, ci, k] x[n, ci, o·stride + k·dilation - pad]``.
+
+    Parameters
+    ----------
+    window : ConvWindow
+        The geometry.
+    x : array (N, C, *space), float32 or float64
+        Input.
+    w : array (O, C/groups, *kernel), of the same dtype
+        Weights.
+    b : array (O,), optional
+        Bias.
+
+    Raises
+    ------
+    KernelError
+        Nothing can be compiled for this CPU.
+    """
+    isa = required_isa("conv_direct_any_nchw")
+    y = memory.empty(window.out_shape, x.dtype)
+    if not y.size:
+        return y
+    layout = _layout(window, x.dtype, isa)
+    given = np.ascontiguousarray(x)
+    weights = packed_weights(w, window.groups, layout.channels)
+    bias = _bias(window, b, layout.channels, x.dtype)
+    pool = shared_pool()
+    size = layout.fields["scratch_size"]
+    scratch = memory.working(pool.threads * size * x.itemsize)
+    arrays = {"x": given, "w": weights, "bias": bias, "y": y, "scratch": scratch}
+    arrays |= {"offsets": layout.offsets, "phases": layout.phases}
+    fields = layout.fields | {name: array.ctypes.data for name, array in arrays.items()}
+    arguments = np.array([fields[name] for name in FIELDS], np.int64)
+    address = convolve_block.address(
+        _number(x.dtype),
+        isa,
+        channels=layout.channels,
+        vectors=layout.vectors,
+        dense=layout.is_dense,
+    )
+    pool.run(address, arguments.ctypes.data, layout.blocks)
+    return y
+
+
+def _number(dtype: np.dtype[Any]) -> str:
+    return "f32" if dtype == np.float32 else "f64"
+
+
+def _bias(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
+    """Return the biases in the order of the packed weights' channels."""
+    panels = -(-window.group_out // channels)
+    filled = np.zeros((window.groups, panels * channels), dtype)
+    if b is not None:
+        filled[:, : window.group_out] = b.reshape(window.groups, window.group_out)
+    return filled
+
+
+def register_block(isa: Isa, out_channels: int) -> tuple[int, int]:
+    """Return how many output channels and vectors of pixels are summed together.
+
+    Their sums, the pixels and one weight must fit the registers; more channels mean fewer loads
+    for each product.
+
+    >>> from faltung.kernels.isa import AVX2, AVX512
+    >>> register_block(AVX512, 64), register_block(AVX2, 64), register_block(AVX512, 1)
+    ((8, 3), (4, 3), (1, 8))
+    """
+    fits = [(8, 3), (4, 6), (2, 8), (1, 8)] if isa.registers >= 32 else [(4, 3), (2, 5), (1, 6)]
+    return next((c, v) for c, v in fits if c <= max(out_channels, 1))
+
+
+@lru_cache(256)
+def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
+    lanes = isa.lanes(dtype.itemsize)
+    channels, vectors = register_block(isa, window.group_out)
+    depth, rows, columns = _three(window.axes)
+    ys, xs = _phases(rows), _phases(columns)
+    phases = [(py, px) for py in ys for px in xs]
+    pitch = columns.out_size + (columns.extent - 1) // columns.stride
+    more_rows = (rows.extent - 1) // rows.stride
+    per_row = window.group_in * depth.kernel * len(phases) * pitch * dtype.itemsize
+    fitting = max(1, STRIP_BYTES // per_row - more_rows)
+    strips = -(-rows.out_size // min(fitting, rows.out_size))
+    strip_rows = -(-rows.out_size // strips)
+    plane = (strip_rows + more_rows) * pitch
+    slack = vectors * lanes
+    strip_size = window.group_in * depth.kernel * len(phases) * plane + slack
+    out_pitch = strip_rows * pitch + slack
+    offsets = [
+        ((c * depth.kernel + kz) * len(phases) + phases.index((ky, kx))) * plane + oy * pitch + ox
+        for c in range(window.group_in)
+        for kz in range(depth.kernel)
+        for ky, oy in _taps(rows)
+        for kx, ox in _taps(columns)
+    ]
+    fields = {
+        "depth": depth.size,
+        "height": rows.size,
+        "width": columns.size,
+        "out_depth": depth.out_size,
+        "out_height": rows.out_size,
+        "out_width": columns.out_size,
+        "kernel_depth": depth.kernel,
+        "stride_depth": depth.stride,
+        "stride_y": rows.stride,
+        "stride_x": columns.stride,
+        "dilation_depth": depth.dilation,
+        "pad_depth": depth.pad_lo,
+        "pad_y": rows.pad_lo,
+        "pad_x": columns.pad_lo,
+        "groups": window.groups,
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "taps": len(offsets),
+        "phase_count": len(phases),
+        "strips": strips,
+        "strip_rows": strip_rows,
+        "plane_rows": strip_rows + more_rows,
+        "pitch": pitch,
+        "scratch_size": strip_size + channels * out_pitch + slack,
+        "out_offset": strip_size,
+        "out_pitch": out_pitch,
+    }
+    blocks = window.batch * window.groups * depth.out_size * strips
+    return Layout(
+        *(channels, vectors, columns.stride == 1, blocks, fields),
+        *(np.array(offsets, np.int64), np.array(phases, np.int64)),
+    )
+
+
+def _three(axes: tuple[AxisWindow, ...]) -> tuple[AxisWindow, ...]:
+    """Return axes with those of one position before them that make three."""
+    return (AxisWindow(1, 1),) * (3 - len(axes)) + axes
+
+
+def _phases(axis: AxisWindow) -> list[int]:
+    """Return the remainders modulo the stride that taps have."""
+    return sorted({k * axis.dilation % axis.stride for k in range(axis.kernel)})
+
+
+def _taps(axis: AxisWindow) -> list[tuple[int, int]]:
+    """Return the phase of each tap, and its distance within that phase."""
+    places = [k * axis.dilation for k in range(axis.kernel)]
+    return [(place % axis.stride, place // axis.stride) for place in places]

@@ -1,0 +1,210 @@
+"""Direct convolution on random geometries, exact, with an unreadable page behind every buffer."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faltung.errors import GeometryError, KernelError
+from faltung.geometry.window import ConvWindow
+from faltung.kernels import direct_call, memory
+from faltung.kernels.isa import ISAS, VARIABLE, has
+from faltung.kernels.numpy_conv import conv as numpy_conv
+from faltung.kernels.registry import ROWS
+
+GUARD = 0xA5
+HERE = [isa.name for isa in ISAS if has(isa)]
+
+
+class Guarded:
+    """Buffers that end where a page begins that nobody may touch, with known bytes before them."""
+
+    def __init__(self) -> None:
+        self._protect = ctypes.CDLL(None).mprotect
+        self._made: list[tuple[mmap.mmap, int, int]] = []
+
+    def bytes(self, size: int) -> Any:
+        """Return a buffer of so many bytes."""
+        page = mmap.PAGESIZE
+        room = -(-(size + 64) // page) * page
+        memory_map = mmap.mmap(-1, room + page)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(memory_map))
+        whole = np.frombuffer((ctypes.c_char * room).from_address(start), np.uint8)
+        whole[:] = GUARD
+        assert self._protect(ctypes.c_void_p(start + room), ctypes.c_size_t(page), 0) == 0
+        self._made.append((memory_map, start, room - size))
+        return whole[room - size :]
+
+    def array(self, shape: Sequence[int], dtype: Any) -> Any:
+        """Return an array that ends at the unreadable page."""
+        size = prod(shape) * np.dtype(dtype).itemsize
+        return self.bytes(size).view(dtype).reshape(shape)
+
+    def copy(self, array: Any) -> Any:
+        """Return a guarded copy."""
+        copied = self.array(array.shape, array.dtype)
+        copied[...] = array
+        return copied
+
+    def check(self) -> None:
+        """No byte before any buffer has changed."""
+        page = mmap.PAGESIZE
+        for memory_map, start, lead in self._made:
+            before = np.frombuffer((ctypes.c_char * lead).from_address(start), np.uint8)
+            assert (before == GUARD).all()
+            end = start + len(memory_map) - page
+            assert self._protect(ctypes.c_void_p(end), ctypes.c_size_t(page), 3) == 0
+        self._made.clear()
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Guarded]:
+    """Have every kernel's memory guarded."""
+    made = Guarded()
+    monkeypatch.setattr(memory, "empty", made.array)
+    monkeypatch.setattr(memory, "working", made.bytes)
+    yield made
+    made.check()
+
+
+def drawn(rng: np.random.Generator) -> tuple[ConvWindow, Any, Any, Any] | None:
+    """Return a random geometry and small integers for it; None for one that is refused."""
+    axes, groups = int(rng.integers(1, 4)), int(rng.choice([1, 1, 2, 3]))
+    channels, out = groups * int(rng.integers(1, 5)), groups * int(rng.integers(1, 12))
+    largest = 40 if axes == 1 else 19 if axes == 2 else 8
+    sizes = [int(n) for n in rng.integers(1, largest + 1, axes)]
+    kernel = [int(n) for n in rng.integers(1, 6, axes)]
+    x_shape, w_shape = (
+        (int(rng.integers(0, 3)), channels, *sizes),
+        (out, channels // groups, *kernel),
+    )
+    try:
+        window = ConvWindow.of(
+            *(x_shape, w_shape),
+            stride=[int(n) for n in rng.integers(1, 5, axes)],
+            padding=[(int(a), int(b)) for a, b in rng.integers(-1, 6, (axes, 2))],
+            dilation=[int(n) for n in rng.integers(1, 4, axes)],
+            groups=groups,
+        )
+    except GeometryError:
+        return None
+    dtype = np.float32 if rng.random() < 0.6 else np.float64
+    arrays = (rng.integers(-4, 5, shape).astype(dtype) for shape in (x_shape, w_shape, (out,)))
+    return (window, *arrays)
+
+
+def check(seed: int, guarded: Guarded) -> bool:
+    """Compare one random case with the NumPy row, exactly; whether there was one."""
+    case = drawn(np.random.default_rng(seed))
+    if case is None:
+        return False
+    window, x, w, b = case
+    bias = b if seed % 2 else None
+    y = direct_call.conv(window, guarded.copy(x), guarded.copy(w), bias)
+    np.testing.assert_array_equal(y, numpy_conv(window, x, w, bias), err_msg=f"seed {seed}")
+    guarded.check()
+    return True
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_random_geometries(isa: str, guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact on small integers, no stray byte, on every instruction set."""
+    monkeypatch.setenv(VARIABLE, isa)
+    assert sum(check(seed, guarded) for seed in range(400)) >= 250
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("isa", HERE)
+def test_many_random_geometries(
+    isa: str, guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same on many more."""
+    monkeypatch.setenv(VARIABLE, isa)
+    assert sum(check(seed, guarded) for seed in range(1000, 31_000)) >= 20_000
+
+
+def test_a_broken_kernel_is_caught(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: an offset that is one too far is found."""
+    layout = direct_call._layout
+
+    def broken(*given: Any) -> Any:
+        right = layout(*given)
+        return right._replace(offsets=right.offsets + (right.offsets > 0))
+
+    monkeypatch.setattr(direct_call, "_layout", broken)
+    with pytest.raises(AssertionError, match="seed"):
+        sum(check(seed, guarded) for seed in range(60))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_threads_change_no_bit(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random floats, 1 to 3 threads, and images one by one: the same bits."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((4, 12, 33, 47)).astype(np.float32)
+    w = rng.standard_normal((20, 12, 3, 5)).astype(np.float32)
+    window = ConvWindow.of(x.shape, w.shape, padding=2, stride=(1, 2))
+    monkeypatch.setenv("FALTUNG_NUM_THREADS", "1")
+    wanted = direct_call.conv(window, x, w)
+    monkeypatch.setenv("FALTUNG_NUM_THREADS", str(n))
+    for _ in range(10):
+        assert (direct_call.conv(window, x, w) == wanted).all()
+    one = ConvWindow.of((1, *x.shape[1:]), w.shape, padding=2, stride=(1, 2))
+    split = np.concatenate([direct_call.conv(one, x[i : i + 1], w) for i in range(4)])
+    assert (split == wanted).all()
+
+
+def test_strips_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many rows a strip has is a schedule: any gives the same bits."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((1, 5, 29, 31)).astype(np.float32)
+    w = rng.standard_normal((9, 5, 3, 3)).astype(np.float32)
+    window = ConvWindow.of(x.shape, w.shape, padding=1)
+    wanted = direct_call.conv(window, x, w)
+    for strip in (1, 2000, 9000):
+        direct_call._layout.cache_clear()
+        monkeypatch.setattr(direct_call, "STRIP_BYTES", strip)
+        assert (direct_call.conv(window, x, w) == wanted).all()
+    direct_call._layout.cache_clear()
+
+
+def test_nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for by name where nothing is compiled, the row says so."""
+    monkeypatch.setenv(VARIABLE, "none")
+    row = next(row for row in ROWS if row.name == "conv_direct_any_nchw")
+    x = np.zeros((1, 1, 3, 3), np.float32)
+    rule = "conv_direct_any_nchw: nothing is compiled here, got FALTUNG_ISA=none. Unset FALTUNG_ISA"
+    with pytest.raises(KernelError, match=rule):
+        row.load()(ConvWindow.of(x.shape, x.shape), x, x)
+
+
+def test_first_call_in_a_new_process(tmp_path: Any) -> None:
+    """With an empty cache, and again with what the first one left."""
+    code = (
+        "import numpy as np, faltung\n"
+        "x = np.ones((1, 2, 5, 5), np.float32)\n"
+        "print(faltung.conv(x, x[:, :, :3, :3]).sum())"
+    )
+    environment = {
+        **os.environ,
+        "FALTUNG_CACHE": str(tmp_path),
+        "FALTUNG_KERNEL": "conv_direct_any_nchw",
+    }
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
+        assert done.stdout.strip() == "162.0"
+    assert list((tmp_path / "kernels").glob("convolve_block_*.o"))
