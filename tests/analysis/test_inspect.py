@@ -334,6 +334,7 @@ def test_operators_that_nobody_knows(tmp_path: Path) -> None:
     assert "whose shape is not known" in behind.unknown
     assert odd.fields == behind.fields == {}
     assert report.never_read == {}
+    assert "As far as the network is known: Local in x" in str(report)
     assert report.peak_memory.lacking == 2
     text = str(report)
     assert "Totals are lower bounds, as 2 operators are not known." in text

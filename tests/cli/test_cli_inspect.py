@@ -243,6 +243,33 @@ def test_a_figure_that_does_not_hold_is_an_exit_code(
         assert "12 figures were counted again." in said.out
 
 
+def test_figures_counted_again(faltung: Any) -> None:
+    said = faltung("inspect", "zero-one", "--verify")
+    assert (said.code, said.err) == (0, "")
+    assert "all agree" in said.out
+    found = faltung("inspect", "zero-one", "--verify", "--json").json
+    assert found["totals"]["params"] == inspect("zero-one").totals.params
+    assert "verification" in found
+
+
+def test_shifts(faltung: Any) -> None:
+    said = faltung("inspect", "zero-one", "--equivariance")
+    assert said.code == 0, said.err
+    assert "Shifts along axis 0" in said.out
+    said = faltung("inspect", "zero-one", "--equivariance", "--html", "x.html")
+    assert "<h2>Equivariance</h2>" in Path("x.html").read_text()
+
+
+def test_the_effective_field(faltung: Any) -> None:
+    said = faltung("inspect", "zero-one", "--effective-field", "conv2", "--out", "x.png")
+    assert said.code == 0, said.err
+    assert "energy" in said.out
+    assert Path("x.png").read_bytes().startswith(b"\x89PNG")
+    found = faltung("inspect", "zero-one", "--effective-field", "conv2", "--json").json
+    assert "effective_field" in found
+    assert "there is no such layer" in faltung("inspect", "--effective-field", "no").error
+
+
 def test_a_name_of_the_zoo_is_no_file(faltung: Any) -> None:
     zoo.build("zero-one").save("lenet5")
     assert "61,706" in faltung("inspect", "lenet5").out

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0; 2 after an error that the user can mend, 130 after Ctrl-C, each with one line on
-        standard error; 1 after an error of faltung's own.
+        standard error; 1 after an error of faltung's own, as ``inspect --verify`` may find one.
     """
     from faltung.cli.app import run
 

@@ -155,10 +155,11 @@ def write(
     screen: Screen, report: Inspection, further: dict[str, AbstractReport], wanted: Wanted
 ) -> None:
     """Write an inspection as Markdown, or as a page."""
+    titled = {name.replace("_", " ").capitalize(): each for name, each in further.items()}
     if wanted.html:
-        save(screen, wanted.html, report.html(further))
+        save(screen, wanted.html, report.html(titled))
         return
-    parts = [report.markdown(), *(markdown_of(n, r.blocks()) for n, r in further.items())]
+    parts = [report.markdown(), *(markdown_of(n, r.blocks()) for n, r in titled.items())]
     click.echo("\n".join(parts), nl=False)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faltung.analysis import LayerSummary, Summary
-from faltung.analysis.summary import sees
+from faltung.analysis.inspect.words import count, rounded, sees
 from faltung.cli.screen import by_size
 
 Number: TypeAlias = Callable[[int], str]
@@ -28,7 +28,7 @@ def layers_table(summary: Summary, width: int) -> Table:
     A narrow terminal gets rounded numbers, a wide one the operators too.
     """
     table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False, padding=(0, 1, 0, 0))
-    number = exact if width >= FULL else rounded
+    number = count if width >= FULL else rounded
     table.add_column("layer", "total", overflow="ellipsis")
     if width >= WIDE:
         table.add_column("operator", no_wrap=True)
@@ -59,26 +59,3 @@ def _cells(layer: LayerSummary, number: Number) -> list[str]:
         sees(layer.field),
         dense,
     ]
-
-
-def exact(count: int) -> str:
-    """A count with all its digits.
-
-    >>> exact(1050560)
-    '1,050,560'
-    """
-    return f"{count:,}"
-
-
-def rounded(count: int) -> str:
-    """A count with three digits.
-
-    >>> rounded(1050560), rounded(112896), rounded(999999), rounded(738)
-    ('1.05M', '113k', '1.00M', '738')
-    """
-    short = float(f"{count:.3g}")
-    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if short >= unit:
-            digits = 2 - (len(str(int(short / unit))) - 1)
-            return f"{short / unit:.{digits}f}{letter}"
-    return str(count)

@@ -24,7 +24,8 @@ _STYLE: Final = """
 .inspection dd { margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
 .inspection dd small { display: block; color: var(--muted); font-size: 0.8rem;
   overflow-wrap: anywhere; }
-.inspection .box { overflow: auto; max-height: 85vh; border: 1px solid var(--faint);
+.inspection .box { width: fit-content; max-width: 100%; overflow: auto; max-height: 85vh;
+  border: 1px solid var(--faint);
   border-radius: 0.4rem; }
 .inspection table { border-collapse: separate; border-spacing: 0; margin: 0; font-size: 0.875rem;
   font-variant-numeric: tabular-nums; color: var(--ink); background: var(--paper); }
@@ -215,9 +216,9 @@ def _facts(report: Inspection) -> str:
     facts = [
         ("parameters", f"{least}{totals.params:,}", f"{size} of weights" if totals.params else ""),
         (
-            "multiply-accumulates (MACs)",
+            "MACs",
             f"{least}{words.rounded(totals.cost.macs)}",
-            f"{totals.cost.macs:,}",
+            f"{totals.cost.macs:,} multiply-accumulates",
         ),
         (
             "connections",

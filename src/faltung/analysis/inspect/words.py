@@ -15,7 +15,6 @@ from faltung.ops.operator import Everything, Shape
 if TYPE_CHECKING:
     from faltung.analysis.inspect.inspection import Inspection
     from faltung.analysis.inspect.layer import InspectedLayer
-    from faltung.analysis.locality import Locality
 
 NAMED = 5
 """How many layers of a kind a sentence names."""
@@ -191,14 +190,14 @@ def examples(report: Inspection) -> str:
 
 def notes(report: Inspection) -> list[str]:
     """Return what else a reader has to know, a sentence or two each."""
-    found = [
+    return [
         *report.sized.notes,
         *constants(report),
         *unknown(report),
         *dropped(report),
         *unread(report),
+        *local(report),
     ]
-    return [*found, *(local(each) for each in report.locality.values())]
 
 
 def unknown(report: Inspection) -> list[str]:
@@ -276,6 +275,7 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def local(found: Locality) -> str:
-    """Say up to where a network is local, and what sees everything."""
-    return str(found.blocks()[0])
+def local(report: Inspection) -> list[str]:
+    """Say of each input up to where the network is local, and what sees everything."""
+    far = "" if report.known.part is report.graph else "As far as the network is known: "
+    return [f"{far}{each.blocks()[0]}" for each in report.locality.values()]
