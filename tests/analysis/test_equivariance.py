@@ -102,7 +102,7 @@ def test_a_planted_dependence_on_the_position_is_found_where_it_is(where: str) -
     assert found.period == (None, 1)
     (culprit,) = (c for c in found.culprits if c.kind == "position")
     assert culprit.is_first
-    assert "'places' has other values at other positions" in culprit.why
+    assert "'places' stays where it is, and has other values at other positions" in culprit.why
     # It takes one size alone: nothing was enlarged, and what comes before is still exact.
     assert found.axes[0].input_shape == (1, 1, 24, 24)
     before = [layer for layer in found.axes[0].layers if layer.value == "conv1"]
@@ -145,8 +145,10 @@ def test_max_pooling_against_blur_pooling() -> None:
         assert after < before / 1.5
         # The plain one's report foresees it, at its own size of input.
         foreseen = plain.axes[axis].blurred
-        assert foreseen is not None
-        assert foreseen < max(e for e in plain.errors[axis].values() if e is not None)
+        assert list(foreseen) == [1, 2, 3, 4]
+        assert foreseen[1] < before / 1.5
+        assert foreseen[2] < 1e-12
+    assert "without and with blur pooling" in str(plain)
     culprit = next(c for c in plain.culprits if c.kind == "pooling")
     assert culprit.blurred is not None
     assert culprit.blurred < culprit.error
@@ -192,6 +194,17 @@ def test_nothing_to_compare_gives_no_figure() -> None:
     assert set(found.errors[0].values()) == {None}
     assert "no figure, as no position could be compared" in str(found)
     assert any(layer.positions for layer in found.axes[0].layers)
+
+
+def test_maps_without_a_pattern_give_no_figure() -> None:
+    """Zeros are the same under every shift, whatever the network does."""
+    graph = L.build(L.Chain(L.Conv(1, 3, stride=2), L.Relu()), (1, 20))
+    dead = graph.replace(params={"conv1.weight": np.ones((1, 1, 3)), "conv1.bias": [-1e6]})
+    found = equivariance(dead)
+    assert found.period == (None,)
+    assert set(found.errors[0].values()) == {None}
+    assert "no figure, as the maps are the same everywhere" in str(found)
+    assert found.axes[0].layers[0].measured.period == 2
 
 
 def test_published_networks_have_their_total_stride() -> None:

@@ -143,9 +143,15 @@ def _stride(node: Node, own: Shifts, axis: int, measured: Measured, taps: int) -
             f"pooling with stride {step}: its map moves by whole positions under multiples of "
             f"{step} alone; smaller shifts find a local, approximate invariance at most"
         )
-    else:
+    elif isinstance(node.operator, ops.Conv):
         kind = "stride"
         why = f"stride {step} keeps every {_nth(step)} output: which ones, a shift decides"
+    else:
+        kind = "stride"
+        why = (
+            f"one output stands for {measured.track.jump} positions of its input: its map moves "
+            f"by whole positions under multiples of {step} alone"
+        )
     blurred = _blurred(own, measured, taps)
     cure = "none that is known"
     if blurred is not None:
@@ -201,7 +207,7 @@ def _why_position(node: Node, own: Shifts) -> tuple[str, str]:
     from_end = own.values[node.outputs[0]].ndim - track.axis
     varying = [name for name in constant if _varies(own.graph.state[name], from_end)]
     if varying:
-        why = f"its constant {varying[0]!r} has other values at other positions"
+        why = f"{varying[0]!r} stays where it is, and has other values at other positions"
         return why, "use one value for each channel"
     return "what it computes depends on the position", "none that is known"
 

@@ -8,7 +8,7 @@ measured on its own, and named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import lcm
@@ -27,6 +27,8 @@ from faltung.report import AbstractReport, Table
 
 TAPS = 3
 """Weights of the blur that is tried."""
+SMALL = 4
+"""Shifts up to this one are tried with it."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +92,14 @@ class AxisAudit:
     layers
         Every map that is local, in computing order.
     blurred
-        The worst error of the outputs with blur pooling, of their largest value; None where it
-        changes nothing or was not tried.
+        By shift, the worst error of the outputs with blur pooling, of their largest value; empty
+        where it changes nothing or was not tried.
     """
 
     axis: int
     input_shape: tuple[int, ...]
     layers: tuple[LayerShift, ...]
-    blurred: float | None
+    blurred: Mapping[int, float]
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class Equivariance(AbstractReport):
     @cached_property
     def errors(self) -> tuple[dict[int, float | None], ...]:
         """Per axis, by shift, the worst error of the outputs, of their largest value."""
-        return tuple(_errors(self._ends(audit)) for audit in self.axes)
+        return tuple(_errors(layer.measured for layer in self._ends(audit)) for audit in self.axes)
 
     @property
     def is_exact(self) -> bool:
@@ -192,20 +194,22 @@ class Equivariance(AbstractReport):
             "predicted_period": list(self.predicted),
             "positions": list(self.positions),
             "errors": [{str(d): e for d, e in errors.items()} for errors in self.errors],
-            "errors_with_blur_pooling": [audit.blurred for audit in self.axes],
+            "errors_with_blur_pooling": [
+                {str(d): e for d, e in audit.blurred.items()} for audit in self.axes
+            ],
             "layers": [layer.to_dict() for audit in self.axes for layer in audit.layers],
             "culprits": [culprit.to_dict() for culprit in self.culprits],
         }
 
 
-def _errors(layers: Sequence[LayerShift]) -> dict[int, float | None]:
+def _errors(maps: Iterable[Measured]) -> dict[int, float | None]:
     found: dict[int, float | None] = {}
-    for layer in layers:
-        for each in layer.measured.under:
-            if each.error is None or not layer.measured.largest:
+    for measured in maps:
+        for each in measured.under:
+            if each.error is None or not measured.varies:
                 found.setdefault(each.shift, None)
             else:
-                relative = each.error / layer.measured.largest
+                relative = each.error / measured.largest
                 found[each.shift] = max(found.get(each.shift) or 0.0, relative)
     return found
 
@@ -323,7 +327,8 @@ class _Audit:
         found = culprits_along(run, axis, taps=TAPS)
         self.culprits += found
         subsamples = any(c.kind in ("stride", "pooling") for c in found)
-        blurred = self._blurred(sized, axis, tried) if self.fix and subsamples else None
+        small = [shift for shift in tried if shift <= SMALL] or tried[:1]
+        blurred = self._blurred(sized, axis, small) if self.fix and subsamples else {}
         shape = tuple(int(n) for n in sized.inputs[0].shape if isinstance(n, int))
         return AxisAudit(axis, shape, layers, blurred)
 
@@ -347,11 +352,11 @@ class _Audit:
         except FaltungError:  # it takes one size alone
             return {}
 
-    def _blurred(self, graph: Graph, axis: int, tried: Sequence[int]) -> float | None:
-        """Return the worst error of the outputs where blurs take the strides."""
+    def _blurred(self, graph: Graph, axis: int, tried: Sequence[int]) -> dict[int, float]:
+        """Return by shift the worst error of the outputs where blurs take the strides."""
         try:
             run = self._run(with_blur_pooling(graph, TAPS), axis)
             measured = run.measure(tried, graph.outputs)
         except FaltungError:
-            return None
-        return max((m.worst for m in measured.values() if m.worst is not None), default=None)
+            return {}
+        return {d: error for d, error in _errors(measured.values()).items() if error is not None}

@@ -61,8 +61,10 @@ def _statement(found: Equivariance) -> str:
     lines = []
     for axis, period in enumerate(found.period):
         name = _axis(axis, len(found.axes))
-        if not found.positions[axis] or all(e is None for e in found.errors[axis].values()):
+        if not found.positions[axis]:
             lines.append(f"{name}no figure, as no position could be compared.")
+        elif all(e is None for e in found.errors[axis].values()):
+            lines.append(f"{name}no figure, as the maps are the same everywhere.")
         elif period == 1:
             lines.append(f"{name}equivariant to every shift that was tried.")
         elif period is None:
@@ -102,7 +104,7 @@ def _row(layer: LayerShift) -> tuple[str, ...]:
     measured = layer.measured
     at_period = {e.error for e in measured.under if e.shift % measured.track.period == 0}
     known = [e for e in at_period if e is not None]
-    exact = max(known) / measured.largest if known and measured.largest else None
+    exact = max(known) / measured.largest if known and measured.varies else None
     period = "-" if measured.period is None else str(measured.period)
     border = "" if layer.border is None else f"{layer.border[0]}+{layer.border[1]}"
     return (
@@ -165,10 +167,12 @@ def _explained(culprits: Sequence[Culprit]) -> list[str]:
 def _blur(found: Equivariance) -> list[str]:
     said = []
     for audit in found.axes:
-        worst = [e for e in found.errors[audit.axis].values() if e is not None]
-        if audit.blurred is not None and worst:
-            before, after = relative(max(worst)), relative(audit.blurred)
-            said.append(f"{_axis(audit.axis, len(found.axes))}{before} without, {after} with it")
+        errors = found.errors[audit.axis]
+        before = [error for shift in audit.blurred if (error := errors[shift]) is not None]
+        if audit.blurred and before:
+            shifts = f"{min(audit.blurred)} to {max(audit.blurred)}"
+            worst = f"{relative(max(before))} without, {relative(max(audit.blurred.values()))} with"
+            said.append(f"{_axis(audit.axis, len(found.axes))}{worst} it under shifts of {shifts}")
     if not said:
         return []
     return [

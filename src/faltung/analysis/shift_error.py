@@ -65,12 +65,15 @@ class Measured:
         The largest difference that counts as rounding.
     under
         One comparison for each shift.
+    varies
+        Whether it has other values at other positions: where it has not, comparing says nothing.
     """
 
     track: Track
     largest: float
     rounding: float
     under: tuple[Compared, ...]
+    varies: bool = True
 
     @property
     def period(self) -> int | None:
@@ -78,6 +81,8 @@ class Measured:
 
         None where no shift that was tried does, or where nothing could be compared.
         """
+        if not self.varies:
+            return None
         known = {each.shift: each.error for each in self.under if each.error is not None}
         for shift in sorted(known):
             if all(known[d] <= self.rounding for d in known if d % shift == 0):
@@ -88,7 +93,7 @@ class Measured:
     def worst(self) -> float | None:
         """The largest error under any shift, of the map's largest value; None for no figure."""
         found = [each.error for each in self.under if each.error is not None]
-        return max(found) / self.largest if found and self.largest else None
+        return max(found) / self.largest if found and self.varies else None
 
 
 class Shifts:
@@ -135,6 +140,7 @@ class Shifts:
                 float(np.abs(self._float(self.values[name])).max(initial=0)),
                 noise[name],
                 tuple(under[name]),
+                self._varies(name, noise[name]),
             )
             for name in names
         }
@@ -153,6 +159,12 @@ class Shifts:
             * float(np.abs(self._float(narrow[name]) - self.values[name]).max(initial=0))
             for name in names
         }
+
+    def _varies(self, name: str, noise: float) -> bool:
+        values, axis = self._float(self.values[name]), self.tracks[name].axis
+        if values.shape[axis] < 2:
+            return bool(values.any())  # that nothing was compared is said of it already
+        return bool((np.ptp(values, axis=axis) > noise).any())
 
     def _float(self, values: Array) -> Array:
         return values.astype(np.float64, copy=False)

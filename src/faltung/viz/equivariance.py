@@ -41,12 +41,13 @@ def draw(report: Equivariance, *, theme: str = "light") -> Figure:
     """
     names = _chosen(report)
     count = len(report.axes)
+    last = report.outputs[0] if len(report.outputs) == 1 else "worst output"
     with themed(theme) as colours:
         drawn = figure(colours, min(max(WIDTH * count, 11.0), WIDEST), HEIGHT)
         drawn.suptitle("How far is each map from moving along with its input?")
         panels = drawn.subplots(1, count, squeeze=False, sharey=True)[0]
         for axes, audit in zip(panels, report.axes, strict=True):
-            _errors(axes, audit, names, colours)
+            _errors(axes, audit, names, last, colours)
         panels[0].set_ylim(0, _top(report, names))
         panels[0].set_ylabel("largest difference,\nof the largest value")
         handles, labels = panels[0].get_legend_handles_labels()
@@ -67,19 +68,21 @@ def _top(report: Equivariance, names: Sequence[str]) -> float:
     """Return where the scale ends; rounding alone would fill the picture."""
     shown = [each for audit in report.axes for each in audit.layers if each.value in names]
     worst = max((each.measured.worst or 0.0 for each in shown), default=0.0)
-    blurred = max((audit.blurred or 0.0 for audit in report.axes), default=0.0)
+    blurred = max((e for audit in report.axes for e in audit.blurred.values()), default=0.0)
     top = 1.08 * max(worst, blurred)
     return top if top > 1e-6 else 1.0
 
 
-def _errors(axes: Axes, audit: AxisAudit, names: Sequence[str], theme: Theme) -> None:
+def _errors(axes: Axes, audit: AxisAudit, names: Sequence[str], last: str, theme: Theme) -> None:
     layers = {layer.value: layer for layer in audit.layers}
     for number, name in enumerate(names):
         if name in layers:
             _line(axes, layers[name], number, theme)
-    if audit.blurred is not None:
-        label = "worst of the last, with blur pooling"
-        axes.axhline(audit.blurred, color=theme.muted, linestyle=":", label=label)
+    if audit.blurred:
+        places, errors = [*audit.blurred], [*audit.blurred.values()]
+        label = f"{shortened(last, NAME)}, with blur pooling"
+        style: dict[str, Any] = {"marker": "x", "markersize": 9, "linestyle": ":"}
+        axes.plot(places, errors, color=theme.ink, clip_on=False, zorder=4, label=label, **style)
     axes.set_title(f"axis {audit.axis}")
     axes.set_xlabel("shift of the input, in positions")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
@@ -91,7 +94,7 @@ def _line(axes: Axes, layer: LayerShift, number: int, theme: Theme) -> None:
     measured = layer.measured
     known = [(each.shift, each.error) for each in measured.under if each.error is not None]
     period = "no period" if measured.period is None else f"period {measured.period}"
-    if not known or not measured.largest:
+    if not known or not measured.varies:
         known, period = [], "no figure"
     name = shortened(layer.value, NAME)
     axes.plot(
