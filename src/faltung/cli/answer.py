@@ -195,7 +195,7 @@ def scaled_pixels(image: Array) -> tuple[Array, str]:
     (array([  0., 255.]), '-1 to 3 became 0 to 255')
     """
     low, high = float(image.min()), float(image.max())
-    if image.dtype.kind in "iub" and low >= 0 and high <= 255:
+    if image.dtype.kind in "iu" and low >= 0 and high <= 255:
         return image, "values as they are"
     if low >= 0 and high <= 1:
         return image * 255.0, "0 to 1 became 0 to 255"
