@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,24 +91,48 @@ def _bias(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[An
     return filled
 
 
-def register_block(isa: Isa, out_channels: int) -> tuple[int, int]:
+WIDE: Final = ((24, 1), (14, 2), (8, 3), (6, 4), (4, 6), (2, 8), (1, 8))
+NARROW: Final = ((12, 1), (6, 2), (4, 3), (2, 5), (1, 6))
+"""Output channels and vectors of pixels whose sums fit 32 and 16 registers, beside the pixels."""
+
+
+def register_block(isa: Isa, out_channels: int, length: int, lanes: int) -> tuple[int, int]:
     """Return how many output channels and vectors of pixels are summed together.
 
-    Their sums, the pixels and one weight must fit the registers; more channels mean fewer loads
-    for each product.
+    The one with the fewest cycles: a CPU multiplies two vectors a cycle and loads two, and for each
+    tap a block loads its pixels and as many weights as it has channels. What a block computes past
+    the end of the pixels or of the channels counts like all else.
 
-    >>> from faltung.kernels.isa import AVX2, AVX512
-    >>> register_block(AVX512, 64), register_block(AVX2, 64), register_block(AVX512, 1)
-    ((8, 3), (4, 3), (1, 8))
+    Parameters
+    ----------
+    isa
+        The instruction set.
+    out_channels
+        Of one group.
+    length
+        Pixels of a strip.
+    lanes
+        Numbers in a vector.
+
+    Examples
+    --------
+    >>> from faltung.kernels.isa import AVX512
+    >>> register_block(AVX512, 64, 3000, 16), register_block(AVX512, 64, 61, 16)
+    ((8, 3), (6, 4))
     """
-    fits = [(8, 3), (4, 6), (2, 8), (1, 8)] if isa.registers >= 32 else [(4, 3), (2, 5), (1, 6)]
-    return next((c, v) for c, v in fits if c <= max(out_channels, 1))
+
+    def cycles(block: tuple[int, int]) -> float:
+        channels, vectors = block
+        blocks = -(-out_channels // channels) * -(-length // (vectors * lanes))
+        return blocks * max(channels * vectors, channels + vectors)
+
+    fitting = WIDE if isa.registers >= 32 else NARROW
+    return min(fitting, key=lambda block: (cycles(block), -min(block), -block[0]))
 
 
 @lru_cache(256)
 def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     lanes = isa.lanes(dtype.itemsize)
-    channels, vectors = register_block(isa, window.group_out)
     depth, rows, columns = _three(window.axes)
     ys, xs = _phases(rows), _phases(columns)
     phases = [(py, px) for py in ys for px in xs]
@@ -119,6 +143,8 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     strips = -(-rows.out_size // min(fitting, rows.out_size))
     strip_rows = -(-rows.out_size // strips)
     plane = (strip_rows + more_rows) * pitch
+    length = (strip_rows - 1) * pitch + columns.out_size
+    channels, vectors = register_block(isa, window.group_out, length, lanes)
     slack = vectors * lanes
     strip_size = window.group_in * depth.kernel * len(phases) * plane + slack
     out_pitch = strip_rows * pitch + slack
