@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from fractions import Fraction
-from itertools import pairwise
+from functools import partial
 
 import pytest
 
 from faltung import Graph, Node, Value, ops, zoo
 from faltung import layers as L
-from faltung.analysis import Field, receptive_fields
+from faltung.analysis import Field, receptive_field, receptive_fields
 from faltung.analysis.axis_maps import AxisMap, united
 from faltung.analysis.local_sight import local_sight
 from faltung.analysis.operator_maps import FAR, OperatorMaps
-from faltung.analysis.receptive_field import PERIOD, Walk, sights
+from faltung.analysis.receptive_field import Walk, sights
 from faltung.geometry import Interval
 from faltung.ops.operator import EVERYTHING, AbstractOperator, Example, Spans
 
@@ -28,23 +27,13 @@ def seen_at(walk: Walk, value: str, source: str, at: int) -> Spans:
 
 
 def walked_field(walk: Walk, value: str, source: str, axis: int) -> tuple[object, ...]:
-    """Size, jump and start from walks alone; a whole period in the middle where sizes vary."""
-    near = [seen_at(walk, value, source, at)[axis] for at in range(3)]
-    if EVERYTHING in near:
-        return (EVERYTHING, 0, 0)
-    spans = [span for span in near if isinstance(span, Interval)]
-    steps, sizes = {b.lo - a.lo for a, b in pairwise(spans)}, {s.hi - s.lo for s in spans}
-    if len(steps) == len(sizes) == 1:
-        return (spans[0].hi - spans[0].lo, spans[1].lo - spans[0].lo, spans[0].lo)
-    shortest = min((int(n) for n in walk.shapes[value][2:]), default=1)
-    periods = [p for p in (PERIOD, 24, 16, 12, 8, 6, 4, 3, 2) if p < shortest]
-    period = (periods or [1])[0]
-    first = max(0, (shortest - 1 - period) // 2)
-    ats = range(first, first + period + 1)
-    more = [seen_at(walk, value, source, at)[axis] for at in ats]
-    inside = [span for span in more if isinstance(span, Interval)]
-    size = max(s.hi - s.lo for s in (*inside, spans[0]))
-    return (size, Fraction(inside[-1].lo - inside[0].lo, period), spans[0].lo)
+    """Size, jump and start from walks alone, nothing composed."""
+    probe = partial(receptive_field._walked, walk, value, source)
+    probes = [probe(at) for at in range(3)]
+    size = walk.shapes[source][2 + axis]
+    assert isinstance(size, int)
+    field = receptive_field._field(probe, walk.shapes[value][2:], axis, probes, size)
+    return (field.size, field.jump, field.start)
 
 
 def check_fields(graph: Graph, source: str) -> None:

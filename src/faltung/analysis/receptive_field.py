@@ -29,6 +29,8 @@ from faltung.ops.operator import EVERYTHING, AxisSpan, Everything, Shape, Spans
 
 PERIOD = 48
 """Positions probed where upsampling makes the field depend on the position; 48 = 2**4 * 3."""
+WATCHED = 24
+"""Positions that have to repeat before a period is believed, where there are as many."""
 
 
 @dataclass(frozen=True)
@@ -195,9 +197,14 @@ def _fields(walk: Walk, value: str, source: str, sight: Sequence[Seen]) -> tuple
 
 
 def _walked(walk: Walk, value: str, source: str, at: int) -> Spans:
-    rank = len(walk.shapes[value])
-    spans = tuple(Interval(0, 1) if axis < 2 else Interval(at, at + 1) for axis in range(rank))
-    return walk.spans(value, spans)[source][2:]
+    first = (Interval(0, 1), Interval(0, 1))
+    space = (Interval(at, at + 1).shift(-_past(at, n)) for n in walk.shapes[value][2:])
+    return walk.spans(value, (*first, *space)[: len(walk.shapes[value])])[source][2:]
+
+
+def _past(at: int, size: int | str) -> int:
+    """How far a position lies past a short axis, beyond which only the first ones are asked for."""
+    return max(0, at - max(size - 1, 2)) if isinstance(size, int) else 0
 
 
 def _composed(sight: Sequence[Seen], at: int) -> Spans:
@@ -217,7 +224,8 @@ def _field(
         return Field(EVERYTHING, Fraction(0), 0, input_size)
     known = [span for span in spans if isinstance(span, Interval)]
     steps = {b.lo - a.lo for a, b in pairwise(known)}
-    if len(steps) > 1 or len({span.hi - span.lo for span in known}) > 1:
+    sizes = {span.hi - span.lo for span in known}
+    if len(steps) > 1 or len(sizes) > 1 or sizes == {0}:
         return _varying(probe, space, axis, input_size)
     return Field(known[0].hi - known[0].lo, Fraction(steps.pop()), known[0].lo, input_size)
 
@@ -225,12 +233,40 @@ def _field(
 def _varying(probe: Probe, space: Shape, axis: int, input_size: int) -> Field:
     """Probe a whole period: upsampling makes neighbouring outputs see differently much.
 
-    The period is taken in the middle; at the border fewer kernel copies overlap.
+    The period is taken in the middle; at the border fewer kernel copies overlap, and what stands
+    on padding sees nothing.
     """
-    shortest = min((n for n in space if isinstance(n, int)), default=1)
-    period = next(p for p in (PERIOD, 24, 16, 12, 8, 6, 4, 3, 2, 1) if p < shortest or p == 1)
-    middle = (shortest - 1 - period) // 2
-    ats = [0, *range(max(middle, 0), max(middle, 0) + period + 1)]
-    known = [s for s in (probe(at)[axis] for at in ats) if isinstance(s, Interval)]
-    jump = Fraction(known[-1].lo - known[1].lo, period)
-    return Field(max(s.hi - s.lo for s in known), jump, known[0].lo, input_size)
+    own = space[axis] if axis < len(space) else 1
+    length = own if isinstance(own, int) else 1
+    spans: dict[int, Interval] = {}
+
+    def at(position: int) -> Interval:
+        if position not in spans:
+            span = probe(position)[axis]
+            spans[position] = span if isinstance(span, Interval) else Interval(0, input_size)
+        return spans[position]
+
+    period, middle = _period(at, length)
+    jump = Fraction(at(middle + period).lo - at(middle).lo, period)
+    first, seen = at(0), at(middle)
+    start = seen.lo - int(middle * jump) if first.empty else first.lo
+    return Field(max(span.size for span in spans.values()), jump, start, input_size)
+
+
+def _period(at: Callable[[int], Interval], length: int) -> tuple[int, int]:
+    """Return after how many outputs what is seen repeats, and where in the middle that was seen."""
+    for period in (1, 2, 3, 4, 6, 8, 12, 16, 24, PERIOD):
+        if 2 * period >= max(length, 3):
+            break
+        # Long enough not to take what an upsampling repeats for all that there is.
+        ahead = max(period + 1, min(WATCHED, (length - period) // 2))
+        middle = max((length - period - ahead) // 2, 0)
+        pairs = [(at(middle + i), at(middle + i + period)) for i in range(ahead)]
+        steps = {(b.lo - a.lo, b.hi - a.hi) for a, b in pairs}
+        if len(steps) == 1 and not pairs[0][0].empty:
+            return period, middle
+    period = next(p for p in (PERIOD, 24, 16, 12, 8, 6, 4, 3, 2, 1) if p < length or p == 1)
+    middle = max((length - 1 - period) // 2, 0)
+    for position in range(middle, middle + period + 1):
+        at(position)
+    return period, middle

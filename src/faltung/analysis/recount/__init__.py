@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from faltung.analysis.recount.layers import LayerRecount as LayerRecount
 from faltung.analysis.recount.layers import recount_layer as recount_layer
-from faltung.analysis.recount.trial import Reach as Reach
+from faltung.analysis.recount.network import BUDGET as BUDGET
 from faltung.analysis.recount.network import Recount as Recount
 from faltung.analysis.recount.network import recount as recount
+from faltung.analysis.recount.products import count_work as count_work
 from faltung.analysis.recount.propagate import Sight as Sight
+from faltung.analysis.recount.standins import Unable as Unable
+from faltung.analysis.recount.trial import Reach as Reach

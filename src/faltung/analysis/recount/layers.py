@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from faltung import ops
 from faltung.analysis.recount.products import COUNTERS, SUMMED, Work, count_work, window_of
 from faltung.analysis.recount.slides import Slide
-from faltung.analysis.recount.standins import Shapes, taken
+from faltung.analysis.recount.standins import Shapes, Unable, taken
 from faltung.analysis.recount.trial import (
     Reach,
     dependencies,
@@ -24,10 +25,11 @@ from faltung.analysis.recount.trial import (
 )
 from faltung.ops.operator import AbstractOperator
 
-TRIALS = 4_000_000
+TRIALS: Final = 4_000_000
 """Input values times output values of the largest stand-in that is tried value by value."""
-LARGEST = 300_000
-"""Values of the largest arrays that are moved as a whole."""
+SMALL: Final = 2_000
+LARGEST: Final = 1_000_000
+"""Values of arrays that are moved as a whole: at once, and where nothing smaller fits."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class LayerRecount:
         that can be changed: positions outside the first input are negative or past its end. Empty
         for operators that do not pad.
     work
-        What was counted; None for operators whose work the definitions here do not say.
+        What was counted; none for operators whose definition is no weighted or pooled sum.
     found
         Pairs of an output and a value of the first input that were found by trial.
     """
@@ -58,13 +60,13 @@ class LayerRecount:
     out_shapes: tuple[tuple[int, ...], ...]
     reaches: tuple[tuple[Reach, ...], ...]
     visible: tuple[Reach, ...]
-    work: Work | None
+    work: Work
     found: int
 
 
 def recount_layer(
     operator: AbstractOperator, in_shapes: Shapes, dtypes: Sequence[np.dtype[Any]]
-) -> LayerRecount | str:
+) -> LayerRecount | Unable:
     """Recount one operator on a small stand-in, or say why that cannot be done.
 
     Parameters
@@ -73,22 +75,31 @@ def recount_layer(
         What is computed, from what.
     """
     if operator.onnx_type not in ops.OPERATORS:
-        return "no definition of this operator is known here"
+        return Unable("no definition of this operator is known here")
     if getattr(operator, "training_mode", False):
-        return "it uses the statistics of the batch"
+        return Unable("it uses the statistics of the batch")
     if operator.onnx_type == "NonMaxSuppression":
-        return "its values decide how large the output is"
+        return Unable("its values decide how large the output is")
     sums = operator.onnx_type in COUNTERS or operator.onnx_type in SUMMED
     copier = not sums and (len(in_shapes) == 1 or operator.onnx_type == "Concat")
-    if copier and sum(int(np.prod(s)) for s in in_shapes) <= LARGEST:
-        copies = moved(operator, in_shapes)
-        if copies is not None:
-            out_shapes = tuple(r[0].count.shape for r in copies)
-            return LayerRecount(
-                operator, in_shapes, out_shapes, tuple(map(tuple, copies)), (), Work(0, 0, 0), 0
-            )
+    size = sum(math.prod(shape) for shape in in_shapes)
+    copied = _copied(operator, in_shapes) if copier and size <= SMALL else None
+    if copied is not None:
+        return copied
     small = taken(operator, in_shapes, dtypes, TRIALS)
-    return small if isinstance(small, str) else _tried(*small, dtypes)
+    if not isinstance(small, Unable):
+        return _tried(*small, dtypes)
+    copied = _copied(operator, in_shapes) if copier and SMALL < size <= LARGEST else None
+    return small if copied is None else copied
+
+
+def _copied(operator: AbstractOperator, in_shapes: Shapes) -> LayerRecount | None:
+    reaches = moved(operator, in_shapes)
+    if reaches is None:
+        return None
+    out_shapes = tuple(by_input[0].count.shape for by_input in reaches)
+    by_output = tuple(map(tuple, reaches))
+    return LayerRecount(operator, in_shapes, out_shapes, by_output, (), Work(0, 0, 0), 0)
 
 
 def _tried(
@@ -119,8 +130,7 @@ def _with_padding(operator: Any, in_shapes: Shapes, slide: Slide) -> tuple[Reach
     more = tuple(ceil * (e + s) for e, s in zip(slide.extent, slide.stride, strict=True))
     ahead = tuple(lo for lo, _ in slide.outside)
     space = tuple(
-        n + lo + hi + m
-        for n, (lo, hi), m in zip(x[2:], slide.outside, more, strict=True)
+        n + lo + hi + m for n, (lo, hi), m in zip(x[2:], slide.outside, more, strict=True)
     )
     options: dict[str, Any] = {"padding": slide.crop}
     options |= {"padding_mode": "zeros"} if operator.onnx_type == "Conv" else {"ceil_mode": False}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from faltung.analysis.recount.propagate import Sight, propagate
 from faltung.analysis.recount.sizes import (
     InputShapes,
     known_shapes,
+    resized,
     single,
     smallest,
     smallest_local,
@@ -20,6 +21,7 @@ from faltung.analysis.recount.sizes import (
     thin_work_of,
     work_of,
 )
+from faltung.analysis.recount.standins import Unable
 from faltung.errors import FaltungError
 from faltung.graph import Graph, Node
 from faltung.graph.evaluate import evaluate
@@ -27,6 +29,11 @@ from faltung.ops.operator import AbstractOperator, Array
 
 BUDGET: Final = 1e9
 """Multiplications, roughly, that each run of a whole network may take."""
+
+WIDEST: Final = 32
+"""How wide an image may become across the axis along which influences are followed."""
+SHORTER: Final = (512, 384, 256, 192, 128, 96, 64, 48, 32)
+"""Lengths to which that axis shrinks until the budget is kept."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Recount:
     small: InputShapes
     params: Mapping[str, int]
     state: Mapping[str, int]
-    layers: Mapping[str, LayerRecount | str]
+    layers: Mapping[str, LayerRecount | Unable]
     arrays: Mapping[str, Array]
     not_run: str
     sights: tuple[Sight, ...]
@@ -100,16 +107,20 @@ def recount(
     declared = _declared(graph, input_shape)
     shapes = known_shapes(graph, declared)
     dtypes = _dtypes(graph)
-    done: dict[Any, LayerRecount | str] = {}
+    done: dict[Any, LayerRecount | Unable] = {}
     layers = {node.name: _layer(node, shapes, dtypes, done) for node in graph.nodes}
     small = smallest(graph, declared)
-    arrays, not_run = _run(graph, small, budget)
+    local = smallest_local(graph, declared, small)
+    run = small if work_of(graph, known_shapes(graph, small)) <= budget else local
+    arrays, not_run = _run(graph, run)
     counted: set[str] = set()
     own = {node.name: _own(node, counted) for node in graph.nodes}
-    sights, not_seen = _sights(graph, smallest_local(graph, declared, small), length, budget)
+    sights, not_seen = _sights(graph, local, length, budget)
+    if local != small:
+        sights += _fixed_sights(graph, small, budget)
     return Recount(
         declared,
-        small,
+        run,
         {name: _elements(graph.params, names) for name, names in own.items()},
         {name: _elements(graph.state, names) for name, names in own.items()},
         layers,
@@ -134,8 +145,8 @@ def _own(node: Node, counted: set[str]) -> list[str]:
 
 
 def _elements(arrays: Mapping[str, Array], names: Sequence[str]) -> int:
-    return sum(sum(1 for _ in arrays[n].flat) if arrays[n].size < 4096 else len(arrays[n].ravel())
-               for n in names if n in arrays)
+    """Count numbers, row by row."""
+    return sum(sum(row.size for row in np.atleast_1d(arrays[n])) for n in names if n in arrays)
 
 
 def _dtypes(graph: Graph) -> dict[str, np.dtype[Any]]:
@@ -152,11 +163,11 @@ def _layer(
     node: Node,
     shapes: Mapping[str, tuple[int, ...]],
     dtypes: Mapping[str, np.dtype[Any]],
-    done: dict[Any, LayerRecount | str],
-) -> LayerRecount | str:
+    done: dict[Any, LayerRecount | Unable],
+) -> LayerRecount | Unable:
     missing = [name for name in node.inputs if name not in shapes]
     if missing:
-        return f"the shape of {missing[0]!r} is not known"
+        return Unable(f"the shape of {missing[0]!r} is not known")
     key: tuple[AbstractOperator, Any, Any] = (
         node.operator,
         tuple(shapes[name] for name in node.inputs),
@@ -167,17 +178,21 @@ def _layer(
     return done[key]
 
 
-def _run(graph: Graph, shapes: InputShapes, budget: float) -> tuple[dict[str, Array], str]:
-    work = work_of(graph, known_shapes(graph, shapes))
-    if work > budget:
-        return {}, f"a run takes some {work:.0e} multiplications, more than {budget:.0e}"
+def _run(graph: Graph, shapes: InputShapes) -> tuple[dict[str, Array], str]:
+    """Run the layers that take inputs of these shapes, and say why the others did not run."""
+    known = known_shapes(graph, shapes)
+    nodes = tuple(node for node in graph.nodes if all(name in known for name in node.outputs))
+    if not nodes:
+        return {}, "no layer takes a small input"
+    small = replace(graph.with_input_shape(shapes), nodes=nodes, outputs=nodes[-1].outputs)
     feeds = {v.name: np.zeros(shapes[v.name], v.dtype) for v in graph.inputs}
-    small = graph.with_input_shape(shapes)
     try:
         with np.errstate(all="ignore"):
-            return dict(evaluate(small, feeds, keep_all=True).values), ""
+            values = dict(evaluate(small, feeds, keep_all=True).values)
     except (FaltungError, ValueError) as error:
         return {}, str(error).splitlines()[0]
+    text = "they take no input but the declared one, with which a run takes too long"
+    return values, "" if len(nodes) == len(graph.nodes) else text
 
 
 def _sights(
@@ -194,14 +209,50 @@ def _sights(
     return tuple(found), reasons
 
 
+def _fixed_sights(graph: Graph, declared: InputShapes, budget: float) -> tuple[Sight, ...]:
+    """Follow influences on the only input that all layers take, where that is not too much."""
+    work = thin_work_of(graph, known_shapes(graph, declared))
+    return tuple(
+        propagate(graph, name, axis, declared, thin=True)
+        for name, shape in declared.items()
+        for axis, length in enumerate(shape[2:])
+        if 2 * (length + 1) * work <= budget
+    )
+
+
 def _sight(
     graph: Graph, source: str, axis: int, small: InputShapes, length: int, budget: float
 ) -> Sight:
-    """Follow influences along one axis, the others being small: with all channels, if it is cheap.
+    """Follow influences along one axis, the others being small: wider, where nothing got through.
+
+    On a narrow image a dilated window may meet nothing but padding.
+    """
+    others = [a for a in range(len(small[source]) - 2) if a != axis]
+    found = None
+    widest = max((small[source][2 + a] for a in others), default=WIDEST)
+    for times in (k for k in (1, 2, 4, 8, 16, 32) if k == 1 or k * widest <= WIDEST):
+        wider = resized(small, {a: times * small[source][2 + a] for a in others})
+        sight = _along(graph, source, axis, wider, length, budget)
+        if found is None or len(_blind(sight)) < len(_blind(found)):
+            found = sight
+        if not _blind(found):
+            break
+    assert found is not None
+    return found
+
+
+def _blind(sight: Sight) -> list[str]:
+    return [value for value, hi in sight.hi.items() if not hi.any()]
+
+
+def _along(
+    graph: Graph, source: str, axis: int, small: InputShapes, length: int, budget: float
+) -> Sight:
+    """Follow influences with all channels, if that is cheap.
 
     The longer axis is given up before the quicker way is.
     """
-    for wanted in (length, *(n for n in (512, 384, 256, 192, 128, 96, 64, 48, 32) if n < length)):
+    for wanted in (length, *(n for n in SHORTER if n < length)):
         shapes = strip(graph, small, axis, wanted)
         known = known_shapes(graph, shapes)
         for thin, work in ((False, work_of), (True, thin_work_of)):

@@ -6,6 +6,7 @@ to is how often they multiplied. Padding is laid out as numbers too where taps o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,8 @@ from faltung.analysis.recount.slides import Slide, each, slide_of
 from faltung.ops.operator import AbstractOperator, Array
 from faltung.reference.window import Window, inside
 
+LOOPED: Final = 100_000
+"""Input values times weights up to which convolution is defined by loops."""
 Shapes = Sequence[tuple[int, ...]]
 
 
@@ -64,13 +67,17 @@ def _convolved(operator: Any, x: tuple[int, ...], w: tuple[int, ...], groups: in
     options = {"stride": slide.stride, "dilation": slide.dilation, "groups": groups}
 
     def products(image: Array, pads: Any) -> int:
-        y = reference.conv_loops(image, np.ones(w), pads=pads, **options)
+        few = image.size * math.prod(w) <= LOOPED
+        define = reference.conv_loops if few else reference.conv_strided
+        y = define(image, np.ones(w), pads=pads, **options)
         if y.shape[2:] != slide.outputs():
             raise AssertionError(f"{y.shape[2:]} windows, {slide.outputs()} laid down one by one")
         return int(y.sum())
 
     inside = products(np.ones(x), slide.pads)
-    framed = np.ones((*x[:2], *(n + lo + hi for n, (lo, hi) in zip(x[2:], slide.outside, strict=True))))
+    framed = np.ones(
+        (*x[:2], *(n + lo + hi for n, (lo, hi) in zip(x[2:], slide.outside, strict=True)))
+    )
     cut = tuple((min(lo, 0), min(hi, 0)) for lo, hi in slide.pads)
     everything = products(framed, cut)
     zeros = getattr(operator, "padding_mode", "zeros") == "zeros"

@@ -105,9 +105,7 @@ def _rows(length: int, input_shapes: dict[str, tuple[int, ...]]) -> int:
     return rows
 
 
-def _step(
-    graph: Graph, node: Node, marks: dict[str, Marked], sight: Sight, length: int
-) -> None:
+def _step(graph: Graph, node: Node, marks: dict[str, Marked], sight: Sight, length: int) -> None:
     lacking = [name for name in node.inputs if name in sight.reasons]
     outcome: list[Marked] | str
     if lacking:
@@ -203,7 +201,8 @@ def _base(rng: np.random.Generator, marked: Marked) -> Array:
         one = rng.integers(0, 2, shape).astype(marked.dtype)
     else:
         one = rng.uniform(0.25, 0.75, shape)
-    return np.array(np.broadcast_to(one, marked.mark.shape))  # laid out like what is changed
+    # In memory as what is changed will be: a product's rounding may depend on that.
+    return np.ascontiguousarray(np.broadcast_to(one, marked.mark.shape))
 
 
 def _changed(rng: np.random.Generator, x: Array, marked: Marked, way: float) -> Array:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from faltung.errors import FaltungError
 from faltung.graph import Graph
 from faltung.ops.operator import Shape
@@ -78,17 +76,17 @@ def smallest_local(graph: Graph, declared: InputShapes, small: InputShapes) -> I
     if small != declared:
         return small
     best, most = declared, 0
-    for shapes in _squares(declared):
+    for shapes in _squares(declared, LONGER):
         count = len(known_shapes(graph, shapes))
         if shapes != declared and count > most:
             best, most = shapes, count
     return best
 
 
-def _squares(declared: InputShapes) -> Iterator[InputShapes]:
+def _squares(declared: InputShapes, beyond: int = 0) -> Iterator[InputShapes]:
     largest = max((max(s[2:], default=1) for s in declared.values()), default=1)
     for size in CANDIDATES:
-        if size <= largest:
+        if size <= largest + beyond:
             yield resized(declared, dict.fromkeys(range(3), size))
 
 
@@ -144,8 +142,3 @@ def thin_work_of(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> float:
         outs = sum(math.prod(shapes[n][2:]) for n in node.outputs if n in shapes)
         total += outs * (kernel + 8)
     return total
-
-
-def nbytes(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> int:
-    """Return how many bytes an array takes."""
-    return math.prod(shape) * dtype.itemsize

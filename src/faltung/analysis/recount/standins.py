@@ -78,7 +78,9 @@ def _weighted(operator: Any, in_shapes: Shapes) -> StandIn:
     lead = (groups * per_in, per_out) if transposed else (groups * per_out, per_in)
     bias = ((groups * per_out,),) * (len(in_shapes) > 2)
     shapes = ((2, groups * per_in, *space), (*lead, *w[2:]), *bias)
-    return StandIn(operator if groups == operator.groups else replace(operator, groups=groups), shapes)
+    return StandIn(
+        operator if groups == operator.groups else replace(operator, groups=groups), shapes
+    )
 
 
 def _local(operator: Any, x: tuple[int, ...]) -> StandIn:
@@ -109,9 +111,24 @@ def _renamed(in_shapes: Shapes) -> Shapes:
     return tuple(tuple(names[n] for n in shape) for shape in in_shapes)
 
 
+class Unable(NamedTuple):
+    """Why something could not be recounted.
+
+    Parameters
+    ----------
+    reason
+        In words.
+    refused
+        Whether an operator that is known here refused its own input.
+    """
+
+    reason: str
+    refused: bool = False
+
+
 def taken(
     operator: AbstractOperator, in_shapes: Shapes, dtypes: Sequence[np.dtype[Any]], most: int
-) -> StandIn | str:
+) -> StandIn | Unable:
     """Return the first stand-in that the operator takes, or why there is none.
 
     Parameters
@@ -123,21 +140,22 @@ def taken(
     most
         How many values all inputs may have together, times those of the outputs.
     """
-    reason = "nothing smaller is left of it"
+    reason = Unable("nothing smaller is left of it")
     for small in stand_ins(operator, in_shapes):
         size = sum(math.prod(shape) for shape in small.in_shapes)
         if size > most:
-            reason = f"even {size:,} input values are too many to try one by one"
+            reason = Unable(f"even {size:,} input values are too many to try one by one")
             continue
         try:
             outputs = run(small.operator, drawn(small.in_shapes, dtypes))
         except (FaltungError, ValueError, IndexError, TypeError) as error:
-            reason = f"no small input fits: {str(error).splitlines()[0]}"
+            text = str(error).splitlines()[0]
+            reason = Unable(f"no small input fits: {text}", small.in_shapes == in_shapes)
             continue
         if any(0 in y.shape for y in outputs) or not outputs:
-            reason = "it has no output on a small input"
+            reason = Unable("it has no output on a small input")
             continue
         if size * sum(y.size for y in outputs) <= most:
             return small
-        reason = f"{size:,} input values are too many to try one by one"
+        reason = Unable(f"{size:,} input values are too many to try one by one")
     return reason

@@ -58,7 +58,10 @@ def thin_inputs(
         return
     if not fits(node.operator):
         return
-    yield _slim(node.operator), [_slimmed(graph, node, i, marks, 1) for i in range(len(node.inputs))]
+    yield (
+        _slim(node.operator),
+        [_slimmed(graph, node, i, marks, 1) for i in range(len(node.inputs))],
+    )
     for channels in _channel_counts(graph, node):
         inputs = [_slimmed(graph, node, i, marks, channels) for i in range(len(node.inputs))]
         yield node.operator, inputs
@@ -125,9 +128,7 @@ def _slimmed(
     return replace(given, mark=np.zeros(shape, np.bool_))
 
 
-def _parameter(
-    operator: Any, i: int, own: Shape, data: Sequence[Shape], channels: int
-) -> Shape:
+def _parameter(operator: Any, i: int, own: Shape, data: Sequence[Shape], channels: int) -> Shape:
     """Return the shape of a parameter that goes with thin values."""
     x = data[0] if data else own
     match operator.onnx_type:

@@ -112,11 +112,16 @@ def _bases(operator: AbstractOperator, inputs: Sequence[Array]) -> Iterator[list
     yield list(inputs)
     if operator.onnx_type in MONOTONE:
         return
-    yield [np.asarray(~x if x.dtype.kind == "b" else -x if x.dtype.kind == "f" else x) for x in inputs]
+    yield [
+        np.asarray(~x if x.dtype.kind == "b" else -x if x.dtype.kind == "f" else x) for x in inputs
+    ]
     if any(x.dtype.kind != "f" for x in inputs):
+        whole = [i for i, x in enumerate(inputs) if x.dtype.kind != "f"]
         for fills in ((1, 1), (0, 0), (1, 0)):
-            filled = enumerate(inputs)
-            yield [x if x.dtype.kind == "f" else np.full_like(x, fills[i % 2]) for i, x in filled]
+            filled = list(inputs)
+            for number, i in enumerate(whole):
+                filled[i] = np.full_like(inputs[i], fills[number % 2])
+            yield filled
 
 
 def image_dependencies(operator: AbstractOperator, inputs: Sequence[Array]) -> Array:
@@ -199,7 +204,9 @@ def reach(found: Array, in_shape: Sequence[int]) -> Reach:
     return Reach(lo, hi, count)
 
 
-def moved(operator: AbstractOperator, shapes: Sequence[tuple[int, ...]]) -> list[list[Reach]] | None:
+def moved(
+    operator: AbstractOperator, shapes: Sequence[tuple[int, ...]]
+) -> list[list[Reach]] | None:
     """Return what each output copies, where an operator copies and nothing else; else None.
 
     Every input value is a number that no other has: an output says itself where it comes from. So
@@ -241,7 +248,9 @@ def moved(operator: AbstractOperator, shapes: Sequence[tuple[int, ...]]) -> list
 def _labels(count: int, seed: int) -> Array:
     """Numbers that int32 holds, each there once, in no order: no sum of two is a third."""
     rng = np.random.default_rng(seed)
-    return rng.permutation(np.unique(rng.integers(2**10, 2**30, 2 * count + 8)))[:count] + 0.0
+    drawn = np.sort(rng.integers(2**10, 2**30, 2 * count + 8))
+    distinct = drawn[np.diff(drawn, prepend=0) > 0]
+    return rng.permutation(distinct)[:count] + 0.0
 
 
 def _from(source: Array, known: Array, first: int, shape: tuple[int, ...]) -> Reach:

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from faltung.analysis.recount import LayerRecount, Reach
-from faltung.errors import FaltungError
 from faltung.geometry import Interval
 from faltung.ops.operator import AxisSpan, Everything, Spans
 
@@ -99,7 +98,7 @@ def _boxes(
 
 def _seen(found: LayerRecount, output: int, i: int, axis: int) -> tuple[Reach, bool]:
     """Return where an axis is to be looked up, and whether padding can be seen there."""
-    if output == 0 and found.visible and (i or axis >= 2):
+    if output == 0 and found.visible and (i or axis >= 1):
         return found.visible[i], True
     return found.reaches[output][i], False
 
@@ -118,6 +117,8 @@ def _single(
     for axis, (span, n) in enumerate(zip(spans, shape, strict=True)):
         seen, visible = _seen(found, output, i, axis)
         at = (0, *index[1:]) if visible else index
+        if not seen.count[at] and found.visible:
+            continue  # a window on padding alone
         if not seen.count[at]:
             if not _pads(found, axis, span, n, None):
                 return Difference(f"{place}, axis {axis}", _text([span]), "nothing")
@@ -145,9 +146,7 @@ def _agrees(
     return span == want
 
 
-def _pads(
-    found: LayerRecount, axis: int, span: AxisSpan, n: int, want: Interval | None
-) -> bool:
+def _pads(found: LayerRecount, axis: int, span: AxisSpan, n: int, want: Interval | None) -> bool:
     """Whether a span that passes an end of the input is right, its padding being invisible."""
     if isinstance(span, Everything):
         return n == 0
@@ -205,13 +204,3 @@ def _wrong_box(found: LayerRecount, output: int, box: Spans) -> Difference | Non
 def _text(spans: Sequence[AxisSpan]) -> str:
     parts = ["all" if isinstance(s, Everything) else f"[{s.lo}, {s.hi})" for s in spans]
     return " × ".join(parts)
-
-
-def agree(said: Any, counted: Any) -> tuple[str, str, bool]:
-    """Return both as text, and whether they are the same; an error is what was said instead."""
-    return str(said), str(counted), said == counted
-
-
-def refused(error: FaltungError) -> str:
-    """Return what an operator that refuses its input said."""
-    return str(error).splitlines()[0]
