@@ -1,4 +1,4 @@
-"""Networks as published: parameters, shapes and receptive fields against what others report."""
+"""Networks as published: parameters, shapes and work against what others report."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pytest
 
 from faltung import Graph, zoo
 from faltung import layers as L
-from faltung.analysis import receptive_fields
 from faltung.errors import GraphError
-from faltung.ops import BatchNormalization, Conv, Gemm, MaxPool
+from faltung.ops import LRN, BatchNormalization, Concat, Conv, Gemm, MaxPool
 from faltung.zoo.unet import unet
 
 # The sources beside each: the paper where it counts, else the model its authors or torchvision
@@ -25,6 +24,7 @@ PARAMS = {
     "mobilenet-v1": 4_231_976,  # Keras
     "mobilenet-v2": 3_504_872,  # torchvision
     "densenet121": 7_978_856,  # torchvision
+    "inception-v3": 23_834_568,  # torchvision, without its auxiliary classifier
     "unet": 31_030_658,  # figure 1, biases everywhere, no normalisation
 }
 
@@ -65,27 +65,35 @@ def test_running_statistics_are_state() -> None:
     assert len(norms) == 53
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        ("resnet50", (483, 32, -239)),
-        ("mobilenet-v1", (315, 32, -126)),
-        ("vgg16", (212, 32, -90)),
-        ("alexnet", (195, 32, -64)),
-    ],
-)
-def test_fields_are_the_published_ones(name: str, found: tuple[int, int, int]) -> None:
-    """Size, total stride and padding as google-research/receptive_field has them."""
-    graph = zoo.sketch(name)
-    fields, shapes = receptive_fields(graph), graph.shapes()
-    last = [n for node in graph.nodes for n in node.outputs if shapes[n][2:3] not in ((), (1,))][-1]
-    (field, _) = fields[last]
-    assert (field.size, field.jump, field.start) == found
-
-
 def test_the_towers_of_alexnet_do_not_see_each_other() -> None:
     convs = [n.operator for n in zoo.sketch("alexnet").nodes if isinstance(n.operator, Conv)]
     assert [conv.groups for conv in convs] == [1, 2, 1, 2, 2]
+
+
+def test_alexnet_normalises_responses_as_section_3_3_does() -> None:
+    """``a / (2 + 1e-4 sum a^2) ** 0.75`` over five neighbouring maps, before the first poolings."""
+    nodes = zoo.sketch("alexnet").nodes
+    at = [i for i, node in enumerate(nodes) if isinstance(node.operator, LRN)]
+    around = [[nodes[i + d].operator.subject for d in (-2, -1, 1)] for i in at]
+    assert around == [["Conv", "Relu", "MaxPool"]] * 2
+    a = np.random.default_rng(0).uniform(0, 50, (1, 9, 2, 2))
+    (found,) = nodes[at[0]].operator.forward([a])[0]
+    for i in range(9):
+        squares = (a[:, max(0, i - 2) : min(9, i + 3)] ** 2).sum(axis=1)
+        assert np.allclose(found[:, i], a[:, i] / (2 + 1e-4 * squares) ** 0.75, rtol=1e-14)
+
+
+def test_sizes_of_inception_v3() -> None:
+    """Table 1 of its paper; 147 and 73 where that has no size for a convolution's output."""
+    graph = zoo.sketch("inception-v3")
+    shapes = graph.shapes()
+    convs = [n.outputs[0] for n in graph.nodes if isinstance(n.operator, Conv)]
+    pools = [n.outputs[0] for n in graph.nodes if isinstance(n.operator, MaxPool)]
+    assert [shapes[name][1:3] for name in convs[:3]] == [(32, 149), (32, 147), (64, 147)]
+    assert [shapes[name][2] for name in pools] == [73, 35, 17, 8]
+    blocks = [n for n in graph.nodes if isinstance(n.operator, Concat) and len(n.inputs) > 2]
+    channels = [256, 288, 288, *[768] * 5, 1280, 2048, 2048]
+    assert [shapes[block.outputs[0]][1] for block in blocks] == channels
 
 
 def test_sizes_of_vgg16_and_resnet50() -> None:
@@ -108,11 +116,19 @@ def test_unet_scores_every_pixel_and_the_papers_crops() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "resnet20", "mobilenet-v1", "mobilenet-v2", "densenet121"]
+    ("name", "size"),
+    [
+        ("lenet5", 32),
+        ("resnet20", 32),
+        ("mobilenet-v1", 32),
+        ("mobilenet-v2", 32),
+        ("densenet121", 32),
+        ("inception-v3", 75),
+    ],
 )
-def test_they_compute(name: str) -> None:
-    graph = zoo.build(name, (3, 32, 32), 7, mean=127.0, std=64.0)
-    scores = graph(np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), np.uint8))
+def test_they_compute(name: str, size: int) -> None:
+    graph = zoo.build(name, (3, size, size), 7, mean=127.0, std=64.0)
+    scores = graph(np.random.default_rng(0).integers(0, 256, (2, 3, size, size), np.uint8))
     assert scores.shape == (2, 7)
     assert np.isfinite(scores).all()
     assert np.unique(scores).size == scores.size

@@ -2,12 +2,13 @@
 
 Source: Krizhevsky, Sutskever, Hinton, *ImageNet classification with deep convolutional neural
 networks* (2012), section 3.5. The second, fourth and fifth convolution see only the maps of their
-own tower. The paper says 224x224, but its sizes follow from 227x227. Left out: the response
-normalisation of section 3.3, which has no weights.
+own tower. The paper says 224x224, but its sizes follow from 227x227. The response normalisation of
+section 3.3 stands where the paper has it, before the first two poolings.
 """
 
 from __future__ import annotations
 
+from faltung import ops
 from faltung.graph.layers import (
     AbstractLayer,
     Chain,
@@ -16,8 +17,12 @@ from faltung.graph.layers import (
     Dropout,
     Flatten,
     MaxPool,
+    Operation,
     Relu,
 )
+
+NORMALISED = 5
+"""Over how many maps the responses are normalised."""
 
 
 def alexnet(in_shape: tuple[int, int, int], classes: int) -> AbstractLayer:
@@ -25,9 +30,11 @@ def alexnet(in_shape: tuple[int, int, int], classes: int) -> AbstractLayer:
     return Chain(
         Conv(96, 11, stride=4),
         Relu(),
+        _normalise(),
         MaxPool(3, 2),
         Conv(256, 5, padding=2, groups=2),
         Relu(),
+        _normalise(),
         MaxPool(3, 2),
         Conv(384, 3, padding=1),
         Relu(),
@@ -45,3 +52,11 @@ def alexnet(in_shape: tuple[int, int, int], classes: int) -> AbstractLayer:
         Relu(),
         Dense(classes),
     )
+
+
+def _normalise() -> AbstractLayer:
+    """The paper's k = 2, n = 5, alpha = 1e-4, beta = 0.75.
+
+    ONNX divides its alpha by the number of maps, the paper does not.
+    """
+    return Operation(ops.LRN(NORMALISED, alpha=NORMALISED * 1e-4, beta=0.75, bias=2.0))

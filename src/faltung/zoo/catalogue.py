@@ -13,6 +13,7 @@ from faltung.graph.layers import build as build_graph
 from faltung.graph.layers import sketch as sketch_graph
 from faltung.zoo.alexnet import alexnet
 from faltung.zoo.densenet import densenet121
+from faltung.zoo.inception import inception_v3
 from faltung.zoo.lenet import lenet, lenet5
 from faltung.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from faltung.zoo.resnet import resnet
@@ -50,6 +51,7 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         "mobilenet-v1": Network(mobilenet_v1, *IMAGENET),
         "mobilenet-v2": Network(mobilenet_v2, *IMAGENET),
         "densenet121": Network(densenet121, *IMAGENET),
+        "inception-v3": Network(inception_v3, (3, 299, 299), 1000),
         "unet": Network(unet, (1, 512, 512), 2),
     }
 )
