@@ -196,3 +196,12 @@ def test_layers_are_matched_by_name_then_by_place() -> None:
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(FaltungError, match=r"none\.onnx: cannot be read"):
         inspect("none.onnx")
+
+
+def test_a_difference_names_the_inputs_where_there_are_several() -> None:
+    def net(size: int) -> Inspection:
+        left, right = (L.Input((1, 12), name) for name in ("left", "right"))
+        both = (L.Conv(1, 3, padding=1)(left), L.Conv(1, size, padding=size // 2)(right))
+        return inspect(L.build(L.Add()(*both)))
+
+    assert "left: 3; right: 3 → left: 3; right: 5" in str(net(3).difference(net(5)))

@@ -116,6 +116,7 @@ class Difference(AbstractReport):
     def columns(self, *, is_rounded: bool = False) -> list[Column]:
         """Return what differs as columns; ``is_rounded`` counts have three digits."""
         number = words.rounded if is_rounded else words.count
+        inputs = max(len(each.input_shapes) for each in (self.before, self.after))
 
         def column(title: str, text: Text, *, is_left: bool = False) -> Column:
             return Column(title, tuple(_both(p, text) for p in self.changed), is_left=is_left)
@@ -127,7 +128,7 @@ class Difference(AbstractReport):
             column("output", words.output, is_left=True),
             column("params", lambda layer: number(layer.params)),
             column("MACs", lambda layer: number(layer.cost and layer.cost.macs)),
-            column("sees", lambda layer: words.seen(layer, 1)),
+            column("sees", lambda layer: words.seen(layer, inputs)),
             Column("differs", differs, is_left=True),
         ]
 

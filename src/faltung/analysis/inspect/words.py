@@ -96,7 +96,7 @@ def by_source(texts: Mapping[str, str], inputs: int) -> str:
     """Return what is said of each input, named where there are several."""
     if inputs == 1:
         return "".join(texts.values())
-    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+    return "; ".join(f"{name}: {text}" for name, text in texts.items() if text)
 
 
 def sees(fields: Sequence[Field]) -> str:
