@@ -241,6 +241,15 @@ def test_outputs_that_see_nothing_have_their_period() -> None:
     assert (reach.phases, reach.gaps) == (7, 0)
 
 
+def test_a_long_period_is_tried_as_well() -> None:
+    def striped(x: Array) -> Array:
+        return np.where(np.arange(120) % 20 < 3, 0.0, x)
+
+    assert seen(probe(striped, (120,))) == (0, 0, 1, 20)
+    ramp = probe(lambda x: x * np.arange(1, 17), (16,))
+    assert "does not shift with its input (tried on axis 0 by 1, 2, 3, 4, 5, 6, 7, 8)" in str(ramp)
+
+
 def test_phases_differ_behind_pooling_and_upsampling() -> None:
     def up(x: Array) -> Array:
         return x.repeat(2, axis=0)
@@ -292,7 +301,7 @@ def test_a_long_axis_is_probed_in_its_middle() -> None:
     found = probe(lambda x: np.convolve(x, [1.0, 2.0, 3.0]), (1000,), most=64)
     assert seen(found) == (-2, 0, 1, 1)
     assert only(found).probed == 64
-    assert found.evaluations <= 4 + 6 * (1 + 64) + 9
+    assert found.evaluations <= 4 + 6 * (1 + 64) + 11
     assert "64 of 1000 positions of axis 0 were probed, in its middle" in str(found)
 
 

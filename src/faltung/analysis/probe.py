@@ -65,7 +65,7 @@ def probe(
         How many times each position is changed; more see more of a function with dead zones.
     most
         So many positions of an axis are changed at most, those in its middle. ``f`` is run at most
-        ``4 + samples * (1 + positions) + 9 * axes`` times.
+        ``4 + samples * (1 + positions) + 11 * axes`` times.
     tolerance
         A change up to this share of the largest value is rounding; by default 64 units in the last
         place of the dtype that ``f`` returns, 0 for integers. 0 counts every bit.

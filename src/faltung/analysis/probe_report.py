@@ -185,7 +185,12 @@ class Probe(AbstractReport):
             return f"was not compared under shifts: {cause}"
         if self.is_equivariant:
             return "shifts with its input, by multiples of the periods"
-        return "does not shift with its input"
+        odd = [axis for axis in self.axes if axis.compared and axis.period is None]
+        tried = "; ".join(
+            f"on axis {axis.axis} by {', '.join(str(each.shift) for each in axis.shifts)}"
+            for axis in odd
+        )
+        return f"does not shift with its input (tried {tried})"
 
     def _notes(self) -> list[str]:
         notes = [

@@ -18,7 +18,10 @@ from faltung.analysis.black_box import Array, BlackBox, differs, largest, random
 from faltung.analysis.reach import Reach
 
 TRIED = 8
-"""Shifts that are tried: so many multiples of the least that moves the output by whole steps."""
+"""Shifts that are tried: so many multiples of the least that moves the output by whole steps.
+
+Where what is seen repeats after more outputs than that, these and twice as many are tried, too.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,25 @@ def shifts_along(
     stride = reach.stride if reach.stride is not None and not reach.is_whole else ratio
     if not stride or reach.empty:
         return False, ()
-    steps = [(abs(stride.numerator) * m, m * stride.denominator) for m in range(1, TRIED + 1)]
-    steps = [(t, u if stride > 0 else -u) for t, u in steps if t < sizes[0]]
+    steps = [step for step in _steps(stride, reach.phases) if step[0] < sizes[0]]
     if not steps:
         return is_turned, ()
     if is_turned:
         return True, tuple(_turned(box, axis, out_axis, steps, rng))
     return False, tuple(_slid(box, axis, out_axis, reach, steps, rng))
+
+
+def _steps(stride: Fraction, phases: int) -> list[tuple[int, int]]:
+    """Shifts that move the output by whole steps, the period of a longer pattern among them.
+
+    >>> _steps(Fraction(-2), 1)[:2], _steps(Fraction(1), 12)[-2:]
+    ([(2, -1), (4, -2)], [(12, 12), (24, 24)])
+    """
+    whole = stride.denominator
+    moves = [whole * m for m in range(1, TRIED + 1)]
+    moves += [m for m in (phases, 2 * phases) if m > moves[-1] and m % whole == 0]
+    sign = 1 if stride > 0 else -1
+    return [(int(abs(stride) * m), sign * m) for m in moves]
 
 
 def _slid(
