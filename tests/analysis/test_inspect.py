@@ -343,6 +343,7 @@ def test_operators_that_nobody_knows(tmp_path: Path) -> None:
     assert "≥ 36" in text
     found = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert found["totals"]["at_least"] is True
+    assert found["is_known_as_a_whole"] is False
     assert found["layers"][1]["macs"] is None
     assert found["layers"][1]["unknown"] == odd.unknown
     assert 'tr class="unknown"' in report.html()

@@ -96,9 +96,10 @@ def never_read(known: Known) -> dict[str, tuple[tuple[Interval, ...], ...]]:
     ----------
     known
         The graph and what is known of its values. Where a value is not known, nothing is said of
-        the inputs behind it; nothing at all where an axis has more than `MOST` positions or taps.
+        the inputs behind it; nothing at all where an axis has more than `MOST` positions or taps, or
+        a size that only a run can tell.
     """
-    if known.part is not known.graph or _has_long_axes(known):
+    if known.part is not known.graph or not _can_be_followed(known):
         return {}
     masks: dict[str, Masks] = {n: _all(known.shapes[n]) for n in known.graph.outputs}
     for node in reversed(known.graph.nodes):
@@ -119,18 +120,20 @@ def _is_long(size: int, axis: AxisWindow | AxisTransposed | None = None) -> bool
     return size + (ends + 1) * axis.kernel > MOST
 
 
-def _has_long_axes(known: Known) -> bool:
-    shapes = (known.shapes[name] for node in known.graph.nodes for name in node.outputs)
-    if any(_is_long(n) for shape in shapes for n in integers(shape, "inspect")):
-        return True
+def _can_be_followed(known: Known) -> bool:
+    """Whether all axes have sizes before the network runs, and none is long."""
+    shapes = [known.shapes[name] for node in known.graph.nodes for name in node.outputs]
+    shapes += [value.shape for value in known.graph.inputs]
+    if any(isinstance(n, str) or _is_long(n) for shape in shapes for n in shape):
+        return False
     for node in known.graph.nodes:
         given = [known.shapes[name] for name in node.inputs]
         axes: Sequence[AxisWindow | AxisTransposed] = windows(node.operator, given)
         if isinstance(node.operator, ConvTranspose):
             axes = node.operator.window(given[0], given[1]).axes
         if any(_is_long(axis.size, axis) for axis in axes):
-            return True
-    return any(_is_long(n) for v in known.graph.inputs for n in integers(v.shape, "inspect"))
+            return False
+    return True
 
 
 def _all(shape: Shape) -> Masks:

@@ -232,6 +232,7 @@ class Inspection(AbstractReport):
                 {"input": name, "axis": axis, "positions": [list(run) for run in runs]}
                 for name, axis, runs in gaps_by_input(self.never_read)
             ],
+            "is_known_as_a_whole": self.known.part is self.graph,
             "locality": {name: each.to_dict() for name, each in self.locality.items()},
             "layers": [layer.to_dict() for layer in self.layers],
         }
