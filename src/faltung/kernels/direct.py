@@ -18,30 +18,16 @@ them, times one weight each, to the sums of `channels` output channels. The sums
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
+from faltung.kernels.strips import copy, field, pack_planes
 
 Array = NDArray[Any]
-
-FIELDS: Final = (
-    *("x", "w", "bias", "y", "scratch", "offsets", "phases"),
-    *("depth", "height", "width", "out_depth", "out_height", "out_width"),
-    *("kernel_depth", "stride_depth", "stride_y", "stride_x", "dilation_depth"),
-    *("pad_depth", "pad_y", "pad_x"),
-    *("groups", "group_in", "group_out", "taps", "phase_count"),
-    *("strips", "strip_rows", "plane_rows", "pitch", "scratch_size", "out_offset", "out_pitch"),
-)
-"""What a block is told, in this order: addresses, sizes, and how the strip lies."""
-
-
-def field(arguments: Pointer, name: str) -> Int:
-    """Read one of the `FIELDS`."""
-    return arguments[FIELDS.index(name)]
 
 
 @kernel(strip=POINTER, w=POINTER, bias=POINTER, out=POINTER, offsets=INTS, taps=INT, pitch=INT)
@@ -74,86 +60,7 @@ def sums(
             code.store(out + (pitch * c + v * code.lanes), total[c][v].get())
 
 
-@kernel(source=POINTER, out=POINTER, first=INT, size=INT, count=INT, stride=INT)
-def copy_row(
-    code: Code,
-    source: Pointer,
-    out: Pointer,
-    first: Int,
-    size: Int,
-    count: Int,
-    stride: Int,
-    *,
-    dense: bool,
-) -> None:
-    """Copy ``count`` positions ``first + j * stride`` of a row, 0 where they are outside it."""
-    if dense:
-        lead = (0 - first).at_least(0).at_most(count)
-        inside = (size - first).at_most(count).at_least(lead) - lead
-        _zeros(code, out, lead)
-        _copy(code, source + (first + lead), out + lead, inside)
-        _zeros(code, out + (lead + inside), count - lead - inside)
-        return
-    with code.loop(count) as j:
-        at = first + j * stride
-        is_inside = code.build.and_(at >= 0, at < size)
-        code.store_number(out + j, code.load_number(source + at, is_inside))
-
-
-def _copy(code: Code, source: Pointer, out: Pointer, count: Int) -> None:
-    whole = count // code.lanes * code.lanes
-    with code.loop(whole, step=code.lanes) as i:
-        code.store(out + i, code.load(source + i))
-    rest = code.first(count - whole)
-    code.store_some(rest, out + whole, code.load_some(rest, source + whole))
-
-
-def _zeros(code: Code, out: Pointer, count: Int) -> None:
-    zero = code.constant(0.0)
-    with code.loop(count, step=code.lanes) as i:
-        code.store_some(code.first(count - i), out + i, zero)
-
-
-@kernel(copy_row, arguments=INTS, plane=POINTER, out=POINTER, z=INT, first_row=INT)
-def pack_planes(
-    code: Code,
-    arguments: Pointer,
-    plane: Pointer,
-    out: Pointer,
-    z: Int,
-    first_row: Int,
-    *,
-    dense: bool,
-) -> None:
-    """Copy what the rows of one channel need, plane by plane, phase by phase."""
-
-    def of(name: str) -> Int:
-        return field(arguments, name)
-
-    phases = code.ints(code.address(of("phases")))
-    size = of("plane_rows") * of("pitch")
-    with code.loop(of("kernel_depth")) as kz, code.loop(of("phase_count")) as p:
-        at_z = z + kz * of("dilation_depth")
-        py, px = phases[p * 2], phases[p * 2 + 1]
-        to = out + (kz * of("phase_count") + p) * size
-        with code.loop(of("plane_rows")) as r:
-            at_y = (first_row + r) * of("stride_y") + py - of("pad_y")
-            is_plane = code.build.and_(at_z >= 0, at_z < of("depth"))
-            is_row = code.build.and_(at_y >= 0, at_y < of("height"))
-            is_inside = code.build.and_(is_plane, is_row)
-            # A row outside is one of no size: everything that is read of it is padding.
-            width = code.choose(is_inside, of("width"), code.integer(0))
-            row = plane + (at_z * of("height") + at_y) * of("width")
-            row = code.choose_place(is_inside, row, plane)
-            copy_row.call(
-                code,
-                *(row, to + r * of("pitch"), px - of("pad_x"), width),
-                *(of("pitch"), of("stride_x")),
-                dense=dense,
-            )
-
-
-@kernel(copy_row, sums, pack_planes, arguments=INTS, block=INT, thread=INT)
+@kernel(sums, pack_planes, arguments=INTS, block=INT, thread=INT)
 def convolve_block(
     code: Code,
     arguments: Pointer,
@@ -162,7 +69,7 @@ def convolve_block(
     *,
     channels: int,
     vectors: int,
-    dense: bool,
+    split: int,
 ) -> None:
     """One block: pack its strip, then for each few output channels sum, and copy the rows out."""
 
@@ -182,7 +89,7 @@ def convolve_block(
     first_z = z * of("stride_depth") - of("pad_depth")
     with code.loop(of("group_in")) as c:
         place = (source + c * plane, scratch + c * packed)
-        pack_planes.call(code, arguments, *place, first_z, first_row, dense=dense)
+        pack_planes.call(code, arguments, *place, first_z, first_row, split=split)
     out = scratch + of("out_offset")
     length = (rows - 1) * of("pitch") + of("out_width")
     offsets = code.ints(code.address(of("offsets")))
@@ -202,7 +109,7 @@ def convolve_block(
         to = to + (z * of("out_height") + first_row) * of("out_width")
         with code.loop(left) as c, code.loop(rows) as r:
             row = out + c * of("out_pitch") + r * of("pitch")
-            _copy(code, row, to + c * out_plane + r * of("out_width"), of("out_width"))
+            copy(code, row, to + c * out_plane + r * of("out_width"), of("out_width"))
 
 
 def packed_weights(w: Array, groups: int, channels: int) -> Array:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory
-from faltung.kernels.direct import FIELDS, convolve_block, packed_weights
+from faltung.kernels.direct import convolve_block, packed_weights
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.pool import shared_pool
+from faltung.kernels.strips import FIELDS
 
 Array = NDArray[Any]
 
@@ -26,7 +27,7 @@ class Layout(NamedTuple):
 
     channels: int
     vectors: int
-    is_dense: bool
+    split: int
     blocks: int
     fields: dict[str, int]
     offsets: Array
@@ -72,7 +73,7 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
         isa,
         channels=layout.channels,
         vectors=layout.vectors,
-        dense=layout.is_dense,
+        split=layout.split,
     )
     pool.run(address, arguments.ctypes.data, layout.blocks)
     return y
@@ -134,7 +135,8 @@ def register_block(isa: Isa, out_channels: int, length: int, lanes: int) -> tupl
 def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     lanes = isa.lanes(dtype.itemsize)
     depth, rows, columns = _three(window.axes)
-    ys, xs = _phases(rows), _phases(columns)
+    split = columns.stride if columns.stride in (1, 2, 4) else 0
+    ys, xs = _phases(rows), list(range(split)) if split else _phases(columns)
     phases = [(py, px) for py in ys for px in xs]
     pitch = columns.out_size + (columns.extent - 1) // columns.stride
     more_rows = (rows.extent - 1) // rows.stride
@@ -185,7 +187,7 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     }
     blocks = window.batch * window.groups * depth.out_size * strips
     return Layout(
-        *(channels, vectors, columns.stride == 1, blocks, fields),
+        *(channels, vectors, split, blocks, fields),
         *(np.array(offsets, np.int64), np.array(phases, np.int64)),
     )
 

@@ -238,6 +238,13 @@ class Code:
         lanes = ir.Constant(self._indices, list(range(self.lanes)))
         return self.build.icmp_signed("<", lanes, self._spread(limit.value, self._indices))
 
+    def between(self, start: Int, stop: Int) -> Any:
+        """Return the mask of the lanes from one on, up to another."""
+        lanes = ir.Constant(self._indices, list(range(self.lanes)))
+        low, high = (self._spread(v.value, self._indices) for v in (start, stop))
+        is_late = self.build.icmp_signed(">=", lanes, low)
+        return self.build.and_(is_late, self.build.icmp_signed("<", lanes, high))
+
     def load_some(self, mask: Any, place: Pointer) -> Vector:
         """Read the lanes of a mask, and nothing else; the others are 0."""
         kinds = (ADDRESS, I32, self.masks, self.vector)
@@ -340,6 +347,12 @@ class Code:
         kind = ir.FunctionType(result, kinds)
         function = known if known is not None else ir.Function(self.build.module, kind, name)
         return self.build.call(function, given)
+
+    @contextmanager
+    def either(self, condition: Any) -> Iterator[Any]:
+        """Give two blocks: one runs where a condition holds, the other where it does not."""
+        with self.build.if_else(condition) as blocks:
+            yield blocks
 
     # Inside -----------------------------------------------------------------------------------
 
