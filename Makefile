@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 TYPESCRIPT := 5.9.3
 
-.PHONY: help train test test-all test-onnx real-networks test-long mutants lint bench docs gallery clean
+.PHONY: help train test test-all test-onnx real-networks test-long mutants fuzz lint bench docs gallery clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -51,6 +51,9 @@ test-long: $(VENV)/.browser  ## the tests that take minutes
 
 mutants: $(VENV)/.test  ## plant bugs in every operator and count how many the checks catch
 	$(BIN)/python -m faltung.testing.mutants $(ARGS)
+
+fuzz: $(VENV)/.test  ## mutate model files: each must end in a result or one clear error
+	$(BIN)/python -m faltung.testing.onnx_mutations $(ARGS)
 
 lint: $(VENV)/.lint  ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from faltung.errors import DTypeError, FaltungError, GraphError, message
 from faltung.graph.graph import Graph, Node, Value
+from faltung.graph.room import check_room
 from faltung.graph.shapes import where
 from faltung.graph.unknown import check_known
 from faltung.ops.operator import Array, Key
@@ -62,13 +63,15 @@ def evaluate(
     Raises
     ------
     GraphError
-        The graph has operators that are not known, all of which are named before any is run.
+        The graph has operators that are not known, all of which are named before any is run; or
+        its values need more memory than there is.
     """
     check_known(graph, "run")
     params = graph.params if params is None else params
     state = dict(graph.state if state is None else state)
     values: dict[str, Array] = {v.name: fed(v, feeds[v.name]) for v in graph.inputs}
     last = {} if keep_all else last_uses(graph)
+    check_room(graph, values, last)
     saved: dict[str, Any] = {}
     next_state = dict(state)
     for position, node in enumerate(graph.nodes):
@@ -94,6 +97,10 @@ def _run(node: Node, inputs: list[Array], training: bool, key: Key | None) -> An
     except FaltungError as error:
         error.add_note(where(node, [x.shape for x in inputs]))
         raise
+    except MemoryError as error:
+        rule = "there is not enough memory to run it"
+        values = {"inputs": [x.shape for x in inputs], "cause": error}
+        raise GraphError(message(f"layer {node.name!r}", rule, values)) from error
 
 
 def fed(value: Value, given: ArrayLike) -> Array:

@@ -19,6 +19,9 @@ from faltung.ops.operator import Dim, Shape
 SMALL: Final = 1024
 """Initializers of up to so many values are shown to ONNX: they may be targets of shapes."""
 
+LONG: Final = 2**24
+"""Where an axis is longer, ONNX must not follow values."""
+
 
 class Told(NamedTuple):
     """What is told of a value: its shape, None if nothing is, and its dtype, "" if unknown."""
@@ -39,17 +42,30 @@ def told_values(model: onnx.ModelProto, inputs: Mapping[str, Shape]) -> dict[str
     """
     light = _light(model, inputs)
     values = [*light.graph.value_info, *light.graph.output]
-    try:
-        inferred = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
-        values = [*values, *inferred.value_info, *inferred.output]
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError, TypeError):
-        pass  # then the file's own words are all there is
+    values += _inferred(light)
     told: dict[str, Told] = {}
     for value in values:
         new, old = _told(value), told.get(value.name, Told())
         shape = old.shape if new.shape is None else new.shape
         told[value.name] = Told(shape, new.dtype or old.dtype)
     return told
+
+
+def _inferred(light: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Return what ONNX infers; nothing where it fails, as the file's own words are there still.
+
+    Following values, it copies lists that are as long as a size that it infers.
+    """
+    found: list[onnx.ValueInfoProto] = []
+    try:
+        for follow in (False, True):
+            if any(d.dim_value > LONG for v in found for d in v.type.tensor_type.shape.dim):
+                break
+            graph = onnx.shape_inference.infer_shapes(light, data_prop=follow).graph
+            found = [*graph.value_info, *graph.output]
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError, TypeError, MemoryError):
+        pass
+    return found
 
 
 def _light(model: onnx.ModelProto, inputs: Mapping[str, Shape]) -> onnx.ModelProto:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from faltung.errors import GeometryError, message
-from faltung.ops.moved import AbstractMover, Source, kept
+from faltung.ops.moved import AbstractMover, Source, check_room, kept
 from faltung.ops.operator import Array, Attribute, Example, Key, OnnxNode, Result, Shape, integers
 
 MODES = ("DCR", "CRD")
@@ -106,12 +106,13 @@ class DepthToSpace(AbstractBlocks):
 
     def sources(self, shape: Shape, output: int = 0) -> tuple[Source, ...]:
         """Return which channel, and which pixel, each pixel was."""
-        _, channels, height, width = self.out_shapes([shape])[0]
+        channels, height, width = integers(self.out_shapes([shape])[0][1:], self.subject)
+        check_room((channels * height * width,), self.subject)
         b = self.blocksize
-        c, y, x = np.ogrid[: int(channels), : int(height), : int(width)]
+        c, y, x = np.ogrid[:channels, :height, :width]
         place = y % b * b + x % b
-        table = place * int(channels) + c if self.mode == "DCR" else c * (b * b) + place
-        rows, columns = np.arange(int(height)) // b, np.arange(int(width)) // b
+        table = place * channels + c if self.mode == "DCR" else c * (b * b) + place
+        rows, columns = np.arange(height) // b, np.arange(width) // b
         return kept(0), ((1, 2, 3), table), ((2,), rows), ((3,), columns)
 
     @classmethod
@@ -155,6 +156,7 @@ class SpaceToDepth(AbstractBlocks):
         """Return which channel, and which pixel, each channel of a pixel was."""
         channels, _, _ = self._known(shape)
         _, many, height, width = (int(n) for n in self.out_shapes([(1, *shape[1:])])[0])
+        check_room((many * max(height, width),), self.subject)
         b = self.blocksize
         each = np.arange(many)
         place, c = divmod(each, channels) if self.mode == "DCR" else divmod(each, b * b)[::-1]

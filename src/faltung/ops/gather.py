@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from faltung.errors import GeometryError, message
+from faltung.errors import DTypeError, GeometryError, message
 from faltung.geometry import Interval
 from faltung.ops.moved import AbstractMover, Source, kept, known_axes
 from faltung.ops.operator import (
@@ -56,6 +56,9 @@ class Gather(AbstractMover):
         table = given
         if table is None:
             table = np.array(self.indices, np.int64).reshape(self.shape)
+        if table.dtype.kind not in "iu":
+            rule = "indices must be integers"
+            raise DTypeError(message(self.subject, rule, {"dtype": table.dtype}))
         if table.size and not (-size <= int(table.min()) and int(table.max()) < size):
             values = {"least": int(table.min()), "greatest": int(table.max()), "size": size}
             raise GeometryError(message(self.subject, "indices must be on the axis", values))

@@ -197,10 +197,12 @@ class LocallyConnected(AbstractOperator):
         half = len(pads) // 2
         padding = tuple(zip(pads[:half], pads[half:], strict=True))
         operator = cls(kernel, stride, padding, dilation)
-        tables = _tables(operator.window((1, 1, *space)).axes)
-        for position, (what, table) in enumerate(zip(("taps", "places"), tables, strict=True), 2):
-            given = node.constant(position, what)
-            if given is None or not np.array_equal(given, table):
+        axes = operator.window((1, 1, *space)).axes
+        for position, what in enumerate(("taps", "places")):
+            given = node.constant(2 + position, what)
+            # Attributes may ask for tables of any size: the file has those that it has.
+            sized = given is not None and given.shape == _table_shape(axes)
+            if given is None or not sized or not np.array_equal(given, _tables(axes)[position]):
                 rule = f"its {what} must be those of its attributes"
                 raise GeometryError(message("LocallyConnected", rule, {}, "", "local W3"))
         return operator, node.inputs[:2]
@@ -236,9 +238,13 @@ def _flat_tables(axes: tuple[AxisWindow, ...]) -> tuple[Array, Array]:
 
 def _tables(axes: tuple[AxisWindow, ...]) -> tuple[Array, Array]:
     """Return the same as (*out, taps)."""
-    shape = (*(a.out_size for a in axes), math.prod(a.kernel for a in axes))
+    shape = _table_shape(axes)
     taps, places = _flat_tables(axes)
     return taps.reshape(shape), places.reshape(shape)
+
+
+def _table_shape(axes: tuple[AxisWindow, ...]) -> tuple[int, ...]:
+    return (*(a.out_size for a in axes), math.prod(a.kernel for a in axes))
 
 
 def _with_zero(array: Array) -> Array:

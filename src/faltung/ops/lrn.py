@@ -63,11 +63,13 @@ class LRN(AbstractOperator):
 
     def summed(self, x: Array, before: int) -> Array:
         """Sum over the channels of a window that starts so many before each."""
-        after = self.size - 1 - before
+        # No window reaches further than from the last channel to the first.
+        most = max(x.shape[1] - 1, 0)
+        before, after = min(before, most), min(self.size - 1 - before, most)
         widths = [(before, after) if axis == 1 else (0, 0) for axis in range(x.ndim)]
         padded = np.pad(x, widths)
         total = np.zeros_like(x)
-        for k in range(self.size):
+        for k in range(before + 1 + after):
             total += padded[:, k : k + x.shape[1]]
         return total
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from faltung.ops.operator import (
     AbstractOperator,
     Array,
     AxisSpan,
+    Dim,
     Everything,
     Shape,
     Spans,
@@ -27,6 +28,9 @@ Source = tuple[tuple[int, ...], Array | None]
 No table stands for the position itself.
 """
 
+MOST_LISTED: Final = 2**26
+"""How many positions are followed one by one."""
+
 
 def known_axes(axes: Sequence[int], rank: int, subject: str) -> tuple[int, ...]:
     """Return axes counted from the first; each must be there, and once.
@@ -39,6 +43,14 @@ def known_axes(axes: Sequence[int], rank: int, subject: str) -> tuple[int, ...]:
         values = {"axes": tuple(axes), "rank": rank}
         raise GeometryError(message(subject, "axes must be those of the array, each once", values))
     return found
+
+
+def check_room(sizes: Sequence[Dim], subject: str) -> None:
+    """Refuse axes whose positions cannot be listed; a file may declare any size."""
+    for size in sizes:
+        if isinstance(size, int) and size > MOST_LISTED:
+            rule = f"positions are followed on axes of {MOST_LISTED} at most"
+            raise GeometryError(message(subject, rule, {"size": size}))
 
 
 class AbstractMover(AbstractOperator):
@@ -64,6 +76,7 @@ class AbstractMover(AbstractOperator):
         self, in_shapes: Sequence[Shape], spans: Spans, output: int = 0
     ) -> tuple[Spans, ...]:
         """Return the smallest interval that holds the positions of an interval of outputs."""
+        check_room((*in_shapes[0], *self.out_shapes(in_shapes)[output]), self.subject)
         sources = self.sources(in_shapes[0], output)
         return (tuple(span_of(source, spans) for source in sources),)
 

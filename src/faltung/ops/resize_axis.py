@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from faltung.errors import GeometryError, message
 from faltung.ops.operator import Array
 
 COORDINATES: Final = (
@@ -26,6 +27,9 @@ COORDINATES: Final = (
 )
 MODES: Final = ("nearest", "linear", "cubic")
 NEAREST: Final = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+LARGEST_TABLE: Final = 2**24
+"""How many weights one axis may have: outputs times taps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,17 @@ class AxisResize:
         product = self.scale * self.size
         nearest = round(product)
         return float(nearest) if math.isclose(product, nearest, rel_tol=1e-12) else product
+
+    @property
+    def shrink(self) -> float:
+        """How much the kernel is squeezed: wide enough to see all of the input."""
+        return min(self.scale, 1.0) if self.antialias else 1.0
+
+    @property
+    def first(self) -> int:
+        """Where the first tap is, counted from the left neighbour of a coordinate."""
+        reach = 2 if self.mode == "cubic" else 1
+        return 0 if self.mode == "nearest" else math.floor(-reach / self.shrink) + 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +114,7 @@ def weights(axis: AxisResize) -> Weights:
     >>> weights(AxisResize(2, 4, 2.0, "linear")).values.tolist()
     [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [1.0, 0.0]]
     """
+    _check_room(axis)
     x, outside = _coordinates(axis)
     whole = x == np.floor(x)
     # At a whole coordinate the left neighbour comes first, and has weight 0.
@@ -112,6 +128,15 @@ def weights(axis: AxisResize) -> Weights:
     values = np.where(outside[:, None], 0.0, values)
     positions = np.clip(positions, 0, max(axis.size - 1, 0))
     return Weights(*_merged(positions, values), outside)
+
+
+def _check_room(axis: AxisResize) -> None:
+    """Refuse a table that no image needs; a file may ask for any size, and for any scale."""
+    taps = 2 * (1 - axis.first)
+    if axis.out * taps > LARGEST_TABLE:
+        rule = f"an axis must need at most {LARGEST_TABLE} weights"
+        values = {"size": axis.size, "to": axis.out, "scale": axis.scale}
+        raise GeometryError(message("Resize", rule, values))
 
 
 def _merged(positions: Array, values: Array) -> tuple[Array, Array]:
@@ -167,16 +192,13 @@ def _kernels(axis: AxisResize, ratio: Array) -> tuple[int, Array]:
         }[axis.nearest_mode]
         return 0, np.stack([~right, right], axis=1).astype(np.float64)
     curve: Callable[[Array], Array] = _hat
-    reach = 1
     if axis.mode == "cubic":
-        curve, reach = _cubic(axis.cubic_coeff_a), 2
-    shrink = min(axis.scale, 1.0) if axis.antialias else 1.0
-    start = math.floor(-reach / shrink) + 1
-    places = np.arange(start, 2 - start)
-    values = curve((places - ratio[:, None]) * shrink)
+        curve = _cubic(axis.cubic_coeff_a)
+    places = np.arange(axis.first, 2 - axis.first)
+    values = curve((places - ratio[:, None]) * axis.shrink)
     if axis.antialias:
         values = values / values.sum(axis=1, keepdims=True)
-    return start, values
+    return axis.first, values
 
 
 def _hat(distance: Array) -> Array:

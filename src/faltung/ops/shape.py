@@ -15,6 +15,7 @@ import numpy as np
 
 from faltung.errors import GeometryError, message
 from faltung.geometry import Interval
+from faltung.ops.moved import check_room
 from faltung.ops.operator import (
     EVERYTHING,
     AbstractOperator,
@@ -85,14 +86,19 @@ def _group_span(spans: Sequence[AxisSpan], new: Sequence[int], old: Sequence[int
         return (EVERYTHING,) * len(old)
     known = [span for span in spans if isinstance(span, Interval)]
     boxes = [range(max(s.lo, 0), min(s.hi, n)) for s, n in zip(known, new, strict=True)]
-    if not all(boxes):
+    if not all(boxes) or not all(old):
         return (Interval(0, 0),) * len(old)
+    if boxes == [range(n) for n in new]:
+        return tuple(Interval(0, n) for n in old)
+    check_room((math.prod(map(len, boxes)),), "Reshape")
     flat = np.zeros((1,), dtype=np.int64)
     for box, size in zip(boxes, new, strict=True):
         flat = (flat[:, None] * size + np.arange(box.start, box.stop)).ravel()
-    # An axis of size 1 that was added has no old ones, which NumPy refuses.
-    positions = np.unravel_index(flat, tuple(old)) if old else ()
-    return tuple(Interval(int(p.min()), int(p.max()) + 1) for p in positions)
+    found = []
+    for size in reversed(old):  # np.unravel_index takes 1 to 64 axes, a file may have others
+        flat, at = np.divmod(flat, size)
+        found.append(Interval(int(at.min()), int(at.max()) + 1))
+    return tuple(reversed(found))
 
 
 class AbstractReshape(AbstractOperator):

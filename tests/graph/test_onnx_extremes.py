@@ -1,0 +1,145 @@
+"""What files ask for that nobody has: refused or counted at once, never tried."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import faltung
+from faltung.analysis.inspect.border import MOST, skipped
+from faltung.analysis.inspect.words import rounded, size_of
+from faltung.errors import DTypeError, GeometryError, GraphError, ModelFileError
+from faltung.geometry import AxisTransposed, AxisWindow, Interval
+from faltung.graph import Graph, Node, Value, room
+from faltung.graph.evaluate import evaluate
+from faltung.graph.layers import Chain, ConvTranspose, MaxPool, Relu, build
+from faltung.ops import LRN, Conv, DepthToSpace, Expand, Gather, Reshape, Resize, Slice
+from faltung.ops.moved import MOST_LISTED
+from faltung.ops.resize_axis import AxisResize, weights
+
+HUGE = 2**40
+
+
+def run_expand(sizes: tuple[int, ...]) -> Graph:
+    node = Node("wide", Expand(sizes), ("x",), ("y",))
+    return Graph((Value("x", (1, 1)),), (node,), ("y",), {})
+
+
+def test_values_that_no_memory_holds_are_refused_before_the_run() -> None:
+    with pytest.raises(GraphError, match=r"layer 'wide' do not fit into memory, got bytes=4\d+"):
+        run_expand((HUGE, HUGE))(np.ones((1, 1)))
+
+
+def test_what_is_let_go_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "memory", lambda: 3 * 4000)
+    net = build(Chain(*(Relu() for _ in range(6))), (10, 100))
+    x = np.ones((1, 10, 100), np.float32)
+    net(x)
+    with pytest.raises(GraphError, match=r"'relu3' do not fit into memory, got bytes=16000"):
+        evaluate(net, {"x": x}, keep_all=True)
+    with pytest.raises(GraphError, match="Give it a smaller input"):
+        net(np.ones((2, 10, 100), np.float32))
+
+
+def test_memory_that_runs_out_in_a_layer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr(Expand, "forward", no_room)
+    with pytest.raises(GraphError, match=r"'wide': there is not enough memory to run it.*9 TiB"):
+        run_expand((2, 2))(np.ones((1, 1)))
+
+
+def test_a_window_of_channels_reaches_no_further_than_they_do() -> None:
+    x = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    (y,), _, _ = LRN(HUGE, alpha=float(HUGE)).forward([x])
+    total = (x * x).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(y, x * (1 + total) ** -0.75, rtol=1e-6)
+
+
+def test_indices_are_integers() -> None:
+    with pytest.raises(DTypeError, match="indices must be integers, got dtype=float32"):
+        Gather().forward([np.ones((2, 3)), np.zeros(1, np.float32)])
+
+
+def test_weights_of_an_axis_are_not_made_for_any_size() -> None:
+    with pytest.raises(GeometryError, match=r"an axis must need at most \d+ weights"):
+        weights(AxisResize(2**30, 2**31, 2.0))
+    with pytest.raises(GeometryError, match="an axis must need at most"):
+        Resize(sizes=(1, 1, 8), mode="linear", antialias=True).forward(
+            [np.broadcast_to(np.float32(0), (1, 1, 2**28))]
+        )
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape"),
+    [(DepthToSpace(2), (1, 4, HUGE, 2)), (Slice((0,), (HUGE,), (0,), (1,)), (HUGE,))],
+)
+def test_positions_are_followed_on_axes_of_a_stated_size(
+    operator: DepthToSpace | Slice, shape: tuple[int, ...]
+) -> None:
+    spans = (Interval(0, 1),) * len(shape)
+    with pytest.raises(GeometryError, match=f"positions are followed on axes of {MOST_LISTED}"):
+        operator.input_span([shape], spans)
+
+
+def test_whole_groups_of_a_reshape_are_not_walked_through() -> None:
+    reshape = Reshape((1, HUGE * 4))
+    whole = (Interval(0, 1), Interval(0, HUGE * 4))
+    assert reshape.input_span([(1, 4, HUGE)], whole)[0][1:] == (Interval(0, 4), Interval(0, HUGE))
+    with pytest.raises(GeometryError, match="positions are followed"):
+        reshape.input_span([(1, 4, HUGE)], (Interval(0, 1), Interval(1, HUGE)))
+
+
+def test_what_no_window_reads_is_counted_at_once_on_long_axes() -> None:
+    started = time.perf_counter()
+    assert skipped(AxisWindow(MOST + 3, kernel=2, stride=4)) == (MOST + 3) // 2
+    assert skipped(AxisWindow(4, kernel=HUGE)) == 4
+    long = build(Chain(MaxPool(2), ConvTranspose(1, 2, stride=2)), (1, HUGE))
+    assert faltung.inspect(long).totals.activation_bytes > HUGE
+    assert AxisTransposed(HUGE, kernel=2).out_size == HUGE + 1
+    assert time.perf_counter() - started < 2
+
+
+def test_counts_of_any_size_are_written() -> None:
+    assert rounded(10**400) == "1.00e+400"
+    assert size_of(3 * 10**20) == "3.00e+20 B"
+
+
+def test_two_tensors_of_one_name_and_names_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(64))
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    sizes = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [2]) for n in "xy"]
+    model = helper.make_model(helper.make_graph([node], "g", sizes[:1], sizes[1:]))
+    for count in (2, 4):
+        tensor = numpy_helper.from_array(np.ones(count, np.float32), "w")
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="w.bin")
+        model.graph.initializer.append(tensor)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match=r"two tensors share|two initializers must not have"):
+        faltung.load(path)
+    del model.graph.initializer[1]
+    path.write_bytes(model.SerializeToString().replace(b"w.bin", b"\xff\xfe.bn"))
+    with pytest.raises(ModelFileError, match=r"names of tensors and of their files must be UTF-8"):
+        faltung.load(path)
+
+
+def test_a_window_may_be_of_any_size() -> None:
+    shapes = [(1, 1, HUGE), (1, 1, 3)]
+    assert Conv(padding=1).cost(shapes).connections == 3 * HUGE
+
+
+def test_more_axes_than_arrays_have() -> None:
+    many = (1,) * 68
+    node = Node("wide", Reshape((*many, 4)), ("x",), ("y",))
+    graph = Graph((Value("x", (2, 2)),), (node,), ("y",), {})
+    assert faltung.inspect(graph).layers[0].out_shape == (*many, 4)
+    with pytest.raises(GraphError, match=r"arrays have at most 64 axes, got axes=69"):
+        graph(np.ones((2, 2)))
