@@ -179,6 +179,24 @@ def test_maps_that_do_not_move_alike_have_no_union() -> None:
     assert slow.united(AxisMap(2, (-1,), (1,), 1)) == AxisMap(2, (-1,), (3,), 1)
 
 
+def test_periods_that_hardly_ever_meet_have_no_map() -> None:
+    """Resizes by prime ratios in a row: 31 * 29 * 23 outputs until all repeat."""
+
+    def ratio(p: int) -> AxisMap:
+        lows = tuple(o * (p - 1) // p for o in range(p))
+        return AxisMap(2, lows, tuple(low + 1 for low in lows), p - 1)
+
+    first = ratio(31).after(ratio(29))
+    assert first is not None
+    assert first.period == 31 * 29
+    assert ratio(23).after(first) is None
+    assert first.united(ratio(30)) is None
+    shape = (1, 1, 31 * 29 * 23)
+    up = (L.Operation(ops.Resize(scales=(p / (p - 1),), axes=(2,))) for p in (31, 29, 23))
+    graph = L.build(L.Chain(*up), shape[1:]).with_input_shape(shape)
+    assert local_sight(graph, graph.shapes(), "x").maps(graph.outputs[0]) is None
+
+
 class Bent(ops.Relu):
     """Sees itself, but from a far output on sees one position more: no window does that."""
 

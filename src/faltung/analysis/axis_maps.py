@@ -17,6 +17,9 @@ from typing import TypeAlias
 from faltung.geometry import Interval
 from faltung.ops.operator import EVERYTHING, Everything
 
+LONGEST = 4096
+"""The longest period that is followed: networks have short ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class AxisMap:
@@ -56,8 +59,10 @@ class AxisMap:
         """Return what the outputs of an interval see together; it must not be empty."""
         return Interval(self.low(span.lo), self.high(span.hi - 1))
 
-    def after(self, inner: AxisMap) -> AxisMap:
+    def after(self, inner: AxisMap) -> AxisMap | None:
         """Return what an output sees through this map of what `inner` shows.
+
+        None where the two repeat together only after very many outputs.
 
         >>> pool, up = AxisMap(2, (0,), (2,), 2), AxisMap(2, (0, 0), (1, 1), 1)
         >>> up.after(pool)
@@ -66,6 +71,8 @@ class AxisMap:
         AxisMap(axis=2, lows=(0,), highs=(1,), step=1)
         """
         times = inner.period // gcd(inner.period, self.step)
+        if self.period * times > LONGEST:
+            return None
         outputs = range(self.period * times)
         lows = tuple(inner.low(self.low(o)) for o in outputs)
         highs = tuple(inner.high(self.high(o) - 1) for o in outputs)
@@ -74,9 +81,11 @@ class AxisMap:
 
     def united(self, other: AxisMap) -> AxisMap | None:
         """Return what both see together; None where they do not move alike."""
-        if self.axis != other.axis or self.step * other.period != other.step * self.period:
+        together = lcm(self.period, other.period)
+        alike = self.axis == other.axis and self.step * other.period == other.step * self.period
+        if not alike or together > LONGEST:
             return None
-        outputs = range(lcm(self.period, other.period))
+        outputs = range(together)
         lows = tuple(min(self.low(o), other.low(o)) for o in outputs)
         highs = tuple(max(self.high(o), other.high(o)) for o in outputs)
         return _shortest(self.axis, lows, highs, self.step * len(outputs) // self.period)
@@ -89,8 +98,7 @@ def _shortest(axis: int | None, lows: Sequence[int], highs: Sequence[int], step:
         part = step * p // n
         if n % p or step * p % n:
             continue
-        pairs = [(o, o + p) for o in range(n - p)]
-        if all(a[j] - a[i] == part for a in (lows, highs) for i, j in pairs):
+        if all(a[o + p] - a[o] == part for a in (lows, highs) for o in range(n - p)):
             return AxisMap(axis, tuple(lows[:p]), tuple(highs[:p]), part)
     return AxisMap(axis, tuple(lows), tuple(highs), step)
 

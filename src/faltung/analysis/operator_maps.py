@@ -65,7 +65,9 @@ class OperatorMaps:
         if isinstance(before, AxisMap) and not ways:
             return before
         if isinstance(before, AxisMap) and isinstance(ways[0], AxisMap):
-            return ways[0].after(before)
+            composed = ways[0].after(before)
+            if composed is not None:
+                return composed
         return frozenset().union(*(opens(way) for way in ways))
 
     def axis(self, position: int, axis: int) -> Seen:
@@ -171,12 +173,13 @@ class OperatorMaps:
         return found if fits else None
 
     def _all_along(self, position: int, axis: int, k: int) -> bool:
-        """Whether both halves of the output see this input: not so, where inputs are joined."""
+        """Whether both ends of the output see this input: not so, where inputs are joined."""
         size = self.operator.out_shapes(self.in_shapes)[self.output][k]
         if not isinstance(size, int) or size < 2:
             return isinstance(size, int)
         asked = self._asked(position, axis, k)
-        return asked(0, size // 2) is not None and asked(size // 2, size) is not None
+        wide = min(size // 2, MORE)
+        return asked(0, wide) is not None and asked(size - wide, size) is not None
 
     def _longer(self, position: int, axis: int) -> OperatorMaps:
         """Return the same operator where one axis of an input is longer, if it can be."""
