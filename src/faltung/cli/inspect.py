@@ -74,9 +74,9 @@ def inspect(
 ) -> None:
     """Inspect a MODEL: an ONNX file, the folder of a run, or a network of the zoo by its name.
 
-    Nothing is run for it: sizes, parameters, connections, multiply-accumulates, memory and receptive
-    fields are exact, for inputs of any size. Operators that faltung lacks are rows marked unknown,
-    and totals are lower bounds then. With MODEL2, what that has otherwise.
+    Nothing is run for the table: sizes, parameters, connections, multiply-accumulates, memory and
+    receptive fields are exact, for inputs of any size. Operators that faltung lacks are rows marked
+    unknown, and totals are lower bounds then. With MODEL2, what that has otherwise.
 
     Exits with 1 where --verify finds a figure that is wrong.
     """
