@@ -206,3 +206,14 @@ def test_what_nobody_wants_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(calls) == 3
     assert set(params) == set(net.params)
     assert all(np.array_equal(params[name], everything[name]) for name in params)
+
+
+def test_integers_stay_integers_in_another_dtype() -> None:
+    """Positions and masks are no floats, in whatever dtype a network computes."""
+    inputs = (Value("x", (2, 3)), Value("i", (1,), "int64"))
+    node = Node("pick", ops.Gather(1), ("x", "i"), ("y",))
+    net = Graph(inputs, (node,), ("y",), {}).astype(np.float64)
+    assert [v.dtype for v in net.inputs] == ["float64", "int64"]
+    y = net({"x": np.arange(6).reshape(2, 3), "i": [2]})
+    assert isinstance(y, np.ndarray)
+    assert (y.dtype, y.tolist()) == (np.float64, [[2.0], [5.0]])

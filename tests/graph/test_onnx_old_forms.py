@@ -29,7 +29,7 @@ def array(*shape: int, seed: int = 0) -> np.ndarray:
 def model_of(opset: int, made: onnx.NodeProto, arrays: Sequence[Any]) -> onnx.ModelProto:
     """A model of one node: x is its input, what else the node reads is stored."""
     x, *rest = arrays
-    names = [name for name in made.input if name][1:]
+    names = list(dict.fromkeys(name for name in made.input if name))[1:]
     rank = 2 if made.op_type in ("Flatten", "Gemm") else x.ndim
     graph = helper.make_graph(
         [made],
@@ -96,6 +96,15 @@ USES: list[Use] = [
         node("ConvTranspose", "x w", output_shape=[10, 8], strides=[3, 2]),
         [array(1, 2, 3, 3), W],
     ),
+    *(
+        (
+            18,
+            node("GroupNormalization", "x s b", num_groups=g),
+            [array(2, 6, 3, 2), array(g, seed=1), array(g, seed=2)],
+        )
+        for g in (1, 2, 3, 6)
+    ),
+    (18, node("GroupNormalization", "x s s", num_groups=2), [array(2, 4, 3), array(2, seed=1)]),
 ]
 
 

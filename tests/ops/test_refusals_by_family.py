@@ -123,8 +123,9 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         lambda: ops.GroupNormalization(2).out_shapes([(2, 3, 4), (3,), (3,)]),
     ),
     (
-        "GroupNormalization: scale and bias of groups, as operator set 18 had them, are not "
-        "supported, got scale=(2,). Convert the model to operator set 21.",
+        "GroupNormalization: scale and bias of groups, as operator set 18 had them, must be "
+        "constants, got scale=(2,). Give the input's sizes, or convert the model to operator set "
+        "21.",
         lambda: ops.GroupNormalization.from_onnx(
             OnnxNode(
                 "GroupNormalization",
@@ -146,7 +147,7 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
         lambda: ops.LRN(3).out_shapes([(3,)]),
     ),
     (
-        "QuantizeLinear: to must be an integer of 8 or 16 bits, got to=int32.",
+        "QuantizeLinear: to must be an integer of 2 to 16 bits, got to=int32.",
         lambda: ops.QuantizeLinear(to="int32"),
     ),
     (

@@ -172,6 +172,8 @@ class Graph:
     def astype(self, dtype: DTypeLike) -> Self:
         """Return the same network computing in another floating-point dtype.
 
+        Integers and booleans stay what they are.
+
         Parameters
         ----------
         dtype
@@ -185,7 +187,10 @@ class Graph:
             }
             for kind in ("params", "state")
         }
-        inputs = tuple(Value(v.name, v.shape, to.name) for v in self.inputs)
+        inputs = tuple(
+            Value(v.name, v.shape, to.name if np.dtype(v.dtype).kind == "f" else v.dtype)
+            for v in self.inputs
+        )
         return dataclasses.replace(self, inputs=inputs, params=cast["params"], state=cast["state"])
 
     @cached_property

@@ -10,12 +10,14 @@ import onnx
 
 from faltung.errors import ModelFileError, message, plain
 from faltung.graph.onnx_constants import CONSTRUCTS
-from faltung.graph.onnx_functions import check_functions, operator_class
+from faltung.graph.onnx_forms import checkable
+from faltung.graph.onnx_functions import DOMAINS, check_functions, operator_class
+from faltung.graph.onnx_inlined import inlined
+from faltung.graph.onnx_narrow import told
 from faltung.graph.onnx_nodes import reads
 from faltung.graph.onnx_tensors import check_inside
 
 OLDEST_OPSET: Final = 9
-DOMAINS: Final = ("", "ai.onnx")
 
 
 def accepted(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -28,12 +30,14 @@ def accepted(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     check_whole(model)
     _check_opset(model)
+    _check_names_of_functions(model)
+    model = inlined(model)
     _check_operators(model)
     _check_kinds(model.graph)
     _check_sources(model.graph)
     model = in_order(model)
     _check_by_onnx(model)
-    return model
+    return told(model)
 
 
 def check_whole(model: onnx.ModelProto) -> None:
@@ -99,11 +103,14 @@ def _check_operators(model: onnx.ModelProto) -> None:
     if unknown:
         named = "; ".join(f"{kind} ({_some(nodes)})" for kind, nodes in unknown.items())
         raise ModelFileError(message("model", f"these operators are not supported: {named}"))
+    check_functions(model, opset_of(model))
+
+
+def _check_names_of_functions(model: onnx.ModelProto) -> None:
     for function in model.functions:
         if function.domain in DOMAINS:
             values = {"function": function.name}
             raise ModelFileError(message("model", "it redefines a standard operator", values))
-    check_functions(model, opset_of(model))
 
 
 def _called(node: onnx.NodeProto, index: int) -> str:
@@ -166,7 +173,7 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _check_by_onnx(model: onnx.ModelProto) -> None:
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(checkable(model, opset_of(model)))
     except (onnx.checker.ValidationError, ValueError) as error:
         cause = plain(str(error).strip().splitlines()[0].rstrip(". "))
         raise ModelFileError(message("model", f"ONNX's checker refuses it: {cause}")) from error

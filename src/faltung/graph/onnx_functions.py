@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import onnx
 from onnx import helper
@@ -10,6 +10,9 @@ from onnx import helper
 from faltung.errors import ModelFileError, message
 from faltung.ops import OPERATORS, READ_AS
 from faltung.ops.operator import AbstractOperator, OnnxFunction, OnnxNode
+
+DOMAINS: Final = ("", "ai.onnx")
+"""What files call ONNX's own operator set."""
 
 VERSION = 1
 """The version of our own operator set that files name."""

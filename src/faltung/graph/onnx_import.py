@@ -20,6 +20,7 @@ from faltung.errors import FaltungError, ModelFileError, message
 from faltung.graph.graph import Graph, Node, Value
 from faltung.graph.onnx_accept import opset_of
 from faltung.graph.onnx_constants import CONSTRUCTS, LARGEST_FOLDED, made
+from faltung.graph.onnx_forms import by_channel
 from faltung.graph.onnx_functions import operator_class
 from faltung.graph.onnx_nodes import operator_of, reads, to_node, trimmed
 from faltung.graph.onnx_shapes import Shapes, input_shapes
@@ -164,6 +165,10 @@ class Importer:
         name = self._name(proto)
         self.taken.add(name)
         subject = f"layer {name!r} ({proto.op_type})"
+        fixed = any(n in self.fixed for n in proto.input[1:])
+        proto, repeated = by_channel(proto, self.opset, self.arrays, self.shapes)
+        for new, array in repeated.items():
+            self._keep(new, array, fixed)
         written = self._asked(proto)
         for output in filter(None, written):
             self.sources[output] = self._source(proto)

@@ -17,9 +17,10 @@ from onnx import helper
 
 from faltung.errors import FaltungError, ModelFileError, message
 from faltung.graph.graph import Node
-from faltung.graph.onnx_accept import DOMAINS, OLDEST_OPSET, check_whole, in_order, opset_of
-from faltung.graph.onnx_functions import check_functions, operator_class
+from faltung.graph.onnx_accept import OLDEST_OPSET, check_whole, in_order, opset_of
+from faltung.graph.onnx_functions import DOMAINS, check_functions, operator_class
 from faltung.graph.onnx_import import Importer
+from faltung.graph.onnx_inlined import inlined
 from faltung.graph.onnx_nodes import reads
 from faltung.graph.onnx_renewed import renewed
 from faltung.graph.onnx_shapes import Shapes
@@ -63,7 +64,7 @@ class Accepted:
         self.told: dict[str, Told] = {}
         self.notes: list[str] = []
         self.lacking: list[onnx.NodeProto] = []
-        self.model = self._of_an_opset(model)
+        self.model = self._of_an_opset(_without_functions(model))
         self._replace_inputs()
         self._replace_weights()
         self._replace_nothing()
@@ -141,6 +142,13 @@ class Accepted:
         for name in dict.fromkeys(wanted):
             if name not in known:
                 self._lack(name, "Nothing", "nothing in the model makes this value", Told())
+
+
+def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        return inlined(model)
+    except ModelFileError:
+        return model
 
 
 def _odd_input(value: onnx.ValueInfoProto) -> str:

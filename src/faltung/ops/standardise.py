@@ -197,8 +197,8 @@ class GroupNormalization(AbstractChannelwise):
         groups = node.integer("num_groups", 0)
         x, scale = node.shape(0), node.shape(1)
         if 0 < node.opset < 21 and scale and (x is None or scale != tuple(x[1:2])):
-            rule = "scale and bias of groups, as operator set 18 had them, are not supported"
-            cure = "Convert the model to operator set 21"
+            rule = "scale and bias of groups, as operator set 18 had them, must be constants"
+            cure = "Give the input's sizes, or convert the model to operator set 21"
             raise GeometryError(message("GroupNormalization", rule, {"scale": scale}, cure))
         return cls(groups, node.real("epsilon", 1e-5)), node.inputs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -44,6 +44,8 @@ class NonMaxSuppression(AbstractOperator):
     iou_threshold: float = 0.0
     score_threshold: float | None = None
     center_point_box: bool = False
+    selected: str = field(default="selected", compare=False, repr=False)
+    """What the number of boxes that stay is called: two such numbers are not one."""
 
     def __post_init__(self) -> None:
         for name in ("iou_threshold", "score_threshold"):
@@ -58,7 +60,7 @@ class NonMaxSuppression(AbstractOperator):
             values = {"boxes": boxes, "scores": scores}
             rule = "boxes must be (N, boxes, 4), scores (N, classes, boxes)"
             raise GeometryError(message(self.subject, rule, values))
-        return (("selected", 3),)
+        return ((self.selected, 3),)
 
     def out_dtypes(self, in_dtypes: Sequence[np.dtype[Any]]) -> tuple[np.dtype[Any], ...]:
         """Return int64."""
@@ -140,6 +142,7 @@ class NonMaxSuppression(AbstractOperator):
             float(iou or 0.0),
             None if score is None else float(score),
             node.integer("center_point_box", 0) == 1,
+            f"{node.outputs[0]}_selected" if any(node.outputs[:1]) else "selected",
         )
         return operator, node.inputs[:2]
 
