@@ -255,7 +255,7 @@ def test_figures_counted_again(faltung: Any) -> None:
 def test_shifts(faltung: Any) -> None:
     said = faltung("inspect", "zero-one", "--equivariance")
     assert said.code == 0, said.err
-    assert "Shifts along axis 0" in said.out
+    assert "Shifts along" in said.out
     said = faltung("inspect", "zero-one", "--equivariance", "--html", "x.html")
     assert "<h2>Equivariance</h2>" in Path("x.html").read_text()
 
