@@ -96,8 +96,8 @@ def never_read(known: Known) -> dict[str, tuple[tuple[Interval, ...], ...]]:
     ----------
     known
         The graph and what is known of its values. Where a value is not known, nothing is said of
-        the inputs behind it; nothing at all where an axis has more than `MOST` positions or taps, or
-        a size that only a run can tell.
+        the inputs behind it; nothing at all where an axis has more than `MOST` positions or taps,
+        or a size that only a run can tell.
     """
     if known.part is not known.graph or not _can_be_followed(known):
         return {}
