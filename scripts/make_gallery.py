@@ -184,7 +184,8 @@ def draw_field(run: Run, theme: str) -> Figure:
 
 
 def draw_effective(run: Run, theme: str) -> Figure:
-    found = faltung.effective_field(faltung.zoo.sketch("resnet20"), "relu13", samples=24)
+    net = faltung.zoo.sketch("resnet20")
+    found = faltung.effective_field(net, "relu13", (1, 3, 48, 48), samples=24)
     return effective_field.draw(found, theme=theme)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faltung.analysis.drawn import drawn_input, has_weights, with_drawn_weights
 from faltung.analysis.local_part import closed, local_part
+from faltung.analysis.locality import AXES
 from faltung.analysis.receptive_field import Walk
 from faltung.errors import GraphError, message
 from faltung.geometry import Interval
@@ -136,7 +137,7 @@ class EffectiveField(AbstractReport):
             uniform = uniform_std(seen)
             rows.append(
                 (
-                    str(axis),
+                    AXES[len(self.input_space)][axis],
                     f"{size:,}",
                     f"{interval.lo} to {interval.hi - 1}",
                     f"{seen:,}",

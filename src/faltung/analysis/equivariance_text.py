@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from faltung.analysis.culprits import Culprit
+from faltung.analysis.locality import AXES
 from faltung.report import Table
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _once(lines: Sequence[str]) -> Iterable[str]:
 
 
 def _axis(axis: int, count: int) -> str:
-    return f"axis {axis}: " if count > 1 else ""
+    return f"{AXES[count][axis]}: " if count > 1 else ""
 
 
 def _shown(audit: AxisAudit, found: Equivariance) -> list[LayerShift]:
@@ -126,7 +127,8 @@ def _table(audit: AxisAudit, rows: Sequence[tuple[str, ...]], found: Equivarianc
         *("positions", "border"),
     )
     shape = "×".join(map(str, audit.input_shape[1:]))
-    return Table(header, rows, title=f"Shifts along axis {audit.axis}, input {shape}", left=(0, 1))
+    name = AXES[len(found.axes)][audit.axis]
+    return Table(header, rows, title=f"Shifts along {name}, input {shape}", left=(0, 1))
 
 
 def _culprits(culprits: Sequence[Culprit]) -> Table:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from faltung.analysis.effective_field import EffectiveField
+from faltung.analysis.locality import AXES
 from faltung.viz.style import bare, figure, shortened, themed
 from faltung.viz.theme import AMOUNT, Theme
 
@@ -104,7 +105,9 @@ def _profile(axes: Axes, report: EffectiveField, axis: int, theme: Theme) -> Non
     axes.step(places, shares, where="mid", color=theme.output)
     axes.fill_between(places, shares, step="mid", color=theme.output, alpha=0.3, linewidth=0)
     seen = f"{interval.hi - interval.lo:,} seen"
-    axes.set_title(f"axis {axis}: {seen}, standard deviation {report.std[axis]:.1f}")
+    axes.set_title(
+        f"along {AXES[report.energy.ndim][axis]}: {seen}, standard deviation {report.std[axis]:.1f}"
+    )
     axes.set_xlim(-0.5, shares.size - 0.5)
     axes.set_ylim(0, float(shares.max()) * 1.1 or 1.0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))

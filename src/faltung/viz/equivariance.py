@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from faltung.analysis.equivariance import AxisAudit, Equivariance, LayerShift
 from faltung.analysis.invariance import Invariance
+from faltung.analysis.locality import AXES
 from faltung.viz.experiments import DASHES, MARKERS
 from faltung.viz.style import figure, shortened, themed
 from faltung.viz.theme import Theme
@@ -83,7 +84,7 @@ def _errors(axes: Axes, audit: AxisAudit, names: Sequence[str], last: str, theme
         label = f"{shortened(last, NAME)}, with blur pooling"
         style: dict[str, Any] = {"marker": "x", "markersize": 9, "linestyle": ":"}
         axes.plot(places, errors, color=theme.ink, clip_on=False, zorder=4, label=label, **style)
-    axes.set_title(f"axis {audit.axis}")
+    axes.set_title(f"along {AXES[len(audit.input_shape) - 2][audit.axis]}")
     axes.set_xlabel("shift of the input, in positions")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
