@@ -60,7 +60,7 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
     layout = _layout(window, x.dtype, isa)
     given = np.ascontiguousarray(x)
     weights = packed_weights(w, window.groups, layout.channels)
-    bias = _bias(window, b, layout.channels, x.dtype)
+    bias = bias_of(window, b, layout.channels, x.dtype)
     pool = shared_pool()
     size = layout.fields["scratch_size"]
     scratch = memory.working(pool.threads * size * x.itemsize)
@@ -69,7 +69,7 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
     fields = layout.fields | {name: array.ctypes.data for name, array in arrays.items()}
     arguments = np.array([fields[name] for name in FIELDS], np.int64)
     address = convolve_block.address(
-        _number(x.dtype),
+        number_of(x.dtype),
         isa,
         channels=layout.channels,
         vectors=layout.vectors,
@@ -79,11 +79,12 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
     return y
 
 
-def _number(dtype: np.dtype[Any]) -> str:
+def number_of(dtype: np.dtype[Any]) -> str:
+    """Return the vocabulary's name of a dtype."""
     return "f32" if dtype == np.float32 else "f64"
 
 
-def _bias(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
+def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
     """Return the biases in the order of the packed weights' channels."""
     panels = -(-window.group_out // channels)
     filled = np.zeros((window.groups, panels * channels), dtype)
