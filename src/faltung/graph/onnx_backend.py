@@ -27,6 +27,7 @@ from faltung.graph.graph import Graph
 from faltung.graph.onnx_accept import accepted
 from faltung.graph.onnx_import import Importer, OpenError
 from faltung.graph.onnx_renewed import renewed
+from faltung.graph.onnx_tensors import WIDENED, declared_name
 from faltung.ops.operator import Array
 
 KEPT_GRAPHS: Final = 4
@@ -75,7 +76,7 @@ class Prepared(BackendRep):
                 values = {"given": len(inputs), "inputs": self.names}
                 raise GraphError(message("backend", "every input must be given", values))
             inputs = dict(zip(self.names, inputs, strict=True))
-        return {name: np.asarray(inputs[name]) for name in self.names}
+        return {name: _held(np.asarray(inputs[name])) for name in self.names}
 
     def _graph(self, feeds: Mapping[str, Array]) -> Graph:
         """Return what was read for inputs like these, or read the model for them."""
@@ -111,7 +112,7 @@ def specialised(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> tuple[Gra
     while True:
         shapes = {name: x.shape for name, x in feeds.items() if name not in bound}
         try:
-            graph = Importer(model, shapes, {name: _held(feeds[name]) for name in bound}).graph()
+            graph = Importer(model, shapes, {name: feeds[name] for name in bound}).graph()
         except OpenError as error:
             if not error.inputs - bound:
                 raise
@@ -121,20 +122,18 @@ def specialised(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> tuple[Gra
 
 
 def _held(x: Array) -> Array:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
+    """Return an array of a type that is widened as it is held."""
+    return x.astype(WIDENED.get(x.dtype.name, x.dtype), copy=False)
 
 
 def _declared(value: onnx.ValueInfoProto, y: Array) -> Array:
     """Return an output as the model declares it, where that is what we widened."""
-    floats: dict[int, Any] = {
-        int(onnx.TensorProto.FLOAT16): np.float16,
-        int(onnx.TensorProto.FLOAT): np.float32,
-    }
-    declared = floats.get(value.type.tensor_type.elem_type)
-    if declared is None or y.dtype.kind != "f" or y.dtype.itemsize <= np.dtype(declared).itemsize:
+    name = declared_name(value.type.tensor_type.elem_type)
+    wide = y.dtype == np.float64 and name == "float32"
+    if name not in WIDENED and not wide:
         return y
     with np.errstate(over="ignore"):
-        return y.astype(declared)
+        return y.astype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
 
 
 class FaltungBackend(Backend):

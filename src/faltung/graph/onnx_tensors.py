@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 from faltung.errors import ModelFileError, message
 from faltung.ops.operator import Array, Dim, Shape
+from faltung.ops.power import NARROW
 
 STATE_KEY: Final = "faltung.state"
 """The metadata that lists, as JSON, which initializers are state."""
@@ -24,13 +25,13 @@ KEPT: Final = (
     "bool",
     *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)),
 )
-WIDENED: Final = {"float16": "float32", "bfloat16": "float32"}
+WIDENED: Final = {"float16": "float32", "bfloat16": "float32", **NARROW}
 
 _NAMES: Final[dict[int, str]] = {
     int(onnx.TensorProto.DataType.Value(theirs)): ours
     for theirs, ours in (
         {"FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16"}
-        | {name.upper(): name for name in KEPT if "float" not in name}
+        | {name.upper(): name for name in (*KEPT, *NARROW) if "float" not in name}
     ).items()
 }
 
@@ -38,7 +39,8 @@ _NAMES: Final[dict[int, str]] = {
 def dtype_name(element_type: int, subject: str) -> str:
     """Return the dtype in which a tensor of this element type is held.
 
-    float32 and float64 stay what they are, shorter floats are widened to float32.
+    float32 and float64 stay what they are, shorter floats are widened to float32, integers of 2 or
+    4 bits to 8.
     """
     name = _NAMES.get(element_type)
     if name is None:
@@ -47,6 +49,11 @@ def dtype_name(element_type: int, subject: str) -> str:
         cure = "Convert the model to float32"
         raise ModelFileError(message(subject, "its element type is not supported", values, cure))
     return WIDENED.get(name, name)
+
+
+def declared_name(element_type: int) -> str:
+    """Return what an element type is called; "" for one that is not held."""
+    return _NAMES.get(element_type, "")
 
 
 def element_type(dtype: DTypeLike) -> int:
@@ -59,7 +66,15 @@ def stored_dtype(element_type: int) -> np.dtype[Any]:
     """Return the dtype in which a file holds a tensor of this element type, lowest byte first.
 
     bfloat16, which NumPy does not have, is the upper half of a float32: uint16 here.
+
+    Raises
+    ------
+    ModelFileError
+        Several values share a byte.
     """
+    if _NAMES[element_type] in NARROW:
+        rule = "integers of 2 or 4 bits are read from the model's own file alone"
+        raise ModelFileError(message("model", rule, {"type": _NAMES[element_type]}))
     return np.dtype({"bfloat16": "uint16"}.get(name := _NAMES[element_type], name)).newbyteorder(
         "<"
     )

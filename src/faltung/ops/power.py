@@ -25,8 +25,47 @@ ONNX_DTYPES: Final[dict[int, str]] = {
     11: "float64",
     12: "uint32",
     13: "uint64",
+    16: "float32",
+    21: "uint4",
+    22: "int4",
+    25: "uint2",
+    26: "int2",
 }
-"""Our dtypes by ONNX's numbers; its float16 is held as float32."""
+"""Our dtypes by ONNX's numbers; its float16 and bfloat16 are held as float32, and see `NARROW`."""
+
+NARROW: Final[dict[str, str]] = {"uint4": "uint8", "int4": "int8", "uint2": "uint8", "int2": "int8"}
+"""Integers that NumPy does not have, and those that they are held as."""
+
+
+def onnx_dtype(name: str) -> int:
+    """Return ONNX's number of a dtype.
+
+    >>> onnx_dtype("float32"), onnx_dtype("int4")
+    (1, 22)
+    """
+    return next(number for number, ours in ONNX_DTYPES.items() if ours == name)
+
+
+def narrow_limits(name: str) -> tuple[int, int]:
+    """Return the least and the greatest of the `NARROW` integers.
+
+    >>> narrow_limits("int4"), narrow_limits("uint2")
+    ((-8, 7), (0, 3))
+    """
+    count = 2 ** int(name[-1])
+    return (0, count - 1) if name[0] == "u" else (-count // 2, count // 2 - 1)
+
+
+def narrow_opset(name: str) -> int:
+    """Return the operator set that has the `NARROW` integers: 4 bits came before 2."""
+    return 21 if name.endswith("4") else 25
+
+
+def _cut(x: Array, name: str) -> Array:
+    """Keep the lowest bits, of a whole number in two's complement."""
+    least, greatest = narrow_limits(name)
+    whole = (x.astype(np.int64) - least) & (greatest - least)
+    return np.asarray(whole + least).astype(NARROW[name])
 
 
 class Pow(AbstractBinary):
@@ -76,7 +115,8 @@ class Pow(AbstractBinary):
 class Cast(AbstractElementwise):
     """Convert to another dtype: fractions are cut off, whatever is not 0 is true.
 
-    Numbers that the dtype cannot hold become what the machine makes of them, as ONNX has it.
+    Numbers that the dtype cannot hold become what the machine makes of them, as ONNX has it; of
+    integers of 2 or 4 bits, which are held in 8, the lowest bits stay.
     """
 
     onnx_type: ClassVar[str] = "Cast"
@@ -90,7 +130,7 @@ class Cast(AbstractElementwise):
 
     def out_dtypes(self, in_dtypes: Sequence[np.dtype[Any]]) -> tuple[np.dtype[Any], ...]:
         """Return what it converts to."""
-        return (np.dtype(self.to),)
+        return (np.dtype(NARROW.get(self.to, self.to)),)
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
@@ -98,16 +138,28 @@ class Cast(AbstractElementwise):
         """Convert the values."""
         x = inputs[0]
         with np.errstate(all="ignore"):
-            return (x.astype(self.to),), {}, x.dtype
+            y = _cut(x, self.to) if self.to in NARROW else x.astype(self.to)
+        return (y,), {}, x.dtype
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` in the input's dtype where both are floats."""
-        floats = np.dtype(self.to).kind == "f" and saved.kind == "f"
+        floats = self.to.startswith("float") and saved.kind == "f"
         return (douts[0].astype(saved) if floats else None,)
+
+    def to_onnx(
+        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
+    ) -> tuple[OnnxNode, ...]:
+        """Write the node; what is of 2 or 4 bits there is of 8 again behind it."""
+        if self.to not in NARROW:
+            return super().to_onnx(inputs, outputs, in_shapes)
+        cut = f"{outputs[0]}.cut"
+        narrow, held = {"to": onnx_dtype(self.to)}, {"to": onnx_dtype(NARROW[self.to])}
+        first = OnnxNode("Cast", inputs, (cut,), narrow, opset=narrow_opset(self.to))
+        return first, OnnxNode("Cast", (cut,), outputs, held)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return ONNX's number of the dtype."""
-        return {"to": next(n for n, name in ONNX_DTYPES.items() if name == self.to)}
+        return {"to": onnx_dtype(self.to)}
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:

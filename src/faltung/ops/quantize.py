@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,9 +28,9 @@ from faltung.ops.operator import (
     integers,
     point,
 )
-from faltung.ops.power import ONNX_DTYPES
+from faltung.ops.power import NARROW, ONNX_DTYPES, narrow_limits, narrow_opset, onnx_dtype
 
-QUANTIZED = ("uint8", "int8", "uint16", "int16")
+QUANTIZED = ("uint8", "int8", "uint16", "int16", *NARROW)
 
 
 class AbstractQuantization(AbstractOperator):
@@ -64,7 +64,8 @@ class AbstractQuantization(AbstractOperator):
         """Return the shape of x."""
         x, scale, *zero = (tuple(shape) for shape in in_shapes)
         self._kind(x, scale)
-        if zero and zero[0] != scale:
+        # ONNX's own cases have one scale without axes, and its zero point with one.
+        if zero and zero[0] != scale and not {zero[0], scale} <= {(), (1,)}:
             values = {"scale": scale, "zero_point": zero[0]}
             rule = "zero point must be shaped like scale"
             raise GeometryError(message(self.subject, rule, values))
@@ -88,18 +89,18 @@ class AbstractQuantization(AbstractOperator):
         at = list(index) if self.block_size else [index[axis]] if index else []
         if each:
             at[axis if self.block_size else 0] = index[axis] // each
-        scale = tuple(point(i) for i in at) if each else (point(0),) * len(in_shapes[1])
-        return (x, *(scale,) * (len(in_shapes) - 1))
+        scale = tuple(point(i) for i in at)
+        return (x, *(scale if each else (point(0),) * len(shape) for shape in in_shapes[1:]))
 
     def input_span(
         self, in_shapes: Sequence[Shape], spans: Spans, output: int = 0
     ) -> tuple[Spans, ...]:
         """Return the spans, and those of scale and zero point."""
         axis, each = self._kind(in_shapes[0], in_shapes[1])
-        scale: Spans = (Interval(0, 1),) * len(in_shapes[1])
-        if each:
-            along = _blocks(spans[axis], each)
-            scale = (*spans[:axis], along, *spans[axis + 1 :]) if self.block_size else (along,)
+        if not each:
+            return (tuple(spans), *((Interval(0, 1),) * len(shape) for shape in in_shapes[1:]))
+        along = _blocks(spans[axis], each)
+        scale = (*spans[:axis], along, *spans[axis + 1 :]) if self.block_size else (along,)
         return (tuple(spans), *(scale,) * (len(in_shapes) - 1))
 
     def to_onnx(
@@ -123,8 +124,9 @@ def _blocks(span: AxisSpan, each: int) -> AxisSpan:
 class QuantizeLinear(AbstractQuantization):
     """``y = x / scale``, rounded to the nearest (half to even), plus the zero point, kept in range.
 
-    The result has the zero point's dtype; without one, ``to``. NaN becomes the zero point. It has
-    no gradient.
+    The result has the zero point's dtype; without one, ``to``. Integers of 2 or 4 bits are held in
+    8: then ``to`` says which they are, with a zero point too. NaN becomes the zero point. It has no
+    gradient.
     """
 
     onnx_type: ClassVar[str] = "QuantizeLinear"
@@ -134,12 +136,19 @@ class QuantizeLinear(AbstractQuantization):
 
     def __post_init__(self) -> None:
         if self.to not in QUANTIZED:
-            rule = "to must be an integer of 8 or 16 bits"
+            rule = "to must be an integer of 2 to 16 bits"
             raise DTypeError(message(self.subject, rule, {"to": self.to}))
 
     def out_dtypes(self, in_dtypes: Sequence[np.dtype[Any]]) -> tuple[np.dtype[Any], ...]:
         """Return the zero point's dtype, or ``to``."""
+        if self.to in NARROW:
+            return (np.dtype(NARROW[self.to]),)
         return (in_dtypes[2] if len(in_dtypes) > 2 else np.dtype(self.to),)
+
+    def _limits(self, dtype: np.dtype[Any]) -> tuple[int, int]:
+        if self.to in NARROW:
+            return narrow_limits(self.to)
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
@@ -148,23 +157,37 @@ class QuantizeLinear(AbstractQuantization):
         x, scale, *zero = inputs
         self.out_shapes([a.shape for a in inputs])
         (dtype,) = self.out_dtypes([a.dtype for a in inputs])
-        limits = np.iinfo(dtype)
+        least, greatest = self._limits(dtype)
         with np.errstate(all="ignore"):
             steps = np.rint(x / self._repeated(scale, x.shape))
         steps = np.where(np.isnan(steps), 0, steps)
         if zero:
             steps = steps + self._repeated(zero[0], x.shape)
-        return (np.clip(steps, limits.min, limits.max).astype(dtype),), {}, len(inputs)
+        return (np.clip(steps, least, greatest).astype(dtype),), {}, len(inputs)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return none: it goes in steps."""
         return (None,) * int(saved)
 
+    def to_onnx(
+        self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]
+    ) -> tuple[OnnxNode, ...]:
+        """Write the node; integers of 2 or 4 bits are of 8 before and behind it."""
+        if self.to not in NARROW:
+            return super().to_onnx(inputs, outputs, in_shapes)
+        zero, cut = f"{outputs[0]}.zero", f"{outputs[0]}.cut"
+        narrow, held = {"to": onnx_dtype(self.to)}, {"to": onnx_dtype(NARROW[self.to])}
+        casts = [OnnxNode("Cast", inputs[2:], (zero,), narrow)] if len(inputs) > 2 else []
+        read = (*inputs[:2], zero)[: len(inputs)]
+        (node,) = super().to_onnx(read, (cut,), in_shapes)
+        node = replace(node, opset=narrow_opset(self.to))
+        return *casts, node, OnnxNode("Cast", (cut,), outputs, held)
+
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the dtype where no zero point says it."""
         if self.to == "uint8":
             return {}
-        return {"output_dtype": next(n for n, name in ONNX_DTYPES.items() if name == self.to)}
+        return {"output_dtype": onnx_dtype(self.to)}
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> tuple[Self, tuple[str, ...]]:

@@ -32,8 +32,11 @@ Result = Literal["passed", "skipped", "failed"]
 
 HELD: Final = frozenset(
     getattr(TensorProto, name)
-    for name in ("FLOAT", "DOUBLE", "FLOAT16", "BOOL", "INT8", "INT16", "INT32", "INT64")
-) | {getattr(TensorProto, name) for name in ("UINT8", "UINT16", "UINT32", "UINT64")}
+    for name in (
+        *("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16", "BOOL"),
+        *(f"{u}INT{n}" for u in ("", "U") for n in (2, 4, 8, 16, 32, 64)),
+    )
+)
 
 
 LEFT_OUT: Final = {
@@ -229,7 +232,8 @@ def document(outcomes: Iterable[Outcome]) -> str:
         f"`make test-onnx` runs the backend tests of onnx {onnx.__version__} against faltung, and "
         "writes this page.\nA case is skipped for what its model is made of: an operator that "
         "faltung does not have, or a type of\nvalue that it does not hold; and where it draws at "
-        "random. float16 is computed in float32.\n\n"
+        "random. float16\nand bfloat16 are computed in float32, integers of 2 or 4 bits held in 8."
+        "\n\n"
         f"Computed in float64: {wide}.\n\n{table(outcomes)}\n"
     )
 
