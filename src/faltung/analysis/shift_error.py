@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor, prod
 from typing import Final
 
@@ -62,7 +63,7 @@ class Measured:
     largest
         Its largest absolute value.
     rounding
-        The largest difference that counts as rounding.
+        The largest difference that counts as rounding; 0 where none was found.
     under
         One comparison for each shift.
     varies
@@ -133,7 +134,7 @@ class Shifts:
             after = self.tracks if self.on_ring else self._tracks(shift)
             for name in names:
                 under[name].append(self._compare(name, moved[name], after[name], shift))
-        noise = self.rounding(names)
+        noise = {name: self._noise(name, under[name]) for name in names}
         return {
             name: Measured(
                 self.tracks[name],
@@ -151,14 +152,24 @@ class Shifts:
             feeds[name] = np.roll(feeds[name], shift, axis)
         return evaluate(self.graph, feeds, keep_all=True).values
 
-    def rounding(self, names: Collection[str]) -> dict[str, float]:
-        """Return for each map how much of a difference is rounding."""
-        narrow = evaluate(self.graph.astype("float32"), self.feeds, keep_all=True).values
-        return {
-            name: BETWEEN
-            * float(np.abs(self._float(narrow[name]) - self.values[name]).max(initial=0))
-            for name in names
-        }
+    @cached_property
+    def _narrow(self) -> Mapping[str, Array]:
+        return evaluate(self.graph.astype("float32"), self.feeds, keep_all=True).values
+
+    def rounding(self, name: str) -> float:
+        """Return how much of a difference between values of a map is rounding.
+
+        Parameters
+        ----------
+        name
+            Of the map.
+        """
+        difference = np.abs(self._float(self._narrow[name]) - self.values[name])
+        return BETWEEN * float(difference.max(initial=0))
+
+    def _noise(self, name: str, under: list[Compared]) -> float:
+        """Where no difference was found there is none to judge, and the second run is saved."""
+        return self.rounding(name) if any(each.error for each in under) else 0.0
 
     def _varies(self, name: str, noise: float) -> bool:
         values, axis = self._float(self.values[name]), self.tracks[name].axis
@@ -220,7 +231,6 @@ def border_of(shifts: Shifts, cropped: int) -> dict[str, tuple[int, int]]:
         feeds[name] = _cut(feeds[name], axis, cropped, feeds[name].shape[axis] - cropped)
     graph = shifts.graph.with_input_shape({name: x.shape for name, x in feeds.items()})
     values = evaluate(graph, feeds, keep_all=True).values
-    noise = shifts.rounding(list(shifts.tracks))
     found = {}
     for name, track in shifts.tracks.items():
         by = Fraction(cropped) / track.jump
@@ -229,7 +239,9 @@ def border_of(shifts: Shifts, cropped: int) -> dict[str, tuple[int, int]]:
             continue
         whole = _cut(whole, track.axis, int(by), int(by) + part.shape[track.axis])
         others = tuple(i for i in range(part.ndim) if i != track.axis)
-        differs = (np.abs(part - whole) > noise[name]).any(axis=others)
+        difference = np.abs(part - whole)
+        noise = shifts.rounding(name) if difference.any() else 0.0
+        differs = (difference > noise).any(axis=others)
         found[name] = _ends(differs)
     return found
 
