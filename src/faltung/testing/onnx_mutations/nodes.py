@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from random import Random
 from typing import Final
 
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, defs, helper
 
 from faltung.graph.onnx_constants import CONSTRUCTS
 from faltung.ops import OPERATORS, READ_AS
@@ -138,6 +139,44 @@ def new_attribute(rng: Random, model: ModelProto) -> None:
         added.name = name
     added.type = rng.choice((1, 2, 2, 3, 4, 6, 7, 7, 7, 8))
     _change(rng, added)
+
+
+def known_attribute(rng: Random, model: ModelProto) -> None:
+    """Give a node an attribute that its operator has, of the right type, with any value."""
+    node: NodeProto = rng.choice(model.graph.node)
+    schema = _schema(node)
+    name = rng.choice(sorted(schema.attributes))
+    others = [a for a in node.attribute if a.name != name]
+    del node.attribute[:]
+    node.attribute.extend(others)
+    kind = AttributeProto.AttributeType.Value(str(schema.attributes[name].type).rpartition(".")[2])
+    _change(rng, node.attribute.add(name=name, type=kind))
+
+
+def alike(rng: Random, model: ModelProto) -> None:
+    """Let a node be another operator that takes as many inputs, without what it does not have."""
+    node: NodeProto = rng.choice(model.graph.node)
+    given, made = len(node.input), len(node.output)
+    fits = [
+        name
+        for name, schema in _schemas().items()
+        if schema.min_input <= given <= schema.max_input and made <= schema.max_output
+    ]
+    node.op_type, node.domain = rng.choice(fits), ""
+    kept = [a for a in node.attribute if a.name in _schema(node).attributes]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+
+
+@functools.cache
+def _schemas() -> dict[str, defs.OpSchema]:
+    return {name: defs.get_schema(name) for name in OPERATORS if defs.has(name)}
+
+
+def _schema(node: NodeProto) -> defs.OpSchema:
+    if node.op_type not in _schemas():
+        raise ValueError(node.op_type)
+    return _schemas()[node.op_type]
 
 
 def _change(rng: Random, found: AttributeProto) -> None:

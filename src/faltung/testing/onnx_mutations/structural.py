@@ -16,6 +16,9 @@ Mutation = Callable[[Random, ModelProto], None]
 MUTATIONS: Final[Sequence[Mutation]] = (
     *(nodes.wiring, nodes.wiring, nodes.cycle, nodes.exchange, nodes.kind, nodes.kind),
     *(nodes.attribute, nodes.attribute, nodes.attribute, nodes.new_attribute, nodes.set_of_nodes),
+    *(nodes.known_attribute, nodes.known_attribute, nodes.alike, nodes.alike, nodes.alike),
+    *(tensors.resized_initializer, tensors.resized_initializer, tensors.small_size),
+    *(tensors.small_size, tensors.values_of_initializer, nodes.attribute),
     *(tensors.dims_of_initializer, tensors.dims_of_initializer, tensors.type_of_initializer),
     *(tensors.values_of_initializer, tensors.values_of_initializer, tensors.form_of_initializer),
     *(tensors.set_of_initializers, tensors.sparse_initializer, tensors.external_data),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ INTS: Final = (
     *(2**20, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1),
 )
 """Sizes and counts: negative, nothing, small, huge."""
+
+LARGEST_DATA: Final = 2**20
+"""Bytes that an initializer is given."""
 
 
 def change_list(rng: Random, values: Any, choices: tuple[Any, ...] = INTS) -> None:
@@ -58,6 +62,24 @@ def values_of_initializer(rng: Random, model: ModelProto) -> None:
     else:
         data = rng.choice((data[:-1], data[:size], bytearray(), data + data, data + b"\x00"))
     tensor.raw_data = bytes(data)
+
+
+def resized_initializer(rng: Random, model: ModelProto) -> None:
+    """Give an initializer other sizes, and as many values as they ask for."""
+    tensor = rng.choice([t for t in model.graph.initializer if t.raw_data])
+    change_list(rng, tensor.dims, (0, 1, 1, 2, 3, 4, 5, 8, 17))
+    numbers, count = math.prod(tensor.dims), len(tensor.raw_data)
+    width = {TensorProto.INT64: 8, TensorProto.FLOAT16: 2, TensorProto.FLOAT: 4}
+    wanted = numbers * width.get(tensor.data_type, 1)
+    if wanted > LARGEST_DATA:
+        raise ValueError(wanted)
+    tensor.raw_data = (tensor.raw_data * (wanted // count + 1))[:wanted]
+
+
+def small_size(rng: Random, model: ModelProto) -> None:
+    """Let an input have another size that images do have."""
+    value = rng.choice(model.graph.input)
+    rng.choice(value.type.tensor_type.shape.dim).dim_value = rng.choice((0, 1, 2, 3, 5, 8, 17, 40))
 
 
 def form_of_initializer(rng: Random, model: ModelProto) -> None:
