@@ -88,6 +88,12 @@ def test_a_network_that_is_not_there() -> None:
         reference_network("x")
 
 
+def test_a_weight_of_an_operator_that_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{reference_network.__module__}._roles", lambda graph: {})
+    with pytest.raises(GraphError, match="reference_network: a weight must have a role, got "):
+        reference_network("squeezenet")
+
+
 def test_stored_weights_tell_nothing(onnxruntime: ModuleType) -> None:
     """Why weights are drawn: with those of the file, swapped channels stay unseen."""
     from faltung.testing.real_networks.runtime import every_value

@@ -70,7 +70,7 @@ def reference_network(name: str, seed: int = 0) -> onnx.ModelProto:
     rng = np.random.default_rng([seed, NAMES.index(name)])
     roles = _roles(model.graph)
     for tensor, shape in _left_open(model.graph):
-        drawn = _drawn(rng, roles[tensor], shape)
+        drawn = _drawn(rng, roles.get(tensor, ""), shape)
         model.graph.initializer.append(numpy_helper.from_array(drawn, tensor))
     _drop_what_filled(model)
     if any(node.op_type == "BatchNormalization" for node in model.graph.node):
@@ -150,7 +150,8 @@ def _drawn(rng: np.random.Generator, role: str, shape: tuple[int, ...]) -> Array
         case "bias" | "mean":
             values = rng.normal(0, 0.2, shape)
         case _:
-            raise GraphError(message("reference_network", "a weight must have a role"))
+            rule = "a weight must have a role"
+            raise GraphError(message("reference_network", rule, {"shape": shape}))
     return np.asarray(values, np.float32)
 
 
