@@ -225,7 +225,8 @@ def _field(
     known = [span for span in spans if isinstance(span, Interval)]
     steps = {b.lo - a.lo for a, b in pairwise(known)}
     sizes = {span.hi - span.lo for span in known}
-    if len(steps) > 1 or len(sizes) > 1 or sizes == {0}:
+    # Three that see the same are alike only if upsampling does not repeat each of them longer.
+    if len(steps) > 1 or len(sizes) > 1 or sizes == {0} or steps == {0}:
         return _varying(probe, space, axis, input_size)
     return Field(known[0].hi - known[0].lo, Fraction(steps.pop()), known[0].lo, input_size)
 

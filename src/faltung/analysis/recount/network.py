@@ -27,7 +27,7 @@ from faltung.graph import Graph, Node
 from faltung.graph.evaluate import evaluate
 from faltung.ops.operator import AbstractOperator, Array
 
-BUDGET: Final = 1e9
+BUDGET: Final = 5e8
 """Multiplications, roughly, that each run of a whole network may take."""
 
 WIDEST: Final = 32
@@ -43,7 +43,7 @@ class Recount:
     Parameters
     ----------
     input_shapes
-        The sizes asked about, for a batch of one.
+        The sizes asked about.
     small
         The sizes on which the network itself was run.
     params, state
@@ -85,8 +85,8 @@ def recount(
     graph
         Any graph.
     input_shape
-        ``(N, C, *space)`` of the first input, or of each by name, if not the declared ones. The
-        batch counts as one.
+        ``(N, C, *space)`` of the first input, or of each by name, if not the declared ones; sizes
+        that are names count as one.
     length
         How long the axis should be along which influences are followed: longer than a receptive
         field, so that some are seen whole. It becomes shorter where the budget wants that.

@@ -64,12 +64,12 @@ def _local(operator: Any, in_shapes: Shapes) -> Work:
 
 def _convolved(operator: Any, x: tuple[int, ...], w: tuple[int, ...], groups: int) -> Work:
     slide = slide_of(operator, x, w[2:])
-    options = {"stride": slide.stride, "dilation": slide.dilation, "groups": groups}
+    options: dict[str, Any] = {"stride": slide.stride, "dilation": slide.dilation}
 
     def products(image: Array, pads: Any) -> int:
         few = image.size * math.prod(w) <= LOOPED
         define = reference.conv_loops if few else reference.conv_strided
-        y = define(image, np.ones(w), pads=pads, **options)
+        y = define(image, np.ones(w), pads=pads, groups=groups, **options)
         if y.shape[2:] != slide.outputs():
             raise AssertionError(f"{y.shape[2:]} windows, {slide.outputs()} laid down one by one")
         return int(y.sum())

@@ -86,9 +86,9 @@ def propagate(
         shape = (rows, *((1,) if thin and len(shape) > 2 else shape[1:2]), *shape[2:])
         mark = np.zeros(shape, np.bool_)
         if value.name == source:
-            every = (slice(None),) * (1 + axis)
+            along = np.moveaxis(mark, 2 + axis, 1)
             for at in range(length):
-                mark[(at, *every, at)] = True
+                along[at, at] = True
         marks[value.name] = Marked(mark, np.dtype(value.dtype))
     for position, node in enumerate(graph.nodes):
         _step(graph, node, marks, sight, length)
@@ -152,7 +152,7 @@ def through(
 def _together(outcome: list[Marked]) -> list[Marked]:
     """Take the channels of images together."""
     return [
-        Marked(m.mark.any(axis=1, keepdims=True), m.dtype, m.batched)
+        Marked(np.asarray(m.mark.any(axis=1, keepdims=True)), m.dtype, m.batched)
         if m.batched and m.mark.ndim > 2
         else m
         for m in outcome

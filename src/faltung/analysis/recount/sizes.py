@@ -16,12 +16,12 @@ LONGER = 64
 
 
 def single(shape: Shape) -> tuple[int, ...]:
-    """Return a shape for a batch of one; other sizes that are names count as one, too.
+    """Return a shape whose sizes are numbers: those that are names count as one.
 
     >>> single(("N", 3, 32, 32))
     (1, 3, 32, 32)
     """
-    return tuple(n if isinstance(n, int) and axis else 1 for axis, n in enumerate(shape))
+    return tuple(n if isinstance(n, int) else 1 for n in shape)
 
 
 def known_shapes(graph: Graph, input_shapes: InputShapes) -> dict[str, tuple[int, ...]]:

@@ -88,10 +88,11 @@ def _slim(operator: AbstractOperator) -> AbstractOperator:
     """One group of channels does what each of many does."""
     record: Any = operator
     if operator.onnx_type in ("Conv", "ConvTranspose"):
-        return replace(record, groups=1)
+        record = replace(record, groups=1)
     if operator.onnx_type == "GroupNormalization":
-        return replace(record, num_groups=1)
-    return operator
+        record = replace(record, num_groups=1)
+    slim: AbstractOperator = record
+    return slim
 
 
 def _channel_counts(graph: Graph, node: Node) -> list[int]:

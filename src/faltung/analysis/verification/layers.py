@@ -51,7 +51,7 @@ def _rows(layer: LayerRecount) -> Iterator[Row]:
         yield Row("", figure, place, str(number), str(own), number == own)
     yield from _trial_row(layer, place)
     for figure, compare in (("taps", compare_taps), ("spans", compare_spans)):
-        compared = _asked(lambda compare=compare: compare(layer))  # type: ignore[misc]
+        compared = _asked(lambda compare=compare: compare(layer))
         if not isinstance(compared, Compared):
             yield Row("", figure, place, str(compared), "an answer", False)
         elif compared.difference is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from faltung.analysis.inspect import InspectedLayer, Inspection
 from faltung.analysis.recount import Recount, count_work
 from faltung.analysis.verification.report import LeftOut, Row
@@ -55,10 +57,10 @@ def _row(layer: InspectedLayer, figure: str, place: str, said: object, counted: 
 
 
 def _dense(node: Node, found: Recount) -> int:
-    """Count a dense layer's numbers between what went in and what came out: one item of each."""
-    inputs = next(x for name, x in found.arrays.items() if name == node.inputs[0])[0]
-    outputs = found.arrays[node.outputs[0]][0]
-    return sum(inputs.size for _ in outputs.flat) + sum(1 for _ in outputs.flat)
+    """Count the pairs of a number that went in and one that came out, and the latter once more."""
+    inputs, outputs = (found.arrays[name][0] for name in (node.inputs[0], node.outputs[0]))
+    pairs = np.broadcast(outputs.reshape(-1, 1), inputs.reshape(1, -1)).size
+    return int(pairs) + int(outputs.size)
 
 
 def _work_rows(

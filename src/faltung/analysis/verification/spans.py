@@ -14,6 +14,8 @@ from faltung.ops.operator import AxisSpan, Everything, Spans
 
 POSITIONS: Final = 160
 """Output positions of an operator whose spans and taps are compared, spread over all of them."""
+PADDING: Final = frozenset({"Pad", "LRN", "LocallyConnected"})
+"""Operators that name positions outside of their input, besides those whose padding is laid out."""
 PADDED_BY: Final = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
@@ -111,7 +113,7 @@ def _single(
     if len(spans) != len(shape):
         return Difference(place, f"{len(spans)} axes", f"{len(shape)} axes")
     hidden = found.reaches[output][i]
-    if not hidden.count[index] and not found.visible and found.operator.onnx_type != "Pad":
+    if not hidden.count[index] and not found.visible:
         nothing = any(_size(s, n) == 0 for s, n in zip(spans, shape, strict=True))
         return None if nothing or not shape else Difference(place, _text(spans), "nothing")
     for axis, (span, n) in enumerate(zip(spans, shape, strict=True)):
@@ -141,9 +143,10 @@ def _agrees(
         return want == Interval(0, n)
     if visible:
         return span == want
-    if span.lo >= span.hi or not 0 <= span.lo < span.hi <= n:
-        return _pads(found, axis, span, n, want)
-    return span == want
+    if span == want or span.lo >= span.hi:
+        return span == want
+    passes = span.lo < 0 or span.hi > n
+    return passes and found.operator.onnx_type in PADDING and _pads(found, axis, span, n, want)
 
 
 def _pads(found: LayerRecount, axis: int, span: AxisSpan, n: int, want: Interval | None) -> bool:
@@ -153,8 +156,7 @@ def _pads(found: LayerRecount, axis: int, span: AxisSpan, n: int, want: Interval
     if found.operator.onnx_type == "Pad":
         mode = found.operator.padding_mode
         if mode == "zeros" or not n:
-            inside = 0 <= span.lo < n
-            return want is None or inside
+            return want is None and not 0 <= span.lo < n
         far = max(abs(span.lo), abs(span.hi)) + n
         places = np.pad(np.arange(n), far, mode=PADDED_BY[mode])  # type: ignore[call-overload]
         return want is not None and want.lo == places[span.lo + far] and span.hi == span.lo + 1

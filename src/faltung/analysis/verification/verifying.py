@@ -89,14 +89,14 @@ def inspected(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Inspec
 
 
 def _shapes(graph: Graph, given: object) -> dict[str, Sequence[int | str]]:
-    """The declared shapes or the given ones, open sizes at their defaults, a batch of one."""
+    """The declared shapes or the given ones, open sizes at their defaults."""
     shapes: dict[str, Sequence[int | str]] = {v.name: v.shape for v in graph.inputs}
     if isinstance(given, Mapping):
         shapes |= given
     elif isinstance(given, Sequence):
         shapes[graph.inputs[0].name] = given
     closed = sized(graph.with_input_shape({n: tuple(s) for n, s in shapes.items()})).graph
-    return {v.name: (1, *v.shape[1:]) if v.shape else v.shape for v in closed.inputs}
+    return {v.name: v.shape for v in closed.inputs}
 
 
 def _inputs(found: Recount) -> tuple[str, ...]:
