@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from faltung.analysis.loose import loose_statements as loose_statements
     from faltung.analysis.networks import network_costs as network_costs
     from faltung.analysis.probe import probe as probe
+    from faltung.analysis.verification import verify as verify
     from faltung.constraints import conv_matrix as conv_matrix
     from faltung.constraints import square as square
     from faltung.datasets import Dataset as Dataset
@@ -107,6 +108,7 @@ __all__ = [
     "summarize",
     "tour",
     "training",
+    "verify",
     "viz",
     "zoo",
 ]
@@ -147,6 +149,7 @@ _LAZY = {
     "square": "faltung.constraints:square",
     "tour": "faltung.tour",
     "training": "faltung.training",
+    "verify": "faltung.analysis.verification:verify",
     "viz": "faltung.viz",
     "zoo": "faltung.zoo",
 }

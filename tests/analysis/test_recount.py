@@ -14,12 +14,13 @@ from faltung import ops
 from faltung.analysis.recount import count_work, recount, recount_layer
 from faltung.analysis.recount.layers import LayerRecount
 from faltung.analysis.recount.trial import dependencies, drawn, moved
+from faltung.ops.operator import AbstractOperator
 
 ROOT = Path(__file__).parents[2]
 FLOAT = np.dtype(np.float32)
 
 
-def layer_of(operator: ops.AbstractOperator, *shapes: tuple[int, ...]) -> LayerRecount:
+def layer_of(operator: AbstractOperator, *shapes: tuple[int, ...]) -> LayerRecount:
     found = recount_layer(operator, shapes, [FLOAT] * len(shapes))
     assert isinstance(found, LayerRecount)
     return found
@@ -34,7 +35,8 @@ def test_it_imports_nothing_else_of_the_analysis() -> None:
     own = {name.split(".")[1] for name in found if name.startswith("faltung.")}
     assert own == {"analysis", "errors", "graph", "ops", "reference"}
     inner = {name for name in found if name.startswith("faltung.analysis")}
-    assert inner and all(name.startswith("faltung.analysis.recount.") for name in inner)
+    assert inner
+    assert all(name.startswith("faltung.analysis.recount.") for name in inner)
 
 
 def test_nothing_there_asks_an_operator_for_the_answer() -> None:
@@ -59,7 +61,7 @@ def test_nothing_there_asks_an_operator_for_the_answer() -> None:
     ],
 )
 def test_work_counted_by_hand(
-    operator: ops.AbstractOperator, shapes: tuple[tuple[int, ...], ...], want: tuple[int, ...]
+    operator: AbstractOperator, shapes: tuple[tuple[int, ...], ...], want: tuple[int, ...]
 ) -> None:
     assert count_work(operator, shapes) == want
 
@@ -86,14 +88,14 @@ def test_a_window_that_hangs_over_in_ceil_mode_is_seen_whole() -> None:
     "operator",
     [ops.Relu(), ops.Clip(0.0, 6.0), ops.LeakyRelu(), ops.Abs(), ops.HardSigmoid()],
 )
-def test_no_closed_rectifier_hides_a_value(operator: ops.AbstractOperator) -> None:
+def test_no_closed_rectifier_hides_a_value(operator: AbstractOperator) -> None:
     x = drawn([(2, 5)], [FLOAT])
     (found,) = dependencies(operator, x)
     assert np.array_equal(found[0].reshape(10, 10), np.eye(10, dtype=bool))
 
 
 @pytest.mark.parametrize("operator", [ops.MaxPool(3, stride=1), ops.ReduceMin(axes=(2,))])
-def test_no_lost_maximum_hides_a_value(operator: ops.AbstractOperator) -> None:
+def test_no_lost_maximum_hides_a_value(operator: AbstractOperator) -> None:
     (found,) = dependencies(operator, drawn([(1, 1, 6)], [FLOAT]))
     per_output = found[0].sum(axis=0).ravel()
     assert set(per_output.tolist()) == ({3} if isinstance(operator, ops.MaxPool) else {6})

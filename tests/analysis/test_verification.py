@@ -193,7 +193,7 @@ def test_work_where_there_is_none_is_named() -> None:
     assert {row.figure for row in found.differences} == {"macs"}
 
 
-@pytest.mark.parametrize("lo, hi", [(-1, 0), (1, 0), (0, 1), (0, -1)])
+@pytest.mark.parametrize(("lo", "hi"), [(-1, 0), (1, 0), (0, 1), (0, -1)])
 @pytest.mark.parametrize("name", REACHING)
 def test_a_span_off_by_one_is_named(name: str, lo: int, hi: int) -> None:
     operator = ops.OPERATORS[name]
@@ -233,7 +233,7 @@ NET = L.build(
 
 
 @pytest.mark.parametrize(
-    "owner, method, change, layers, figure",
+    ("owner", "method", "change", "layers", "figure"),
     [
         (AxisWindow, "taps", lambda r: r[:-1], {"first", "pool", "last"}, "taps"),
         (AxisWindow, "input_span", lambda s: Interval(s.lo, s.hi + 1), {"pool"}, "spans"),
@@ -286,7 +286,7 @@ def test_the_stride_of_one_layer_multiplied_too_early_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "owner, method, change, figures",
+    ("owner", "method", "change", "figures"),
     [
         (inspected_layer, "_dense", lambda n: n and n + 1, {"dense params"}),
         (Known, "bytes", lambda n: n + 1, {"activation bytes", "peak memory"}),
