@@ -42,7 +42,13 @@ class View:
         return getattr(import_module(module), function)()
 
 
-VIEWS: Final[Mapping[str, View]] = {view.name: view for view in (View("slide", "Slide"),)}
+VIEWS: Final[Mapping[str, View]] = {
+    view.name: view
+    for view in (
+        View("slide", "Slide"),
+        View("cost", "Cost", "faltung.explorer.data_cost:prepared"),
+    )
+}
 """In the order of the navigation."""
 
 

@@ -45,7 +45,7 @@ function range(store, name, field) {
   const bounds = { min: String(field.min), max: String(field.max), step: String(field.step) };
   const slider = el("input", { type: "range", id, ...bounds });
   const box = el("input", { type: "number", ...bounds, "aria-label": `${field.label}, as a number` });
-  slider.addEventListener("input", () => store.set({ [name]: Number(slider.value) }));
+  slider.addEventListener("input", () => store.set({ [name]: Number(slider.value) }, true));
   box.addEventListener("change", () => {
     if (box.value !== "") store.set({ [name]: Number(box.value) });
     box.value = String(store.state[name]);

@@ -6,7 +6,7 @@
  * @typedef {(state: State) => void} Listener
  */
 
-/** Changes of the same fields within this many milliseconds are one step of undo: a drag is one. */
+/** Moves of one slider within this many milliseconds are one step of undo: a drag is one. */
 const COALESCE = 400;
 const LONGEST_HISTORY = 200;
 
@@ -30,16 +30,17 @@ export class Store {
     this.lastTime = -Infinity;
   }
 
-  /** Change some fields; the rest stay. @param {State} patch */
-  set(patch) {
+  /** Change some fields; the rest stay. @param {State} patch @param {boolean} [isDrag] */
+  set(patch, isDrag = false) {
     const next = this.clean({ ...this.state, ...patch });
     if (same(next, this.state)) return;
     const keys = Object.keys(patch).sort().join();
     const now = performance.now();
-    if (keys !== this.lastKeys || now - this.lastTime > COALESCE) this.past.push(this.state);
+    const goesOn = isDrag && keys === this.lastKeys && now - this.lastTime <= COALESCE;
+    if (!goesOn) this.past.push(this.state);
     if (this.past.length > LONGEST_HISTORY) this.past.shift();
     this.future = [];
-    this.lastKeys = keys;
+    this.lastKeys = isDrag ? keys : "";
     this.lastTime = now;
     this.#become(next);
   }
