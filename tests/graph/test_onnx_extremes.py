@@ -17,8 +17,18 @@ from faltung.geometry import AxisTransposed, AxisWindow, Interval
 from faltung.graph import Graph, Node, Value, room
 from faltung.graph.evaluate import evaluate
 from faltung.graph.layers import Chain, ConvTranspose, MaxPool, Relu, build
-from faltung.ops import LRN, Conv, DepthToSpace, Expand, Gather, Reshape, Resize, Slice
-from faltung.ops.moved import MOST_LISTED
+from faltung.ops import (
+    LRN,
+    Conv,
+    DepthToSpace,
+    Expand,
+    Gather,
+    Reshape,
+    Resize,
+    Slice,
+    SpaceToDepth,
+)
+from faltung.ops.moved import MOST_LISTED, span_of
 from faltung.ops.resize_axis import AxisResize, weights
 
 HUGE = 2**40
@@ -77,10 +87,10 @@ def test_weights_of_an_axis_are_not_made_for_any_size() -> None:
 
 @pytest.mark.parametrize(
     ("operator", "shape"),
-    [(DepthToSpace(2), (1, 4, HUGE, 2)), (Slice((0,), (HUGE,), (0,), (1,)), (HUGE,))],
+    [(SpaceToDepth(2), (1, 4, HUGE, 2)), (Slice((0,), (HUGE,), (0,), (1,)), (HUGE,))],
 )
 def test_positions_are_followed_on_axes_of_a_stated_size(
-    operator: DepthToSpace | Slice, shape: tuple[int, ...]
+    operator: SpaceToDepth | Slice, shape: tuple[int, ...]
 ) -> None:
     spans = (Interval(0, 1),) * len(shape)
     with pytest.raises(GeometryError, match=f"positions are followed on axes of {MOST_LISTED}"):
@@ -126,6 +136,11 @@ def test_two_tensors_of_one_name_and_names_that_are_no_text(tmp_path: Path) -> N
     with pytest.raises(ModelFileError, match=r"two tensors share|two initializers must not have"):
         faltung.load(path)
     del model.graph.initializer[1]
+    model.graph.initializer[0].dims.extend([1] * 70)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match="it must have at most 64 axes, as NumPy's arrays"):
+        faltung.load(path)
+    del model.graph.initializer[0].dims[1:]
     path.write_bytes(model.SerializeToString().replace(b"w.bin", b"\xff\xfe.bn"))
     with pytest.raises(ModelFileError, match=r"names of tensors and of their files must be UTF-8"):
         faltung.load(path)
@@ -143,3 +158,35 @@ def test_more_axes_than_arrays_have() -> None:
     assert faltung.inspect(graph).layers[0].out_shape == (*many, 4)
     with pytest.raises(GraphError, match=r"arrays have at most 64 axes, got axes=69"):
         graph(np.ones((2, 2)))
+
+
+def test_padding_that_no_memory_holds() -> None:
+    node = Node("conv", Conv(dilation=2**62, padding="same"), ("x", "w"), ("y",))
+    graph = Graph((Value("x", (1, 1, 4)),), (node,), ("y",), {"w": np.ones((1, 1, 3))})
+    with pytest.raises(GraphError, match="not enough memory to run it"):
+        graph(np.ones((1, 1, 4)))
+
+
+def test_truth_values_are_pooled() -> None:
+    x = np.array([[[False, True, False, False]]])
+    (y,), _, _ = MaxPool(2).operator.forward([x])
+    assert y.dtype == np.bool_
+    assert y.tolist() == [[[True, False]]]
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_spans_of_blocks_are_those_of_their_positions(mode: str) -> None:
+    operator, shape = DepthToSpace(2, mode), (1, 12, 3, 2)
+    tables = operator.sources(shape)
+    _, channels, height, width = operator.out_shapes([shape])[0]
+    for c, y, x in np.random.default_rng(0).integers(-1, 9, (300, 3, 2)):
+        box = (Interval(0, 1), *(Interval(int(a), int(b)) for a, b in (c, y, x)))
+        by_table = tuple(span_of(source, box) for source in tables)
+        found = operator.input_span([shape], box)[0]
+        assert [_set(a) for a in found] == [_set(a) for a in by_table], box
+    assert (channels, height, width) == (3, 6, 4)
+
+
+def _set(span: object) -> tuple[int, ...]:
+    assert isinstance(span, Interval)
+    return tuple(range(span.lo, span.hi))

@@ -50,7 +50,7 @@ def mutants(count: int, seed: int, planted: str = "", workers: int = 2) -> Tally
 
 def check_shares(tally: Tally, count: int) -> None:
     print("\n".join(tally.lines()))
-    assert tally.failures == []
+    assert [tally.told(answer) for answer in tally.failures] == []
     assert tally.total == count
     assert tally.reached(Stage.PARSED, structural=True) > 0.5 * count
     assert tally.reached(Stage.SHAPES) > 0.5 * count
@@ -71,8 +71,8 @@ def test_planted_bugs_are_found(bug: str) -> None:
     tally = mutants(60, seed=0, planted=bug, workers=1)
     assert tally.total == 60
     assert {answer.outcome.verdict for answer in tally.failures} == {PLANTED[bug][1]}
-    report = "\n".join(tally.lines())
-    assert f"--seed 0 --case {tally.failures[0].index}" in report
+    worst = tally.failures[0]
+    assert f"--seed 0 --case {worst.index}" in tally.told(worst)[1]
 
 
 def test_a_planted_hang_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import onnx
 
 from faltung.errors import ModelFileError, StorageError, message
 from faltung.graph.onnx_tensors import dtype_name, is_external, stored_dtype, widened
+from faltung.graph.room import MOST_AXES
 from faltung.ops.operator import Array
 
 
@@ -131,9 +132,12 @@ def _number(text: str, subject: str) -> int:
 
 def _bytes(tensor: onnx.TensorProto, subject: str) -> int:
     dtype_name(tensor.data_type, subject)
+    values = {"shape": list(tensor.dims)}
     if any(n < 0 for n in tensor.dims):
-        values = {"shape": list(tensor.dims)}
         raise ModelFileError(message(subject, "its sizes must not be negative", values))
+    if len(tensor.dims) > MOST_AXES:
+        rule = f"it must have at most {MOST_AXES} axes, as NumPy's arrays have"
+        raise ModelFileError(message(subject, rule, values))
     return math.prod(map(int, tensor.dims)) * stored_dtype(tensor.data_type).itemsize
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 import onnx
+from onnx.shape_inference import InferenceError
 
 from faltung.graph.onnx_tensors import declared_name
 from faltung.ops.power import NARROW
@@ -35,7 +37,9 @@ def told(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _element_types(model: onnx.ModelProto) -> dict[str, int]:
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = model.graph
+    with contextlib.suppress(InferenceError, ValueError, RuntimeError):  # then it tells no more
+        graph = onnx.shape_inference.infer_shapes(model).graph
     values = (*graph.input, *graph.value_info)
     types = {value.name: int(value.type.tensor_type.elem_type) for value in values}
     return types | {tensor.name: int(tensor.data_type) for tensor in graph.initializer}

@@ -26,6 +26,9 @@ Index = tuple[slice | EllipsisType, ...]
 BLOCK_BYTES = 1 << 20
 """What one block's working buffer may take: it stays in a core's own cache of most machines."""
 
+ADDRESSABLE = 1 << 47
+"""Bytes that a process can address at all."""
+
 
 class _Scratch(threading.local):
     """Buffers that a thread's calls take in turn: touching fresh pages costs more than the copy."""
@@ -40,6 +43,8 @@ _SCRATCH = _Scratch()
 def scratch(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """Working memory, its content left from before; the next call by this name takes it back."""
     bytes_needed = prod(shape) * dtype.itemsize
+    if bytes_needed > ADDRESSABLE:  # NumPy would say that a dimension is too large
+        raise MemoryError(f"no memory has {bytes_needed:,} bytes")
     if bytes_needed > BLOCK_BYTES:
         return np.empty(shape, dtype)
     buffer = _SCRATCH.buffers.setdefault(name, np.empty(0, np.uint8))

@@ -9,8 +9,22 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from faltung.errors import GeometryError, message
+from faltung.geometry import Interval
 from faltung.ops.moved import AbstractMover, Source, check_room, kept
-from faltung.ops.operator import Array, Attribute, Example, Key, OnnxNode, Result, Shape, integers
+from faltung.ops.operator import (
+    EVERYTHING,
+    Array,
+    Attribute,
+    AxisSpan,
+    Everything,
+    Example,
+    Key,
+    OnnxNode,
+    Result,
+    Shape,
+    Spans,
+    integers,
+)
 
 MODES = ("DCR", "CRD")
 
@@ -115,6 +129,29 @@ class DepthToSpace(AbstractBlocks):
         rows, columns = np.arange(height) // b, np.arange(width) // b
         return kept(0), ((1, 2, 3), table), ((2,), rows), ((3,), columns)
 
+    def input_span(
+        self, in_shapes: Sequence[Shape], spans: Spans, output: int = 0
+    ) -> tuple[Spans, ...]:
+        """Return the pixels that hold a box, and the channels, without listing them."""
+        sizes = integers(self.out_shapes(in_shapes)[0][1:], self.subject)
+        box = [_clipped(span, size) for span, size in zip(spans[1:], sizes, strict=True)]
+        rows, columns = (_divided(span, self.blocksize) for span in box[1:])
+        return ((spans[0], self._channels(box, sizes[0]), rows, columns),)
+
+    def _channels(self, box: list[AxisSpan], many: int) -> AxisSpan:
+        """Return the span of the channels that a box of channels and pixels was."""
+        known = [span for span in box if isinstance(span, Interval)]
+        if len(known) < len(box):
+            return EVERYTHING
+        if any(span.empty for span in known):
+            return Interval(0, 0)
+        (least_y, most_y), (least_x, most_x) = (_residues(s, self.blocksize) for s in known[1:])
+        b, channels = self.blocksize, known[0]
+        least, most = least_y * b + least_x, most_y * b + most_x
+        if self.mode == "DCR":
+            return Interval(least * many + channels.lo, most * many + channels.hi)
+        return Interval(channels.lo * b * b + least, (channels.hi - 1) * b * b + most + 1)
+
     @classmethod
     def examples(cls) -> list[Example]:
         """Return both orders, and several blocks."""
@@ -156,7 +193,7 @@ class SpaceToDepth(AbstractBlocks):
         """Return which channel, and which pixel, each channel of a pixel was."""
         channels, _, _ = self._known(shape)
         _, many, height, width = (int(n) for n in self.out_shapes([(1, *shape[1:])])[0])
-        check_room((many * max(height, width),), self.subject)
+        check_room((4 * many * max(height, width),), self.subject)
         b = self.blocksize
         each = np.arange(many)
         place, c = divmod(each, channels) if self.mode == "DCR" else divmod(each, b * b)[::-1]
@@ -182,3 +219,23 @@ class SpaceToDepth(AbstractBlocks):
             Example(cls(3), ((1, 2, 3, 6),)),
             Example(cls(2, "CRD"), ((2, 3, 2, 4),)),
         ]
+
+
+def _clipped(span: AxisSpan, size: int) -> AxisSpan:
+    if isinstance(span, Everything):
+        return span
+    inside = span.clip(0, size)
+    return Interval(0, 0) if inside.empty else inside
+
+
+def _divided(span: AxisSpan, by: int) -> AxisSpan:
+    if isinstance(span, Everything) or span.empty:
+        return span
+    return Interval(span.lo // by, (span.hi - 1) // by + 1)
+
+
+def _residues(span: Interval, by: int) -> tuple[int, int]:
+    """Return the least and the greatest remainder of an interval's positions."""
+    if span.lo // by != (span.hi - 1) // by:
+        return 0, by - 1
+    return span.lo % by, (span.hi - 1) % by

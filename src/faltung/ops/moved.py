@@ -28,7 +28,7 @@ Source = tuple[tuple[int, ...], Array | None]
 No table stands for the position itself.
 """
 
-MOST_LISTED: Final = 2**26
+MOST_LISTED: Final = 2**24
 """How many positions are followed one by one."""
 
 

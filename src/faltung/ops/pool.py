@@ -179,7 +179,8 @@ class MaxPool(AbstractPool):
         wide = x if x.dtype.kind == "f" else x.astype(compute_dtype("MaxPool", x.dtype))
         y = dispatch.max_pool(window, wide)
         if y.dtype != x.dtype:
-            y = np.maximum(y, np.iinfo(x.dtype).min).astype(x.dtype)
+            least = 0 if x.dtype.kind == "b" else np.iinfo(x.dtype).min
+            y = np.maximum(y, least).astype(x.dtype)
         if not self.indices:
             return (y,), {}, (window, x)
         return (y, winners(window, x, self.indices == "columns")), {}, (window, x)

@@ -90,7 +90,7 @@ def _group_span(spans: Sequence[AxisSpan], new: Sequence[int], old: Sequence[int
         return (Interval(0, 0),) * len(old)
     if boxes == [range(n) for n in new]:
         return tuple(Interval(0, n) for n in old)
-    check_room((math.prod(map(len, boxes)),), "Reshape")
+    check_room((4 * math.prod(map(len, boxes)), math.prod(new) // 2**38), "Reshape")
     flat = np.zeros((1,), dtype=np.int64)
     for box, size in zip(boxes, new, strict=True):
         flat = (flat[:, None] * size + np.arange(box.start, box.stop)).ravel()

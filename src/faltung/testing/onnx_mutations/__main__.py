@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         indices, seed=options.seed, workers=options.workers, planted=options.planted
     ):
         tally.add(found)
-        if found.outcome.is_failure or tally.total % 10_000 == 0:
+        if found.outcome.is_failure:
+            print(*tally.told(found), sep="\n", flush=True)
+        if tally.total % 10_000 == 0:
             print(f"{tally.total:,} examined, {len(tally.failures)} failures", flush=True)
     for line in tally.lines():
         print(line)

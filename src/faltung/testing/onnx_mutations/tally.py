@@ -39,6 +39,20 @@ class Tally:
         if answer.outcome.is_failure:
             self.failures.append(answer)
 
+    def told(self, answer: Answer) -> tuple[str, str]:
+        """Return a failure, and the command that repeats it.
+
+        Parameters
+        ----------
+        answer : Answer
+            What was found.
+        """
+        found = answer.outcome
+        return (
+            f"FAILED {found.verdict}: {answer.base}, {answer.what}: {found.text}",
+            f"    {COMMAND} --seed {self.seed} --case {answer.index}",
+        )
+
     @property
     def total(self) -> int:
         """How many mutants there were."""
@@ -58,11 +72,7 @@ class Tally:
         return sum(n for (kind, at), n in self.stages.items() if at & stage and kind in wanted)
 
     def lines(self) -> Iterator[str]:
-        """Return the failures with the commands that repeat them, then the shares."""
-        for answer in sorted(self.failures, key=lambda answer: answer.index):
-            found = answer.outcome
-            yield f"FAILED {found.verdict}: {answer.base}, {answer.what}: {found.text}"
-            yield f"    {COMMAND} --seed {self.seed} --case {answer.index}"
+        """Return the shares."""
         yield f"{self.total:,} mutants, {len(self.failures)} failures"
         for said, verdict in (
             *(("a result", "result"), ("one clear error", "error")),
