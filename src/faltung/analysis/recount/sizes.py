@@ -76,17 +76,20 @@ def smallest_local(graph: Graph, declared: InputShapes, small: InputShapes) -> I
     if small != declared:
         return small
     best, most = declared, 0
-    for shapes in _squares(declared, LONGER):
+    for shapes in _squares(declared, local=True):
         count = len(known_shapes(graph, shapes))
         if shapes != declared and count > most:
             best, most = shapes, count
     return best
 
 
-def _squares(declared: InputShapes, beyond: int = 0) -> Iterator[InputShapes]:
+def _squares(declared: InputShapes, *, local: bool = False) -> Iterator[InputShapes]:
+    """Sizes up to the declared one; for a part of the layers a little more than a small one."""
     largest = max((max(s[2:], default=1) for s in declared.values()), default=1)
+    if local:
+        largest = largest // 2 if largest > 2 * LONGER else largest + LONGER
     for size in CANDIDATES:
-        if size <= largest + beyond:
+        if size <= largest:
             yield resized(declared, dict.fromkeys(range(3), size))
 
 

@@ -7,7 +7,7 @@ from typing import Final, TypeGuard
 
 from faltung.analysis.inspect import Inspection
 from faltung.analysis.inspect.inspecting import of
-from faltung.analysis.recount import BUDGET, Recount, Sight, recount
+from faltung.analysis.recount import BUDGET, Recount, recount
 from faltung.analysis.verification.fields import Fields, length_for
 from faltung.analysis.verification.layers import layer_rows
 from faltung.analysis.verification.network import network_rows
@@ -102,17 +102,14 @@ def _shapes(graph: Graph, given: object) -> dict[str, Sequence[int | str]]:
 def _inputs(found: Recount) -> tuple[str, ...]:
     """Say in words how small the inputs were."""
     small = "; ".join(f"{name} {_sizes(shape)}" for name, shape in found.small.items())
-    part = "The network" if not found.not_run else "What of the network takes other sizes"
+    part = "The network" if not found.not_run else "The layers that take other sizes"
     run = f"{part} ran on {small}." if found.arrays else "The network did not run."
-    strips = ", ".join(dict.fromkeys(_strip(sight) for sight in found.sights))
-    seen = f"Influences were followed on inputs of {strips}." if strips else ""
+    strips = [_sizes(sight.input_shapes[sight.source][2:]) for sight in found.sights]
+    thin = ", all channels taken together" if any(s.thin for s in found.sights) else ""
+    seen = f"Influences were followed on images of {' and '.join(dict.fromkeys(strips))}{thin}."
+    seen = seen if strips else ""
     stand_ins = "Each layer was tried on a stand-in with few channels and a small image."
     return tuple(text for text in (run, seen, stand_ins) if text)
-
-
-def _strip(sight: Sight) -> str:
-    thin = ", all channels taken together" if sight.thin else ""
-    return _sizes(sight.input_shapes[sight.source][2:]) + thin
 
 
 def _sizes(shape: Sequence[int]) -> str:
