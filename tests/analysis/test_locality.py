@@ -13,7 +13,7 @@ from faltung import Graph, Node, Value, ops
 from faltung import layers as L
 from faltung.analysis.locality import AxisLocality, Locality, locality
 from faltung.errors import GraphError
-from faltung.ops.operator import AbstractOperator
+from faltung.ops.operator import AbstractOperator, Example
 
 SAME3 = L.Conv(1, 3, padding=1)
 
@@ -349,3 +349,27 @@ def test_sums_side_by_side_along_space_lie_on_no_grid() -> None:
     assert report.local_outputs == ("x",)
     reverse = L.apply(ops.Slice((-1,), (-100,), (2,), (-1,)), x)
     assert not locality(L.build(reverse)).is_local
+
+
+EXAMPLES = [
+    pytest.param(example, id=f"{name}-{i}")
+    for name, operator in ops.OPERATORS.items()
+    for i, example in enumerate(operator.examples())
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_operator_can_be_asked(example: Example) -> None:
+    """Each of its inputs with space: either the outputs are local, or what ends that is named."""
+    outs = example.operator.out_shapes(example.in_shapes)
+    names = tuple(f"x{i}" for i in range(len(example.in_shapes)))
+    outputs = tuple(f"y{i}" for i in range(len(outs)))
+    inputs = tuple(Value(n, s) for n, s in zip(names, example.in_shapes, strict=True))
+    graph = Graph(inputs, (Node("op", example.operator, names, outputs),), outputs, {})
+    for name, shape in zip(names, example.in_shapes, strict=True):
+        if len(shape) > 2:
+            report = locality(graph, source=name)
+            assert set(report.local_outputs) <= {name, *outputs}
+            assert report.is_local == (set(report.local_outputs) >= set(outputs))
+            assert report.to_dict()["is_local"] == report.is_local
+            assert str(report) and report._repr_html_()  # noqa: PT018

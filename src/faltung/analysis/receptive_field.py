@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -92,14 +92,27 @@ class Walk:
         """
         boxes: dict[str, Spans] = {value: tuple(spans)}
         first = self._producers.get(value, -1)
-        for node in reversed(self.graph.nodes[: first + 1]):
+        for position in range(first, -1, -1):
+            node = self.graph.nodes[position]
             found = [(i, boxes.pop(name)) for i, name in enumerate(node.outputs) if name in boxes]
-            in_shapes = [self.shapes[name] for name in node.inputs]
             for output, box in found:
-                before = node.operator.input_span(in_shapes, box, output)
+                before = self._before(position, output, box)
                 for name, part in zip(node.inputs, before, strict=True):
                     boxes[name] = _united(boxes[name], part) if name in boxes else part
         return {v.name: boxes[v.name] for v in self.graph.inputs if v.name in boxes}
+
+    @cached_property
+    def _answers(self) -> dict[tuple[int, int, Spans], tuple[Spans, ...]]:
+        return {}
+
+    def _before(self, position: int, output: int, box: Spans) -> tuple[Spans, ...]:
+        """Ask a node's operator, once: behind upsampling many walks come by the same boxes."""
+        key = (position, output, box)
+        if key not in self._answers:
+            node = self.graph.nodes[position]
+            in_shapes = [self.shapes[name] for name in node.inputs]
+            self._answers[key] = node.operator.input_span(in_shapes, box, output)
+        return self._answers[key]
 
 
 def _united(a: Spans, b: Spans) -> Spans:
@@ -190,6 +203,7 @@ def _fields(walk: Walk, value: str, source: str, sight: Sequence[Seen]) -> tuple
     probe: Probe = partial(_walked, walk, value, source)
     if not any(isinstance(seen, frozenset) for seen in sight):
         probe = partial(_composed, sight)
+    probe = cache(probe)  # All axes ask at the same places.
     probes = [probe(at) for at in range(3)]
     sizes = [n if isinstance(n, int) else 0 for n in walk.shapes[source][2:]]
     space = walk.shapes[value][2:]
