@@ -20,8 +20,6 @@ from faltung.explorer.views import VIEWS, View, view_of
 from faltung.theme import DARK, LIGHT
 
 TITLE: Final = "faltung"
-CONTENT: Final = {".js": "text/javascript"}
-"""What a component's file is, by its suffix."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">

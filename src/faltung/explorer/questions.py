@@ -6,10 +6,11 @@ uploaded files; what it returns is plain data too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from faltung.errors import ExplorerError, message
 from faltung.explorer.uploads import Uploads
@@ -30,9 +31,16 @@ class Question:
     function: str
     seconds: float = 20.0
 
+    def answer(self, given: Mapping[str, Any], uploads: Uploads) -> Any:
+        """Call the function."""
+        module, _, function = self.function.partition(":")
+        return getattr(import_module(module), function)(given, uploads)
+
 
 QUESTIONS: Final[Mapping[str, Question]] = {}
 """By name: the view's, a dot, the question's."""
+DEEPEST: Final = 64
+"""How many lists and mappings of a question may stand in each other."""
 
 
 def question_of(name: str) -> Question:
@@ -67,8 +75,61 @@ def answer(name: str, given: Any, uploads: Uploads) -> Any:
     FaltungError
         Whatever the question's function refuses.
     """
-    module, _, function = question_of(name).function.partition(":")
+    return question_of(name).answer(_mapping(name, given), uploads)
+
+
+def parsed(name: str, body: bytes) -> dict[str, Any]:
+    """Read what a view sent to the page's server.
+
+    Parameters
+    ----------
+    name
+        The question's, for messages.
+    body
+        JSON in UTF-8, as the standard has it: no NaN, no infinity, no key twice.
+
+    Raises
+    ------
+    ExplorerError
+        It is no JSON, no mapping, or nested deeper than `DEEPEST`.
+
+    Examples
+    --------
+    >>> parsed("slide.example", b'{"stride": [2, 1]}')
+    {'stride': [2, 1]}
+    """
+    try:
+        given = json.loads(body, parse_constant=_no_number, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise ExplorerError(message(name, "a question must be JSON")) from error
+    level: list[Any] = [_mapping(name, given)]
+    for _ in range(DEEPEST):
+        level = [each for value in level for each in _within(value)]
+    if level:
+        rule = f"a question must not be nested deeper than {DEEPEST}"
+        raise ExplorerError(message(name, rule))
+    return dict(given)
+
+
+def _within(value: Any) -> list[Any]:
+    """Return the lists and mappings that stand in one."""
+    inner = value.values() if isinstance(value, dict) else value
+    return [each for each in inner if isinstance(each, (dict, list))]
+
+
+def _mapping(name: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         rule = "what a view asks with must be a mapping"
         raise ExplorerError(message(name, rule, {"type": type(given).__name__}))
-    return getattr(import_module(module), function)(given, uploads)
+    return given
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from types import FrameType
+from typing import Any, Final, NoReturn
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,6 +20,10 @@ SECONDS_TO_ASK: Final = 10
 """How long a connection may take to say what it wants."""
 LONGEST_HEAD: Final = 16 * 1024
 """Bytes of a request's headers."""
+CONNECTIONS: Final = 256
+"""More are hung up on."""
+SECONDS_IDLE: Final = 30
+"""How long a connection is kept for another request."""
 
 
 class _Impatient(H11Protocol):
@@ -27,7 +33,10 @@ class _Impatient(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._wait()
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+        else:
+            self._wait()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -49,6 +58,30 @@ class _Impatient(H11Protocol):
         self._timer = None
 
 
+class _Ending(uvicorn.Server):
+    """A server that ends the work before it waits for whoever asked for it."""
+
+    def __init__(self, page: Server) -> None:
+        config = uvicorn.Config(
+            page.app,
+            http=_Impatient,
+            ws="none",
+            lifespan="off",
+            log_level="critical",
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=SECONDS_IDLE,
+            timeout_graceful_shutdown=2,
+            h11_max_incomplete_event_size=LONGEST_HEAD,
+        )
+        super().__init__(config)
+        self._page = page
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._page.workers.close()
+        await super().shutdown(sockets)
+
+
 def serve(
     port: int,
     first: str = "slide",
@@ -57,7 +90,7 @@ def serve(
     states: dict[str, Any] | None = None,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C, or until the process is asked to end.
 
     Parameters
     ----------
@@ -71,50 +104,49 @@ def serve(
     Raises
     ------
     ExplorerError
-        No port is free.
+        No port is free, or there is no such view.
     """
-    sock = listening(port)
-    page = Server(sock.getsockname()[1], first, data=data, states=states)
-    url = f"http://{HOST}:{sock.getsockname()[1]}/{page.token}/"
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_served(_server(page), sock, lambda: ready(url)))
-    finally:
-        page.close()
+    with contextlib.closing(listening(port)) as sock:
+        number = sock.getsockname()[1]
+        with contextlib.closing(Server(number, first, data=data, states=states)) as page:
+            url = f"http://{HOST}:{number}/{page.token}/"
+            with contextlib.suppress(KeyboardInterrupt), _every_signal_as_ctrl_c():
+                asyncio.run(_served(_Ending(page), sock, lambda: ready(url)))
 
 
 @contextlib.contextmanager
 def serving(first: str = "slide", **settings: Any) -> Iterator[str]:
     """Serve the page in a thread for as long as a block runs, and give its URL."""
-    sock = listening(0)
-    page = Server(sock.getsockname()[1], first, **settings)
-    server, is_ready = _server(page), threading.Event()
-    thread = threading.Thread(
-        target=lambda: asyncio.run(_served(server, sock, is_ready.set)), daemon=True
-    )
-    thread.start()
-    is_ready.wait()
+    with contextlib.closing(listening(0)) as sock:
+        number = sock.getsockname()[1]
+        with contextlib.closing(Server(number, first, **settings)) as page:
+            server, is_ready = _Ending(page), threading.Event()
+            thread = threading.Thread(
+                target=lambda: asyncio.run(_served(server, sock, is_ready.set)), daemon=True
+            )
+            thread.start()
+            is_ready.wait()
+            try:
+                yield f"http://{HOST}:{number}/{page.token}/"
+            finally:
+                server.should_exit = True
+                thread.join()
+
+
+@contextlib.contextmanager
+def _every_signal_as_ctrl_c() -> Iterator[None]:
+    """Leave by the same way when a terminal is closed or the system ends."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), end) for name in names}
     try:
-        yield f"http://{HOST}:{sock.getsockname()[1]}/{page.token}/"
+        yield
     finally:
-        server.should_exit = True
-        thread.join()
-        page.close()
-
-
-def _server(page: Server) -> uvicorn.Server:
-    config = uvicorn.Config(
-        page.app,
-        http=_Impatient,
-        ws="none",
-        lifespan="off",
-        log_level="critical",
-        server_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=2,
-        h11_max_incomplete_event_size=LONGEST_HEAD,
-    )
-    return uvicorn.Server(config)
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
 
 
 async def _served(server: uvicorn.Server, sock: socket.socket, ready: Callable[[], None]) -> None:

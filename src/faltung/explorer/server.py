@@ -9,35 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from faltung.errors import ExplorerError, FaltungError, message
-from faltung.explorer.page import CONTENT, served_page
-from faltung.explorer.questions import question_of
-from faltung.explorer.uploads import Uploads, checked_size, suffix_of
-from faltung.explorer.work import Workers
+from faltung.explorer.guard import Guard, refused
+from faltung.explorer.inline import PREFIX, source
+from faltung.explorer.page import served_page
+from faltung.explorer.questions import QUESTIONS, Question
+from faltung.explorer.uploads import LARGEST, Uploads, checked_size
+from faltung.explorer.work import BusyError, Workers
 
 HOST: Final = "127.0.0.1"
+SCRIPT: Final = "text/javascript"
 LARGEST_QUESTION: Final = 4 * 2**20
 """Bytes of what a view asks with."""
 SECONDS_TO_SEND: Final = 60.0
 """How long a body may take to arrive."""
-AT_ONCE: Final = 16
-"""Questions and uploads that are taken in at once; more are told to wait."""
-
-Handler = Callable[[Request], Awaitable[Response]]
+SECONDS_OF_SILENCE: Final = 10.0
+"""How long nothing of a body may come."""
+QUESTIONS_AT_ONCE: Final = 16
+"""More are told to wait."""
+UPLOADS_AT_ONCE: Final = 4
+"""So many files more than `Uploads` keeps may be in its folder for a moment."""
 
 
 class Server:
@@ -49,6 +54,8 @@ class Server:
         Where it will listen; it decides which Host and Origin are its own.
     first, data, states
         As `faltung.explorer.page.saved_page` takes them.
+    questions
+        What may be asked.
     """
 
     def __init__(
@@ -56,54 +63,33 @@ class Server:
         port: int,
         first: str = "slide",
         *,
-        data: dict[str, Any] | None = None,
-        states: dict[str, Any] | None = None,
-        uploads: Uploads | None = None,
+        data: Mapping[str, Any] | None = None,
+        states: Mapping[str, Any] | None = None,
+        questions: Mapping[str, Question] = QUESTIONS,
     ) -> None:
         self.token = secrets.token_urlsafe(24)
-        self.authorities = {f"{HOST}:{port}", f"localhost:{port}"}
-        self.uploads = uploads or Uploads()
-        self.workers = Workers(self.uploads.folder)
         self.page = served_page(f"/{self.token}", first, data=data, states=states)
-        self._room = asyncio.Semaphore(AT_ONCE)
-        self.app = Starlette(
+        self.questions = questions
+        self.uploads = Uploads()
+        self.workers = Workers(self.uploads.folder)
+        self._asking = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+        self._sending = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        app = Starlette(
             routes=[
-                Route("/{token}/", self._guarded(self._page), methods=["GET"]),
-                Route("/{token}/ask/{question}", self._guarded(self._ask), methods=["POST"]),
-                Route("/{token}/upload", self._guarded(self._upload), methods=["POST"]),
-                Route("/{token}/{name}", self._guarded(self._file), methods=["GET"]),
-            ]
+                Route("/", self._page, methods=["GET"]),
+                Route("/ask/{question}", self._ask, methods=["POST"]),
+                Route("/upload", self._upload, methods=["POST"]),
+                Route("/{name}", self._file, methods=["GET"]),
+            ],
+            exception_handlers={HTTPException: _said, Exception: _failed},
         )
+        app.router.redirect_slashes = False
+        self.app = Guard(app, authorities(port), self.token)
 
     def close(self) -> None:
         """End the workers and remove the uploads."""
         self.workers.close()
         self.uploads.close()
-
-    # Who may ask ------------------------------------------------------------------------------
-
-    def _guarded(self, handler: Handler) -> Handler:
-        async def guarded(request: Request) -> Response:
-            refusal = self._refusal(request)
-            response = refusal if refusal is not None else await handler(request)
-            response.headers.update(HEADERS)
-            return response
-
-        return guarded
-
-    def _refusal(self, request: Request) -> Response | None:
-        """Return the answer to whoever is not the page itself."""
-        if request.headers.get("host") not in self.authorities:
-            return _refused(421, "the Host is not this page's")
-        origin = request.headers.get("origin")
-        if origin is not None and origin not in {f"http://{name}" for name in self.authorities}:
-            return _refused(403, "the Origin is not this page's")
-        given = str(request.path_params["token"]).encode()
-        if not secrets.compare_digest(given, self.token.encode()):
-            return _refused(404, "there is nothing here")
-        return None
-
-    # What is given ----------------------------------------------------------------------------
 
     async def _page(self, request: Request) -> Response:
         headers = {"Content-Security-Policy": self.page.policy}
@@ -112,90 +98,100 @@ class Server:
     async def _file(self, request: Request) -> Response:
         name = str(request.path_params["name"])
         if name not in self.page.modules:
-            return _refused(404, "there is nothing here")
-        text = (files("faltung.explorer") / "components" / name).read_text("utf-8")
-        return Response(text, media_type=CONTENT[Path(name).suffix])
+            return refused(404, "there is nothing here")
+        return Response(source(PREFIX + name.removesuffix(".js")), media_type=SCRIPT)
 
     async def _ask(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            return _refused(415, "a question must be JSON")
-        return await self._within_limits(self._answered(request))
+        if not _is(request, "application/json"):
+            return refused(415, "a question must be JSON")
+        return await self._within(self._asking, self._answered(request))
 
     async def _upload(self, request: Request) -> Response:
-        return await self._within_limits(self._kept(request))
+        if not _is(request, "application/octet-stream"):
+            return refused(415, "a file must come as application/octet-stream")
+        return await self._within(self._sending, self._kept(request))
 
-    async def _within_limits(self, work: Any) -> Response:
-        if self._room.locked():
+    async def _within(self, room: asyncio.Semaphore, work: Any) -> Response:
+        """Answer if there is room, and say what is wrong if something is."""
+        if room.locked():
             work.close()
-            return _refused(503, "too much is asked at once; wait a moment")
-        async with self._room:
+            return refused(503, "too much is asked at once; wait a moment")
+        async with room:
             try:
-                return JSONResponse(await work)
+                return Response(await work, media_type="application/json")
+            except BusyError as error:
+                return refused(503, str(error))
             except FaltungError as error:
-                return _refused(400, str(error))
+                return refused(400, self.uploads.tidied(str(error)))
             except TimeoutError:
-                return _refused(408, "the request took too long to arrive")
+                return refused(408, "the request took too long to arrive")
             except ClientDisconnect:
-                return _refused(400, "the request broke off")
+                return refused(400, "the request broke off")
 
-    async def _answered(self, request: Request) -> Any:
+    async def _answered(self, request: Request) -> bytes:
         name = str(request.path_params["question"])
-        question = question_of(name)
-        given = _parsed(name, await _body(request, LARGEST_QUESTION))
-        return await run_in_threadpool(self.workers.ask, name, given, question.seconds)
-
-    async def _kept(self, request: Request) -> Any:
-        label = unquote(request.headers.get("x-name", ""))[:200]
-        checked_size(int(request.headers.get("content-length", "0") or 0), label)
-        name = secrets.token_hex(8) + suffix_of(label)
-        path, size = self.uploads.folder / name, 0
-        try:
-            with path.open("xb") as file:
-                async with asyncio.timeout(SECONDS_TO_SEND):
-                    async for part in request.stream():
-                        size = checked_size(size + len(part), label)
-                        file.write(part)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        self.uploads.admit(name, size)
-        return {"name": name, "size": size}
-
-
-HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",  # the token is in the URL
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-}
-
-
-async def _body(request: Request, largest: int) -> bytes:
-    parts, size = [], 0
-    async with asyncio.timeout(SECONDS_TO_SEND):
-        async for part in request.stream():
+        if name not in self.questions:
+            rule = "there is no such question"
+            raise ExplorerError(message("explore", rule, {"name": repr(name)}))
+        body, size = [], 0
+        async for part in _parts(request):
             size += len(part)
-            if size > largest:
-                rule = f"a question must not be larger than {largest:,} bytes"
-                raise ExplorerError(message("explore", rule))
-            parts.append(part)
-    return b"".join(parts)
+            if size > LARGEST_QUESTION:
+                rule = f"a question must not be larger than {LARGEST_QUESTION:,} bytes"
+                raise ExplorerError(message(name, rule))
+            body.append(part)
+        question = self.questions[name]
+        return await run_in_threadpool(self.workers.ask, name, question, b"".join(body))
+
+    async def _kept(self, request: Request) -> bytes:
+        label = unquote(request.headers.get("x-name", ""))
+        declared = request.headers.get("content-length", "0")
+        is_number = declared.isdecimal() and len(declared) < 20
+        checked_size(int(declared) if is_number else LARGEST + 1, label)
+        with self.uploads.arriving(label) as arrival:
+            async for part in _parts(request):
+                arrival.write(part)
+        return json.dumps({"name": arrival.name, "size": arrival.size}).encode()
 
 
-def _parsed(name: str, body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ExplorerError(message(name, "a question must be JSON")) from error
+async def _parts(request: Request) -> AsyncIterator[bytes]:
+    """Give a body as it comes, as long as it comes."""
+    clock = asyncio.get_running_loop().time
+    end, stream = clock() + SECONDS_TO_SEND, aiter(request.stream())
+    while True:
+        patience = min(SECONDS_OF_SILENCE, end - clock())
+        part = await asyncio.wait_for(anext(stream, None), patience)
+        if part is None:
+            return
+        yield part
 
 
-def _refused(status: int, why: str) -> Response:
-    return JSONResponse({"error": why}, status)
+def _is(request: Request, kind: str) -> bool:
+    given: str = request.headers.get("content-type", "")
+    return given.partition(";")[0].strip().lower() == kind
+
+
+async def _said(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return refused(status, "there is nothing here" if status == 404 else "this cannot be done here")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return refused(500, "it failed; please report it")
+
+
+def authorities(port: int) -> tuple[str, ...]:
+    """Return what stands in the Host of a request to this page.
+
+    >>> authorities(8000), authorities(80)
+    (('127.0.0.1:8000', 'localhost:8000'), ('127.0.0.1', 'localhost'))
+    """
+    end = "" if port == 80 else f":{port}"  # browsers leave out what http means anyway
+    return (HOST + end, "localhost" + end)
 
 
 def listening(port: int, tries: int = 20) -> socket.socket:
-    """Return a socket on the first free port from one on; port 0 takes any.
+    """Return a socket that listens on the first free port from one on; port 0 takes any.
 
     Raises
     ------
@@ -204,8 +200,11 @@ def listening(port: int, tries: int = 20) -> socket.socket:
     """
     for candidate in range(port, port + (tries if port else 1)):
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if os.name == "posix":  # else a page that has just ended holds its port for a minute
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             made.bind((HOST, candidate))
+            made.listen()
         except (OSError, OverflowError):
             made.close()
             continue

@@ -5,13 +5,16 @@ A file has the name that it was given here; the one it came with is a label and 
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Final
+from typing import BinaryIO, Final
 
-from faltung.errors import ExplorerError, message
+from faltung.errors import ExplorerError, message, plain
 
 LARGEST: Final = 256 * 2**20
 """Bytes of one file."""
@@ -19,6 +22,9 @@ MOST: Final = 32
 """Files that are kept; the oldest goes when another comes."""
 TOGETHER: Final = 1024 * 2**20
 """Bytes of all files that are kept."""
+LONGEST_LABEL: Final = 120
+"""Characters of a file's own name that are remembered."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w-]{0,63}(\.[a-z0-9]{1,8})?", re.ASCII)
 
 
 class Uploads:
@@ -32,9 +38,14 @@ class Uploads:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._own = tempfile.TemporaryDirectory(prefix="faltung-") if folder is None else None
+        self._own = (
+            tempfile.TemporaryDirectory(prefix="faltung-", ignore_cleanup_errors=True)
+            if folder is None
+            else None
+        )
         self.folder = Path(self._own.name) if self._own is not None else Path(str(folder))
         self._sizes: dict[str, int] = {}
+        self._labels: dict[str, str] = {}
 
     def __enter__(self) -> Uploads:
         return self
@@ -62,25 +73,31 @@ class Uploads:
         ExplorerError
             It is too large; nothing is left of it.
         """
+        with self.arriving(label) as arrival:
+            for part in parts:
+                arrival.write(part)
+        return arrival.name
+
+    @contextlib.contextmanager
+    def arriving(self, label: str) -> Iterator[Arrival]:
+        """Keep a file that comes in parts: whole at the end of the block, or nothing of it.
+
+        Where it is the one too many, or all are too large together, the oldest ones go.
+        """
+        label = plain(label[:LONGEST_LABEL])
         name = secrets.token_hex(8) + suffix_of(label)
-        path, size = self.folder / name, 0
+        path = self.folder / name
         try:
             with path.open("xb") as file:
-                for part in parts:
-                    size = checked_size(size + len(part), label)
-                    file.write(part)
+                arrival = Arrival(name, label, file)
+                yield arrival
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        self.admit(name, size)
-        return name
-
-    def admit(self, name: str, size: int) -> None:
-        """Count a file that was written into the folder, and let the oldest go for it."""
-        self._sizes[name] = size
+        self._sizes[name], self._labels[name] = arrival.size, label
         while len(self._sizes) > MOST or sum(self._sizes.values()) > TOGETHER:
             oldest = next(iter(self._sizes))
-            del self._sizes[oldest]
+            del self._sizes[oldest], self._labels[oldest]
             (self.folder / oldest).unlink(missing_ok=True)
 
     def path(self, name: object) -> Path:
@@ -91,12 +108,37 @@ class Uploads:
         ExplorerError
             There is no file of this name, or none any more.
         """
-        known = isinstance(name, str) and name == Path(name).name and not name.startswith(".")
+        known = isinstance(name, str) and _NAME.fullmatch(name)
         path = self.folder / str(name) if known else None
         if path is None or path.is_symlink() or not path.is_file():
             rule, cure = "there is no such file", "Choose it again"
             raise ExplorerError(message("upload", rule, {"name": repr(name)}, cure))
         return path
+
+    def tidied(self, text: str) -> str:
+        """Return a text that a page may show: files by their labels, and no folder's path."""
+        for name, label in list(self._labels.items()):
+            text = text.replace(name, label or "the file")
+        roots = {self.folder, self.folder.resolve(), Path(__file__).parents[1]}
+        roots |= {Path(os.path.expanduser("~"))}  # noqa: PTH111, there may be no home
+        for root in sorted(map(str, roots), key=len, reverse=True):
+            if len(Path(root).parts) > 1:
+                text = re.sub(re.escape(root) + r"[/\\]?", "", text)
+        return text
+
+
+class Arrival:
+    """A file that is coming in."""
+
+    def __init__(self, name: str, label: str, file: BinaryIO) -> None:
+        self.name = name
+        self.size = 0
+        self._label, self._file = label, file
+
+    def write(self, part: bytes) -> None:
+        """Take the next part, or refuse it where the file becomes larger than it may be."""
+        self.size = checked_size(self.size + len(part), self._label)
+        self._file.write(part)
 
 
 def suffix_of(label: str) -> str:
