@@ -145,6 +145,17 @@ def test_what_the_file_says_is_state() -> None:
     assert graph.metadata == {"classes": "a"}
 
 
+def test_weights_are_params_wherever_a_file_keeps_them() -> None:
+    """Some exporters make every array a Constant; what a convolution reads is its weights still."""
+    made = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array))
+        for name, array in (("k", np.ones((2, 3, 1), np.float32)), ("c", np.ones(1, np.float32)))
+    ]
+    nodes = [*made, node("Conv", "x k", "h"), node("Mul", "h c")]
+    graph = from_model(model_of(nodes, {}, shape=(1, 3, 4)))
+    assert (list(graph.params), list(graph.state)) == (["k"], ["c"])
+
+
 def test_half_precision_is_widened() -> None:
     half = model_of([node("Add", "x w")], {"w": W.astype(np.float16)}, kind=TensorProto.FLOAT16)
     graph = from_model(half)

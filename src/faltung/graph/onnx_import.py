@@ -11,7 +11,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import onnx
@@ -27,6 +27,14 @@ from faltung.graph.onnx_shapes import Shapes, input_shapes
 from faltung.graph.onnx_tensors import STATE_KEY, dtype_name, to_array
 from faltung.graph.shapes import where
 from faltung.ops.operator import AbstractOperator, Array, ConstantError, Shape
+
+_WEIGHTS: Final = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm"), (1, 2)),
+    **dict.fromkeys(("BatchNormalization", "InstanceNormalization"), (1, 2)),
+    **dict.fromkeys(("GroupNormalization", "LayerNormalization"), (1, 2)),
+    **dict.fromkeys(("MatMul", "PRelu"), (1,)),
+}
+"""The inputs that are weights, wherever a file keeps them: some exporters make all Constants."""
 
 
 class OpenError(ModelFileError):
@@ -313,7 +321,13 @@ class Importer:
             n.inputs[i] for n in self.nodes for i in n.operator.state_inputs if i < len(n.inputs)
         }
         whole = {n for n, a in used.items() if not np.issubdtype(a.dtype, np.floating)}
-        return state | whole | self.fixed
+        weights = {
+            n.inputs[i]
+            for n in self.nodes
+            for i in _WEIGHTS.get(n.operator.onnx_type, ())
+            if i < len(n.inputs)
+        }
+        return state | whole | (self.fixed - weights)
 
 
 def _listed(text: str) -> set[str]:

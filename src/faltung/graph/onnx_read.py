@@ -93,10 +93,10 @@ def from_model(
 ) -> Graph:
     """Return the graph that a model in memory describes.
 
-    Without the metadata that `faltung.save` writes, ``state`` are the running statistics, the
-    values of Constant nodes and what is computed from them alone, and whatever is not a real
-    number; ``params`` are all other initializers. Initializers that no node reads are dropped, and
-    nodes that read constants alone are computed.
+    Without the metadata that `faltung.save` writes, ``state`` are the running statistics, whatever
+    is not a real number, and the values of Constant nodes and what is computed from them alone,
+    unless an operator reads them as its weights; ``params`` are all other arrays. Initializers that
+    no node reads are dropped, and nodes that read constants alone are computed.
 
     Parameters
     ----------
