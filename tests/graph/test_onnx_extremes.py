@@ -17,15 +17,20 @@ from faltung.geometry import AxisTransposed, AxisWindow, Interval
 from faltung.graph import Graph, Node, Value, room
 from faltung.graph.evaluate import evaluate
 from faltung.graph.layers import Chain, ConvTranspose, MaxPool, Relu, build
+from faltung.graph.onnx_constants import made
 from faltung.ops import (
     LRN,
     Conv,
     DepthToSpace,
     Expand,
     Gather,
+    LpPool,
+    Neg,
+    QuantizeLinear,
     Reshape,
     Resize,
     Slice,
+    Softmax,
     SpaceToDepth,
 )
 from faltung.ops.moved import MOST_LISTED, span_of
@@ -190,3 +195,34 @@ def test_spans_of_blocks_are_those_of_their_positions(mode: str) -> None:
 def _set(span: object) -> tuple[int, ...]:
     assert isinstance(span, Interval)
     return tuple(range(span.lo, span.hi))
+
+
+@pytest.mark.parametrize("operator", [Neg(), Softmax(), LpPool(2)])
+def test_truth_values_are_no_numbers(operator: Neg | Softmax | LpPool) -> None:
+    node = Node("layer", operator, ("x",), ("y",))
+    graph = Graph((Value("x", (1, 1, 4), "bool"),), (node,), ("y",), {})
+    with pytest.raises(DTypeError, match="'layer': it cannot compute with truth values"):
+        graph(np.ones((1, 1, 4), bool))
+
+
+def test_type_errors_of_our_own_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Expand, "forward", lambda *_, **__: 1 + "")  # type: ignore[operator]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        run_expand((2, 2))(np.ones((1, 1)))
+
+
+def test_zero_points_are_integers() -> None:
+    x = np.ones(3, np.float32)
+    with pytest.raises(DTypeError, match="its zero point must be an integer, got dtype=float32"):
+        QuantizeLinear().forward([x, x[0], x[0]])
+
+
+def test_values_that_are_all_alike_take_no_memory() -> None:
+    value = numpy_helper.from_array(np.array([1.5], np.float32))
+    node = helper.make_node("ConstantOfShape", ["n"], ["y"], value=value)
+    filled = made(node, {"n": np.array([2**14, 2**14])}, {})
+    assert filled is not None
+    assert filled.nbytes == 2**30
+    assert filled.strides == (0, 0)
+    assert filled[3, 5] == 1.5
+    assert not filled.flags.writeable

@@ -97,6 +97,12 @@ def _run(node: Node, inputs: list[Array], training: bool, key: Key | None) -> An
     except FaltungError as error:
         error.add_note(where(node, [x.shape for x in inputs]))
         raise
+    except TypeError as error:  # NumPy's, of truth values that should be numbers
+        if all(x.dtype.kind != "b" for x in inputs):
+            raise
+        rule = "it cannot compute with truth values"
+        values = {"dtypes": [x.dtype.name for x in inputs], "cause": error}
+        raise DTypeError(message(f"layer {node.name!r}", rule, values, "Cast them")) from error
     except MemoryError as error:
         rule = "there is not enough memory to run it"
         values = {"inputs": [x.shape for x in inputs], "cause": error}

@@ -148,6 +148,9 @@ class QuantizeLinear(AbstractQuantization):
     def _limits(self, dtype: np.dtype[Any]) -> tuple[int, int]:
         if self.to in NARROW:
             return narrow_limits(self.to)
+        if dtype.kind not in "iu":
+            rule = "its zero point must be an integer"
+            raise DTypeError(message(self.subject, rule, {"dtype": dtype}))
         return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
 
     def forward(
