@@ -67,9 +67,13 @@ class Unknown(AbstractOperator):
         for known, shape in zip(self.given, in_shapes, strict=False):
             if known is None:
                 continue
-            if shape is None or len(known) != len(shape) or not all(
-                names.setdefault(k, n) == n if isinstance(k, str) else k == n
-                for k, n in zip(known, shape, strict=True)
+            if (
+                shape is None
+                or len(known) != len(shape)
+                or not all(
+                    names.setdefault(k, n) == n if isinstance(k, str) else k == n
+                    for k, n in zip(known, shape, strict=True)
+                )
             ):
                 return (None,) * len(self.shapes)
         return tuple(
