@@ -102,7 +102,7 @@ def recount(
     >>> from faltung.graph import layers as L
     >>> found = recount(L.build(L.Chain(L.Conv(2, 3), L.Relu()), (1, 9, 9)))
     >>> found.params["conv1"], found.layers["conv1"].work.connections
-    (20, 864)
+    (20, 324)
     """
     declared = _declared(graph, input_shape)
     shapes = known_shapes(graph, declared)

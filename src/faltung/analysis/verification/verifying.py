@@ -9,6 +9,7 @@ from faltung.analysis.inspect import Inspection
 from faltung.analysis.inspect.inspecting import of
 from faltung.analysis.recount import BUDGET, Recount, recount
 from faltung.analysis.verification.fields import Fields, length_for
+from faltung.analysis.verification.halo import halo_rows
 from faltung.analysis.verification.layers import layer_rows
 from faltung.analysis.verification.network import network_rows
 from faltung.analysis.verification.report import LeftOut, Row, Verification
@@ -66,21 +67,21 @@ def verify(
     outcome += network_rows(known, found, inspected(known, found.small))
     whole = cut = 0
     for sight in found.sights:
-        compared = Fields(sight, inspected(known, sight.input_shapes), declared)
-        outcome += compared.rows()
+        said = inspected(known, sight.input_shapes)
+        compared = Fields(sight, said, declared)
+        outcome += [*compared.rows(), *halo_rows(sight, said)]
         whole, cut = whole + compared.whole, cut + compared.cut
     outcome += [LeftOut(name, "receptive field", why) for name, why in found.not_seen.items()]
     rows = tuple(each for each in outcome if isinstance(each, Row))
-    seen = {row.layer for row in rows if row.figure.startswith("receptive field")}
+    seen = {(row.layer, row.figure) for row in rows}
+    seen |= {(row.layer, "receptive field") for row in rows if "receptive" in row.figure}
     left_out = tuple(dict.fromkeys(each for each in outcome if _is_left_out(each, seen)))
     return Verification(_inputs(found), rows, left_out, (whole, cut))
 
 
-def _is_left_out(each: Row | LeftOut, seen: set[str]) -> TypeGuard[LeftOut]:
+def _is_left_out(each: Row | LeftOut, seen: set[tuple[str, str]]) -> TypeGuard[LeftOut]:
     """Whether this was not counted on any input; some layers take but one of them."""
-    return isinstance(each, LeftOut) and not (
-        each.figure == "receptive field" and each.layer in seen
-    )
+    return isinstance(each, LeftOut) and (each.layer, each.figure) not in seen
 
 
 def inspected(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Inspection:
