@@ -112,7 +112,7 @@ def recount(
     small = smallest(graph, declared)
     local = smallest_local(graph, declared, small)
     run = small if work_of(graph, known_shapes(graph, small)) <= budget else local
-    arrays, not_run = _run(graph, run)
+    arrays, not_run = _run(graph, run, shapes)
     counted: set[str] = set()
     own = {node.name: _own(node, counted) for node in graph.nodes}
     sights, not_seen = _sights(graph, local, length, budget)
@@ -178,7 +178,9 @@ def _layer(
     return done[key]
 
 
-def _run(graph: Graph, shapes: InputShapes) -> tuple[dict[str, Array], str]:
+def _run(
+    graph: Graph, shapes: InputShapes, told: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, Array], str]:
     """Run the layers that take inputs of these shapes, and say why the others did not run."""
     known = known_shapes(graph, shapes)
     nodes = tuple(node for node in graph.nodes if all(name in known for name in node.outputs))
@@ -192,6 +194,8 @@ def _run(graph: Graph, shapes: InputShapes) -> tuple[dict[str, Array], str]:
     except (FaltungError, ValueError) as error:
         return {}, str(error).splitlines()[0]
     text = "they take no input but the declared one, with which a run takes too long"
+    if any(name not in told for node in graph.nodes for name in node.outputs):
+        text = "not all that they read is known"
     return values, "" if len(nodes) == len(graph.nodes) else text
 
 
@@ -211,13 +215,14 @@ def _sights(
 
 def _fixed_sights(graph: Graph, declared: InputShapes, budget: float) -> tuple[Sight, ...]:
     """Follow influences on the only input that all layers take, where that is not too much."""
-    work = thin_work_of(graph, known_shapes(graph, declared))
-    return tuple(
-        propagate(graph, name, axis, declared, thin=True)
-        for name, shape in declared.items()
-        for axis, length in enumerate(shape[2:])
-        if 2 * (length + 1) * work <= budget
-    )
+    known, found = known_shapes(graph, declared), []
+    for name, shape in declared.items():
+        for axis, length in enumerate(shape[2:]):
+            for thin, work in ((False, work_of), (True, thin_work_of)):
+                if 2 * (length + 1) * work(graph, known) <= budget:
+                    found.append(propagate(graph, name, axis, declared, thin=thin))
+                    break
+    return tuple(found)
 
 
 def _sight(
