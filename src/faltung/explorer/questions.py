@@ -37,7 +37,11 @@ class Question:
         return getattr(import_module(module), function)(given, uploads)
 
 
-QUESTIONS: Final[Mapping[str, Question]] = {}
+QUESTIONS: Final[Mapping[str, Question]] = {
+    "model.inspected": Question("faltung.explorer.ask_model:inspected", 30),
+    "model.audited": Question("faltung.explorer.ask_model:audited", 90),
+    "model.verified": Question("faltung.explorer.ask_model:verified", 90),
+}
 """By name: the view's, a dot, the question's."""
 DEEPEST: Final = 64
 """How many lists and mappings of a question may stand in each other."""

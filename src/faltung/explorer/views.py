@@ -47,6 +47,7 @@ VIEWS: Final[Mapping[str, View]] = {
     for view in (
         View("slide", "Slide"),
         View("cost", "Cost", "faltung.explorer.data_cost:prepared"),
+        View("model", "Model", "faltung.explorer.ask_model:prepared"),
     )
 }
 """In the order of the navigation."""
