@@ -74,7 +74,11 @@ def test_files_are_inspected(served_view: Callable[..., Any], network: Path) -> 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"no model", "damaged, or no ONNX model"), (b"", "bad.onnx: model: the file is empty"), (b"\x08" * 4096, "ONNX")],
+    [
+        (b"no model", "damaged, or no ONNX model"),
+        (b"", "bad.onnx: model: the file is empty"),
+        (b"\x08" * 4096, "ONNX"),
+    ],
 )
 def test_bad_files_are_refused(
     served_view: Callable[..., Any], tmp_path: Path, content: bytes, said: str
