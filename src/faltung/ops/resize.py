@@ -29,7 +29,7 @@ from faltung.ops.operator import (
     integers,
     point,
 )
-from faltung.ops.resize_axis import COORDINATES, MODES, NEAREST, AxisResize, weights
+from faltung.ops.resize_axis import COORDINATES, MODES, NEAREST, AxisResize, ends, weights
 
 POLICIES = ("stretch", "not_larger", "not_smaller")
 Floats = tuple[float, ...]
@@ -340,7 +340,7 @@ def _back_along(dout: Array, axis: int, resized: AxisResize) -> Array:
 def _span(resized: AxisResize, span: AxisSpan) -> AxisSpan:
     if isinstance(span, Everything):
         return span
-    low, high = (a[max(span.lo, 0) : max(span.hi, 0)] for a in weights(resized).ends())
+    low, high = (a[max(span.lo, 0) : max(span.hi, 0)] for a in ends(resized))
     some = low < high
     if not some.any():
         return Interval(0, 0)

@@ -28,7 +28,7 @@ COORDINATES: Final = (
 MODES: Final = ("nearest", "linear", "cubic")
 NEAREST: Final = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
-LARGEST_TABLE: Final = 2**24
+LARGEST_TABLE: Final = 2**23
 """How many weights one axis may have: outputs times taps."""
 
 
@@ -107,7 +107,7 @@ class Weights:
         return np.minimum(low, high), high
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def weights(axis: AxisResize) -> Weights:
     """Return the weights of an axis.
 
@@ -128,6 +128,12 @@ def weights(axis: AxisResize) -> Weights:
     values = np.where(outside[:, None], 0.0, values)
     positions = np.clip(positions, 0, max(axis.size - 1, 0))
     return Weights(*_merged(positions, values), outside)
+
+
+@lru_cache(maxsize=8)
+def ends(axis: AxisResize) -> tuple[Array, Array]:
+    """Return the ends of an axis's weights, kept for whoever asks for one span after another."""
+    return weights(axis).ends()
 
 
 def _check_room(axis: AxisResize) -> None:
