@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -126,3 +130,102 @@ def served_view(chromium: Any) -> Iterator[Callable[..., Opened]]:
 
         yield opened
     assert not wrong
+
+
+# A page that is attacked
+
+NAMES = ("echo", "sleep", "allocate", "crash", "fail", "nan", "large", "pid", "litter", "read")
+JSON = {"Content-Type": "application/json"}
+BINARY = {"Content-Type": "application/octet-stream"}
+
+
+class Page:
+    """A running page, and ways to speak to it that no browser has."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.host, self.port, self.base = parts.hostname, parts.port, parts.path.rstrip("/")
+        self.url, self.token = url, self.base[1:]
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            line.request(method, path, body, dict(headers or {}))
+            got = line.getresponse()
+            return got.status, {k.lower(): v for k, v in got.getheaders()}, got.read()
+        finally:
+            line.close()
+
+    def ask(self, name: str, given: Any = None, **headers: str) -> tuple[int, Any]:
+        body = json.dumps({} if given is None else given)
+        status, _, got = self.request("POST", f"{self.base}/ask/{name}", body, JSON | headers)
+        return status, json.loads(got)
+
+    def upload(self, data: Any, label: str = "x.png", **headers: str) -> tuple[int, Any]:
+        given = BINARY | {"X-Name": label} | headers
+        status, _, got = self.request("POST", f"{self.base}/upload", data, given)
+        return status, json.loads(got)
+
+    def raw(self, text: bytes, seconds: float = 5.0) -> bytes:
+        """Send bytes as they are, and return all that comes until the end or the time is over."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as line:
+            line.sendall(text)
+            return received(line)
+
+    def status(self, text: bytes, seconds: float = 5.0) -> int:
+        """Send bytes as they are, and return the status that they get."""
+        return int(self.raw(text, seconds).split(b" ", 2)[1])
+
+    def is_well(self) -> bool:
+        return self.ask("test.echo", {"a": 1}) == (200, {"a": 1})
+
+
+def received(line: socket.socket) -> bytes:
+    found = b""
+    try:
+        while part := line.recv(65536):
+            found += part
+    except (TimeoutError, ConnectionResetError):
+        pass
+    return found
+
+
+@contextlib.contextmanager
+def attacked() -> Iterator[Page]:
+    """Serve a page whose workers know the questions of `hostile`."""
+    pytest.importorskip("uvicorn")
+    from faltung.explorer.questions import QUESTIONS, Question
+    from faltung.explorer.run import serving
+
+    more = {f"test.{name}": Question(f"hostile:{name}", 20.0) for name in NAMES}
+    more |= {f"test.{name}": Question(f"hostile:{name}", 0.5) for name in ("loop", "child")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        with serving(questions={**QUESTIONS, **more}) as url:
+            yield Page(url)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A page that may be attacked."""
+    with attacked() as found:
+        yield found
+
+
+@pytest.fixture
+def hostile_page() -> Callable[[], Any]:
+    """Another one, served for a block."""
+    return attacked
+
+
+@pytest.fixture
+def folder(page: Page) -> Path:
+    """Where the page's uploads are: told by nobody, so looked for."""
+    import gc
+
+    from faltung.explorer.server import Server
+
+    found = (o for o in gc.get_objects() if isinstance(o, Server) and o.token == page.token)
+    return Path(next(found).uploads.folder)

@@ -21,6 +21,7 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 """What every answer has."""
+_SAID_WITH: Final = {503: {"Retry-After": "1"}, 408: {"Connection": "close"}}
 _NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -68,8 +69,7 @@ class Guard:
 
 def refused(status: int, why: str) -> Response:
     """Return the answer to whoever gets none."""
-    waits = {"Retry-After": "1"} if status == 503 else None
-    return JSONResponse({"error": why}, status, waits)
+    return JSONResponse({"error": why}, status, _SAID_WITH.get(status))
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:
