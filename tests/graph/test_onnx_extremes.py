@@ -18,6 +18,7 @@ from faltung.graph import Graph, Node, Value, room
 from faltung.graph.evaluate import evaluate
 from faltung.graph.layers import Chain, ConvTranspose, MaxPool, Relu, build
 from faltung.graph.onnx_constants import made
+from faltung.graph.open_sizes import default_shapes
 from faltung.ops import (
     LRN,
     Conv,
@@ -226,3 +227,13 @@ def test_values_that_are_all_alike_take_no_memory() -> None:
     assert filled.strides == (0, 0)
     assert filled[3, 5] == 1.5
     assert not filled.flags.writeable
+
+
+def test_divisors_of_any_number_are_not_looked_for() -> None:
+    with pytest.raises(GeometryError, match="Use groups that divide it"):
+        Conv(groups=3).out_shapes([(1, 2**60, 4), (3, 1, 3)])
+
+
+def test_more_open_axes_of_space_than_there_are_defaults_for() -> None:
+    graph = build(Relu(), (1, 8)).with_input_shape(("N", "C", *(f"s{i}" for i in range(9))))
+    assert set(default_shapes(graph)["x"][2:]) == {64}

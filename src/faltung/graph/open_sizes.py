@@ -134,6 +134,7 @@ def candidates(graph: Graph) -> Iterator[dict[str, int]]:
         A number for each name.
     """
     fixed, space = _roles(graph)
+    space = {name: min(axes, max(SPACE)) for name, axes in space.items()}
     seen = []
     for turn in range(max(len(SPACE[axes]) for axes in space.values()) if space else 1):
         chosen = {n: SPACE[axes][min(turn, len(SPACE[axes]) - 1)] for n, axes in space.items()}
