@@ -46,6 +46,8 @@ VIEWS: Final[Mapping[str, View]] = {
     view.name: view
     for view in (
         View("slide", "Slide"),
+        View("field", "Field", "faltung.explorer.ask_field:prepared"),
+        View("square", "Square"),
         View("cost", "Cost", "faltung.explorer.data_cost:prepared"),
         View("model", "Model", "faltung.explorer.ask_model:prepared"),
     )
