@@ -18,6 +18,8 @@ from faltung.ops.operator import Array, AxisSpan, Everything, Spans
 
 WALKS: Final = 6
 """Positions of a value for which the exact interval is asked, where it depends on the position."""
+SHORT: Final = 24
+"""Values with fewer positions have no middle that is free of borders, to take a step from."""
 PERIODS: Final = (48, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 
 
@@ -251,8 +253,13 @@ class Fields:
             size = first.size if not seen.inside else int(seen.hi[0] - seen.lo[0])
         elif len(seen.inside) > 1:
             size, jump = self._largest(seen), self._slope(seen, field)
+            if len(seen.lo) < SHORT:  # the border cuts the largest: those asked for stand for it
+                jump = field.jump
+                size = max(self._walked(value, at).size for at in range(len(seen.lo)))
         said = f"{field.size} from {field.start}, every {field.jump}"
-        counted = f"{size} from {first.lo}, every {jump}"
+        # Where the first output stands on padding, a start is what the others lead back to.
+        start = field.start if first.empty else first.lo
+        counted = f"{size} from {start}, every {jump}"
         yield Row(name, figure, self._place, said, counted, said == counted)
 
     def _chosen(self, seen: Seen) -> list[int]:
