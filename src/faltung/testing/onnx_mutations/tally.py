@@ -89,7 +89,7 @@ class Tally:
         yield (
             f"slowest {self.slowest:.2f} s of {LONGEST:.0f} s; resident at most "
             f"{self.resident / 2**20:,.0f} MiB; {MEMORY / 2**30:.0f} GiB beyond the start allowed; "
-            f"run up to {MOST_MACS:,} multiplications and {MOST_NUMBERS:,} numbers"
+            f"run up to {MOST_MACS:,} connections and {MOST_NUMBERS:,} numbers"
         )
 
     def _share(self, said: str, count: int) -> str:
