@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from faltung.errors import DTypeError, GeometryError, GraphError, ModelFileError
 from faltung.geometry import AxisTransposed, AxisWindow, Interval
 from faltung.graph import Graph, Node, Value, room
 from faltung.graph.evaluate import evaluate
-from faltung.graph.layers import Chain, ConvTranspose, MaxPool, Relu, build
+from faltung.graph.layers import AvgPool, Chain, ConvTranspose, MaxPool, Operation, Relu, build
 from faltung.graph.onnx_constants import made
 from faltung.graph.open_sizes import default_shapes
 from faltung.ops import (
@@ -237,3 +238,11 @@ def test_divisors_of_any_number_are_not_looked_for() -> None:
 def test_more_open_axes_of_space_than_there_are_defaults_for() -> None:
     graph = build(Relu(), (1, 8)).with_input_shape(("N", "C", *(f"s{i}" for i in range(9))))
     assert set(default_shapes(graph)["x"][2:]) == {64}
+
+
+@pytest.mark.parametrize("pool", [MaxPool, AvgPool])
+def test_kernels_larger_than_any_image_have_no_outputs_at_once(
+    pool: Callable[..., Operation],
+) -> None:
+    (y,), _, _ = pool((2, HUGE), 1).operator.forward([np.ones((1, 1, 4, 4), np.float32)])
+    assert y.shape == (1, 1, 3, 0)
