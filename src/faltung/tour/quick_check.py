@@ -15,7 +15,7 @@ Answer = tuple[int, ...] | str
 _GROUPED: Final = re.compile(r"[-+]?\d{1,3}(?:[,'_\u2009\u202f ]\d{3})+")
 """A whole number with its thousands apart."""
 _WHOLE: Final = re.compile(r"[-+]?\d+")
-_BETWEEN: Final = re.compile(r"[\s,;/\[\](){}]+")
+_BETWEEN: Final = re.compile(r"[\s,;/x×\[\](){}]+")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Check:
     @property
     def asked(self) -> str:
         """The question, with a letter for each choice."""
-        listed = (f"({_letter(i)}) {choice}" for i, choice in enumerate(self.choices))
+        listed = (f"({letter(i)}) {choice}" for i, choice in enumerate(self.choices))
         return " ".join([self.question, *listed])
 
     @property
@@ -119,7 +119,7 @@ class Check:
         """The choice that a text means, by its letter or its words."""
         said = " ".join(given.lower().strip("().,;:!? \t\n").split())
         for i, choice in enumerate(self.choices):
-            if said in (_letter(i), choice.lower()):
+            if said in (letter(i), choice.lower()):
                 return choice
         return ""
 
@@ -134,14 +134,15 @@ class Check:
         }
 
 
-def _letter(index: int) -> str:
+def letter(index: int) -> str:
+    """Return the letter of a choice."""
     return "abcdefgh"[index]
 
 
 def _read(given: Any, *, several: bool) -> tuple[int, ...] | None:
     """The whole numbers that were given; None if it is something else."""
     if isinstance(given, str):
-        return _numbers(given.replace("\N{MINUS SIGN}", "-"), several=several)
+        return whole_numbers(given, several=several)
     values = list(_flat(given))
     if any(isinstance(v, bool) or not isinstance(v, int | float | np.number) for v in values):
         return None
@@ -159,8 +160,22 @@ def _flat(given: Any) -> Iterator[Any]:
         yield given
 
 
-def _numbers(text: str, *, several: bool) -> tuple[int, ...] | None:
-    text = text.strip()
+def whole_numbers(text: str, *, several: bool) -> tuple[int, ...] | None:
+    """Return the whole numbers that a text means; None if it means something else.
+
+    Parameters
+    ----------
+    text
+        Numbers with something between them, or one, with or without its thousands apart.
+    several
+        Whether more than one is meant: then a comma stands between two numbers.
+
+    Examples
+    --------
+    >>> whole_numbers("1,234", several=False), whole_numbers("3×4", several=True)
+    ((1234,), (3, 4))
+    """
+    text = text.replace("\N{MINUS SIGN}", "-").strip()
     if not several and _GROUPED.fullmatch(text):
         return (int(re.sub(r"[^\d+-]", "", text)),)
     parts = [part for part in _BETWEEN.split(text) if part]
