@@ -38,6 +38,16 @@ class Question:
 
 
 QUESTIONS: Final[Mapping[str, Question]] = {
+    "field.read": Question("faltung.explorer.ask_field:read", 60),
+    "field.spans": Question("faltung.explorer.ask_field:spans", 30),
+    "field.effective": Question("faltung.explorer.ask_field:effective", 120),
+    "network.open": Question("faltung.explorer.ask_network:open_model", 60),
+    "network.forward": Question("faltung.explorer.ask_network:forward", 60),
+    "network.window": Question("faltung.explorer.ask_network:window_of", 30),
+    "network.digits": Question("faltung.explorer.ask_network:digits", 10),
+    "network.train": Question("faltung.explorer.ask_network:train", 20),
+    "network.events": Question("faltung.explorer.ask_network:events", 10),
+    "network.stop": Question("faltung.explorer.ask_network:stop", 10),
     "model.inspected": Question("faltung.explorer.ask_model:inspected", 30),
     "model.audited": Question("faltung.explorer.ask_model:audited", 90),
     "model.verified": Question("faltung.explorer.ask_model:verified", 90),

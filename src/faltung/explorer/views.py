@@ -49,6 +49,7 @@ VIEWS: Final[Mapping[str, View]] = {
         View("field", "Field", "faltung.explorer.ask_field:prepared"),
         View("square", "Square"),
         View("cost", "Cost", "faltung.explorer.data_cost:prepared"),
+        View("network", "Network", "faltung.explorer.recorded:prepared"),
         View("model", "Model", "faltung.explorer.ask_model:prepared"),
     )
 }
