@@ -81,3 +81,48 @@ export function transposedTaps(axis, o) {
   }
   return found.sort((a, b) => a.i - b.i);
 }
+
+/**
+ * What a transposed convolution crops for a padding word: `same` leaves size·stride outputs, for
+ * which kernels shorter than the stride need more, a negative `hi`.
+ *
+ * @param {Word} word @param {Omit<Axis, "lo" | "hi">} axis
+ */
+export function transposedPadding(word, axis) {
+  if (word === "valid" || word === "full") return padding(word, axis);
+  const total = axis.dilation * (axis.kernel - 1) + 1 - axis.stride;
+  const less = Math.floor(Math.max(total, 0) / 2);
+  return word === "same" || total < 0 ? { lo: less, hi: total - less } : { lo: total - less, hi: less };
+}
+
+/**
+ * Positions lo, lo + 1, …, hi - 1; empty if hi is not above lo.
+ *
+ * @typedef {{ lo: number, hi: number }} Span
+ */
+
+/** The smallest span that holds what the outputs of a span read, padding included.
+ * @param {Axis} axis @param {Span} span @returns {Span} */
+export function inputSpan(axis, { lo, hi }) {
+  if (hi <= lo) return { lo: 0, hi: 0 };
+  return { lo: lo * axis.stride - axis.lo, hi: (hi - 1) * axis.stride - axis.lo + extent(axis) };
+}
+
+/** The same of a transposed convolution, which has no padding to read.
+ * @param {Axis} axis @param {Span} span @returns {Span} */
+export function transposedSpan(axis, { lo, hi }) {
+  if (hi <= lo) return { lo: 0, hi: 0 };
+  const low = Math.max(0, Math.ceil((lo + axis.lo - extent(axis) + 1) / axis.stride));
+  const high = Math.min(axis.size, Math.floor((hi - 1 + axis.lo) / axis.stride) + 1);
+  const isRead = (/** @type {number} */ i) => {
+    const start = i * axis.stride - axis.lo;
+    const k = Math.max(0, Math.ceil((lo - start) / axis.dilation));
+    return start + k * axis.dilation < hi;
+  };
+  let first = low;
+  while (first < high && !isRead(first)) first += 1;
+  if (first >= high) return { lo: 0, hi: 0 };
+  let last = high - 1;
+  while (!isRead(last)) last -= 1;
+  return { lo: first, hi: last + 1 };
+}
