@@ -15,6 +15,7 @@ from faltung.cli.doctor import doctor
 from faltung.cli.evaluate import evaluate
 from faltung.cli.experiment import experiment
 from faltung.cli.explain import explain
+from faltung.cli.explore import explore
 from faltung.cli.filter import filter_verb
 from faltung.cli.find import find
 from faltung.cli.inspect import inspect
@@ -37,7 +38,11 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for verb in (train, evaluate, explain, experiment, filter_verb, find, inspect, run_verb, doctor):
+VERBS = (
+    *(train, evaluate, explain, explore, experiment),
+    *(filter_verb, find, inspect, run_verb, doctor),
+)
+for verb in VERBS:
     cli.add_command(verb)
 
 

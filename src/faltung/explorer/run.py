@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from faltung.explorer.server import HOST, Server, listening
+from faltung.explorer.uploads import Uploads
 
 SECONDS_TO_ASK: Final = 10
 """How long a connection may take to say what it wants."""
@@ -88,6 +89,7 @@ def serve(
     *,
     data: dict[str, Any] | None = None,
     states: dict[str, Any] | None = None,
+    uploads: Uploads | None = None,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve the page until Ctrl-C, or until the process is asked to end.
@@ -96,8 +98,8 @@ def serve(
     ----------
     port
         The first one that is tried; 0 for any.
-    first, data, states
-        As `faltung.explorer.page.saved_page` takes them.
+    first, data, states, uploads
+        As `faltung.explorer.server.Server` takes them.
     ready
         Called with the URL once the page can be opened.
 
@@ -108,7 +110,9 @@ def serve(
     """
     with contextlib.closing(listening(port)) as sock:
         number = sock.getsockname()[1]
-        with contextlib.closing(Server(number, first, data=data, states=states)) as page:
+        with contextlib.closing(
+            Server(number, first, data=data, states=states, uploads=uploads)
+        ) as page:
             url = f"http://{HOST}:{number}/{page.token}/"
             with contextlib.suppress(KeyboardInterrupt), _every_signal_as_ctrl_c():
                 asyncio.run(_served(_Ending(page), sock, lambda: ready(url)))

@@ -54,6 +54,8 @@ class Server:
         Where it will listen; it decides which Host and Origin are its own.
     first, data, states
         As `faltung.explorer.page.saved_page` takes them.
+    uploads
+        Files that may be asked about from the start; they are closed with the server.
     questions
         What may be asked.
     """
@@ -65,12 +67,13 @@ class Server:
         *,
         data: Mapping[str, Any] | None = None,
         states: Mapping[str, Any] | None = None,
+        uploads: Uploads | None = None,
         questions: Mapping[str, Question] = QUESTIONS,
     ) -> None:
         self.token = secrets.token_urlsafe(24)
         self.page = served_page(f"/{self.token}", first, data=data, states=states)
         self.questions = questions
-        self.uploads = Uploads()
+        self.uploads = uploads or Uploads()
         self.workers = Workers(self.uploads.folder)
         self._asking = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._sending = asyncio.Semaphore(UPLOADS_AT_ONCE)

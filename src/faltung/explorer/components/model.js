@@ -37,7 +37,7 @@ class Model {
     this.host = host;
     this.data = host.data.report;
     /** What Python is asked with: nothing for what came with the page. @type {Record<string, string>} */
-    this.source = {};
+    this.source = host.data.source ?? {};
     this.opened = "";
     this.graph = new ModelGraph((index) => this.#pick(index));
     this.facts = el("dl", { class: "ft-facts" });
