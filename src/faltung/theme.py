@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from html import escape
 from typing import Final
 
 
@@ -89,3 +90,38 @@ DIVERGING_STOPS: Final = (
 """Negative vermilion, zero white, positive blue, evenly spaced; the same in both themes."""
 AMOUNT_STOPS: Final = ("#ffffff", "#7cc9b2", "#007a59")
 """From none (white) to much (green)."""
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+:root {{ {light} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}
+{style}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def page(title: str, style: str, body: str) -> str:
+    """Return an HTML page that stands alone: light or dark as the reader's system is.
+
+    Parameters
+    ----------
+    title
+        Plain text.
+    style
+        CSS that may use the colours as variables, ``var(--ink)``.
+    body
+        HTML.
+    """
+    shown = escape(title)
+    return _PAGE.format(title=shown, light=LIGHT.css(), dark=DARK.css(), style=style, body=body)

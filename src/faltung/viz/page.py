@@ -10,42 +10,27 @@ from typing import Final, NamedTuple
 
 from matplotlib.figure import Figure
 
+from faltung import theme
 from faltung.report import Table
+from faltung.theme import LIGHT, Theme
 from faltung.viz.style import encoded
-from faltung.viz.theme import DARK, LIGHT, Theme
 
 COLOURS: Final = tuple(field.name for field in fields(Theme) if field.name != "name")
 
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-:root {{ {light} }}
-@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}
-body {{ margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 58rem; line-height: 1.5;
-  font-family: system-ui, sans-serif; color: var(--ink); background: var(--paper); }}
-h1 {{ line-height: 1.2; }}
-h2 {{ margin-top: 2.5rem; }}
-figure {{ margin: 1rem 0; }}
-svg {{ display: block; max-width: 100%; height: auto; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: 0.2rem 0.7rem; border-bottom: 1px solid var(--faint); text-align: right; }}
-th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) {{ text-align: left; }}
-dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; }}
-dt {{ color: var(--muted); }}
-dd {{ margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-</body>
-</html>
+_STYLE: Final = """
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 58rem; line-height: 1.5;
+  font-family: system-ui, sans-serif; color: var(--ink); background: var(--paper); }
+h1 { line-height: 1.2; }
+h2 { margin-top: 2.5rem; }
+figure { margin: 1rem 0; }
+svg { display: block; max-width: 100%; height: auto; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.2rem 0.7rem; border-bottom: 1px solid var(--faint); text-align: right; }
+th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; }
+dt { color: var(--muted); }
+dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 """
 
 
@@ -72,8 +57,8 @@ def page(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Sectio
     listed = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>" for n, v in facts)
     parts = [f"<dl>{listed}</dl>" if facts else ""]
     parts += [_section(number, section) for number, section in enumerate(sections)]
-    light, dark = (theme.css() for theme in (LIGHT, DARK))
-    return _PAGE.format(title=escape(title), light=light, dark=dark, body="\n".join(parts))
+    heading = f"<h1>{escape(title)}</h1>"
+    return theme.page(title, _STYLE, "\n".join([heading, *parts]))
 
 
 def _section(number: int, section: Section) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from faltung import theme
 from faltung.analysis.inspect import words
 from faltung.analysis.inspect.table import Column, columns
 from faltung.report import AbstractReport, Table, escaped
@@ -50,27 +51,9 @@ _STYLE: Final = """
   .inspection th, .inspection td { padding: 0.3rem 0.5rem; } }
 """
 
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-:root {{ {light} }}
-@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}
-body {{ margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 96rem; color: var(--ink);
-  background: var(--paper); }}
-{style}</style>
-</head>
-<body>
-<main class="inspection">
-<h1>{title}</h1>
-{body}
-</main>
-</body>
-</html>
+_PAGE_STYLE: Final = """
+body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 96rem; color: var(--ink);
+  background: var(--paper); }
 """
 
 
@@ -180,8 +163,8 @@ def page(report: Inspection, further: Mapping[str, AbstractReport]) -> str:
 
 
 def _whole(title: str, body: str) -> str:
-    light, dark = LIGHT.css(), DARK.css()
-    return _PAGE.format(title=escaped(title), light=light, dark=dark, style=_STYLE, body=body)
+    main = f'<main class="inspection">\n<h1>{escaped(title)}</h1>\n{body}\n</main>'
+    return theme.page(title, _PAGE_STYLE + _STYLE, main)
 
 
 def fragment(report: Inspection) -> str:
