@@ -11,6 +11,7 @@
  * @property {ArrayLike<number>} values
  * @property {boolean} [isGrey] from black to white instead of the diverging scale
  * @property {number} [limit] value of the strongest colour
+ * @property {number} [low] value of black
  * @property {{ map: number | null, y: number, x: number, h: number, w: number, colour: string }[]} [boxes]
  *   null: on every map
  * @property {number[]} [chosen] maps with an outline
@@ -26,6 +27,8 @@ import { diverging } from "faltung/colour";
 import { el } from "faltung/dom";
 
 const GAP = 4;
+/** Room for the outline of the first map. */
+const EDGE = 2;
 const WRAP = 56;
 /** @type {number[][]} */
 const COLOURS = Array.from({ length: 257 }, (_, i) => {
@@ -94,11 +97,12 @@ export class MapStrip {
     const context = this.drawn.getContext("2d");
     if (!context || !shown) return;
     const limit = this.picture.limit ?? largest(values);
+    const low = this.picture.low ?? 0;
     const image = context.createImageData(cols, rows * shown);
     const size = shape[1] * shape[2];
     for (let i = 0; i < size * shown; i += 1) {
       const at = Math.floor(i / size) * rows * cols + (i % size);
-      const colour = isGrey ? grey(values[i], limit) : COLOURS[level(values[i], limit)];
+      const colour = isGrey ? grey(values[i] - low, limit - low) : COLOURS[level(values[i], limit)];
       image.data.set(colour, 4 * at);
       image.data[4 * at + 3] = 255;
     }
@@ -112,17 +116,19 @@ export class MapStrip {
     const side = Math.min(this.options.side ?? 52, width);
     const isVector = shape[0] === 1 && shape[1] === 1;
     const cell = isVector ? (shape[2] <= 16 ? 14 : Math.min(4, width / cols)) : side / Math.max(rows, cols, 1);
-    const snapped = cell > 1 ? Math.floor(cell) : cell;
-    const across = Math.max(1, Math.min(shown, Math.floor((width + GAP) / (cols * snapped + GAP))));
-    this.tile = { rows, cols, cell: snapped, across };
+    const across = Math.max(1, Math.min(shown, Math.floor((width + GAP) / (cols * cell + GAP))));
+    this.tile = { rows, cols, cell, across };
     const lines = Math.ceil(shown / across);
-    this.#size(across * (cols * snapped + GAP) - GAP, lines * (rows * snapped + GAP) - GAP);
+    this.#size(across * (cols * cell + GAP), lines * (rows * cell + GAP));
     const context = this.canvas.getContext("2d");
     if (!context || !shown) return;
-    context.imageSmoothingEnabled = snapped < 1;
+    context.imageSmoothingEnabled = cell < 3;
+    context.strokeStyle = getComputedStyle(this.element).getPropertyValue("--faint");
+    context.lineWidth = 1;
     for (let map = 0; map < shown; map += 1) {
       const [x, y] = this.#corner(map);
-      context.drawImage(this.drawn, 0, map * rows, cols, rows, x, y, cols * snapped, rows * snapped);
+      context.drawImage(this.drawn, 0, map * rows, cols, rows, x, y, cols * cell, rows * cell);
+      context.strokeRect(x - 0.5, y - 0.5, cols * cell + 1, rows * cell + 1);
     }
     this.#drawBoxes(context);
   }
@@ -141,7 +147,7 @@ export class MapStrip {
   /** The corner of a map, in pixels. @param {number} map */
   #corner(map) {
     const { rows, cols, cell, across } = this.tile;
-    return [(map % across) * (cols * cell + GAP), Math.floor(map / across) * (rows * cell + GAP)];
+    return [EDGE + (map % across) * (cols * cell + GAP), EDGE + Math.floor(map / across) * (rows * cell + GAP)];
   }
 
   /** @param {CanvasRenderingContext2D} context */
@@ -184,10 +190,11 @@ export class MapStrip {
   #under(event) {
     const { rows, cols, cell, across } = this.tile;
     const [wide, high] = [cols * cell + GAP, rows * cell + GAP];
-    const [column, line] = [Math.floor(event.offsetX / wide), Math.floor(event.offsetY / high)];
-    const [x, y] = [Math.floor((event.offsetX - column * wide) / cell), Math.floor((event.offsetY - line * high) / cell)];
+    const [px, py] = [event.offsetX - EDGE, event.offsetY - EDGE];
+    const [column, line] = [Math.floor(px / wide), Math.floor(py / high)];
+    const [x, y] = [Math.floor((px - column * wide) / cell), Math.floor((py - line * high) / cell)];
     const map = line * across + column;
-    if (column >= across || x < 0 || y < 0 || x >= cols || y >= rows || map >= this.picture.shown) return null;
+    if (column < 0 || line < 0 || column >= across || x < 0 || y < 0 || x >= cols || y >= rows || map >= this.picture.shown) return null;
     this.cursor = this.#cell(map, y * cols + x);
     return this.cursor;
   }

@@ -8,7 +8,7 @@
 import { el, svg } from "faltung/dom";
 import { number, percent, whole } from "faltung/numbers";
 
-const [WIDTH, HEIGHT, LEFT, BASE] = [560, 150, 44, 118];
+const [WIDTH, HEIGHT, LEFT, BASE] = [520, 172, 46, 122];
 /** Points that are drawn; more are thinned out. */
 const MOST = 400;
 
@@ -43,9 +43,9 @@ export class CurveFigure {
       line(epochs.map(([at, v]) => [x(at), share(v)]), "held"),
       ...epochs.map(([at, v]) => svg("circle", { cx: x(at), cy: share(v), r: 2.5, class: "ft-held-point" })),
       svg("line", { x1: x(step), x2: x(step), y1: 4, y2: BASE, class: "ft-here" }),
-      words(LEFT, HEIGHT - 2, "— loss", "ft-loss-word"),
-      words(LEFT + 70, HEIGHT - 2, "— accuracy on the batch", "ft-learned-word"),
-      words(LEFT + 255, HEIGHT - 2, "•— accuracy on digits held out", "ft-held-word"),
+      words(LEFT, HEIGHT - 4, "— loss", "ft-loss-word"),
+      words(LEFT + 58, HEIGHT - 4, "— accuracy on the batch", "ft-learned-word"),
+      words(LEFT + 212, HEIGHT - 4, "•— accuracy on digits held out", "ft-held-word"),
     );
     const [last, held] = [points.at(-1), epochs.at(-1)];
     const now = last ? `loss ${number(last[1])}${held ? `, ${percent(held[1])} of the digits held out are told right` : ""}` : "no step yet";

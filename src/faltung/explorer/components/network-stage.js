@@ -33,9 +33,7 @@
  * @property {(layer: number, map: number) => void} choose
  */
 
-import { grey } from "faltung/colour";
 import { el } from "faltung/dom";
-import { Grid } from "faltung/grid";
 import { layout, MapStrip } from "faltung/maps";
 import { around, Detail } from "faltung/network-detail";
 import { CurveFigure } from "faltung/network-curve";
@@ -55,7 +53,7 @@ export class Stage {
     this.layer = 0;
     this.filterLayer = 0;
     this.pad = new Pad({ strokes: acts.strokes, onDraw: acts.draw });
-    this.input = new Grid({ label: "what the network gets: arrow keys move", caption: "", height: 224, onHover: (cell) => acts.hover(cell && [0, 0, ...cell]) });
+    this.input = new MapStrip({ label: "what the network gets", side: 224, onHover: (cell) => acts.hover(cell && [0, ...cell]) });
     this.row = new DigitRow(acts.take);
     this.predictions = new Predictions();
     this.curve = new CurveFigure();
@@ -135,17 +133,11 @@ export class Stage {
   #showInput({ state, seen }, active, window) {
     const { shape, values } = seen.maps[0];
     const [, rows, cols] = shape;
-    const [low, high] = RANGES[state.unit];
-    const read = window?.reads.find(({ from }) => from === 0);
-    const here = active[0] === 0 ? [{ y: active[2], x: active[3], colour: "output" }] : [];
-    this.input.setCaption(`What the network gets, ${rows}×${cols}`);
-    this.input.show({
-      rows,
-      cols,
-      value: (y, x) => values[y * cols + x],
-      colour: (y, x) => grey(values[y * cols + x] - low, high - low),
-      outlines: read ? [around(read.at)] : here,
-    });
+    const [low, limit] = RANGES[state.unit];
+    this.input.caption.textContent = `What the network gets, ${rows}×${cols}`;
+    // Of several channels, which are alike, the first.
+    const picture = { shape: /** @type {[number, number, number]} */ ([1, rows, cols]), shown: 1, values, isGrey: true, low, limit };
+    this.input.show({ ...picture, boxes: boxesOn(0, seen, active, window).filter(({ map }) => map === 0) });
   }
 
   /** @param {Looked} looked @param {Active} active @param {number} from */
