@@ -48,6 +48,8 @@ VIEWS: Final[Mapping[str, View]] = {
         View("slide", "Slide"),
         View("field", "Field", "faltung.explorer.ask_field:prepared"),
         View("square", "Square"),
+        View("check", "Check", "faltung.explorer.ask_check:prepared"),
+        View("lab", "Lab", "faltung.explorer.data_lab:prepared"),
         View("cost", "Cost", "faltung.explorer.data_cost:prepared"),
         View("network", "Network", "faltung.explorer.recorded:prepared"),
         View("model", "Model", "faltung.explorer.ask_model:prepared"),

@@ -67,7 +67,7 @@ class Problem:
         if self.choices:
             (index,) = self.answer
             return f"({letter(index)}) {self.choices[index]}"
-        return ", ".join(f"{n:,}" if len(self.answer) == 1 else str(n) for n in self.answer)
+        return minus(", ".join(f"{n:,}" if len(self.answer) == 1 else str(n) for n in self.answer))
 
     def read(self, given: str) -> Numbers | None:
         """Return the answer that a text means; None if it is none.
@@ -206,7 +206,7 @@ def times(factors: Sequence[int]) -> str:
     return "·".join(f"{n:,}" for n in factors)
 
 
-def minus(number: int) -> str:
+def minus(number: int | str) -> str:
     """Return a number with a minus sign that is one.
 
     >>> minus(-1)
