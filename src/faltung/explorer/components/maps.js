@@ -113,10 +113,10 @@ export class MapStrip {
     const { shape, shown } = this.picture;
     const { rows, cols } = layout(shape);
     const width = this.element.clientWidth || 320;
-    const side = Math.min(this.options.side ?? 52, width);
     const isVector = shape[0] === 1 && shape[1] === 1;
+    const side = evenly(shown, width - 2 * EDGE, this.options.side ?? 52);
     const cell = isVector ? (shape[2] <= 16 ? 14 : Math.min(4, width / cols)) : side / Math.max(rows, cols, 1);
-    const across = Math.max(1, Math.min(shown, Math.floor((width + GAP) / (cols * cell + GAP))));
+    const across = Math.max(1, Math.min(shown, Math.floor((width - EDGE) / (cols * cell + GAP) + 1e-9)));
     this.tile = { rows, cols, cell, across };
     const lines = Math.ceil(shown / across);
     this.#size(across * (cols * cell + GAP), lines * (rows * cell + GAP));
@@ -227,6 +227,16 @@ export class MapStrip {
     event.preventDefault();
     event.stopPropagation();
   }
+}
+
+/** The side of maps that fill their lines evenly, about as large as is wanted.
+ * @param {number} count @param {number} width @param {number} wanted */
+function evenly(count, width, wanted) {
+  for (let lines = 1; lines < count; lines += 1) {
+    const side = width / Math.ceil(count / lines) - GAP;
+    if (side >= 0.7 * wanted) return Math.min(wanted, side);
+  }
+  return Math.min(wanted, width - GAP);
 }
 
 /** @param {number} v @param {number} limit */

@@ -82,12 +82,12 @@ export class Detail {
       const at = cell ? cell[0] * layout(this.shape).cols + cell[1] : -1;
       return at < 0 || at >= rows * cols ? null : /** @type {MapCell} */ ([this.map, Math.floor(at / cols), at % cols]);
     };
-    this.earlier = new Grid({ label: "earlier layer: the window of the cell", caption: "", height: 330, largest: 40 });
-    this.weights = new Grid({ label: "weights of the cell", caption: "", height: 330, largest: 40 });
+    this.earlier = new Grid({ label: "earlier layer: the window of the cell", caption: "", height: 232, largest: 40 });
+    this.weights = new Grid({ label: "weights of the cell", caption: "", height: 232, largest: 40 });
     this.cells = new Grid({
       label: "the chosen map: arrow keys move, Enter pins",
       caption: "",
-      height: 330,
+      height: 232,
       largest: 40,
       onHover: (cell) => options.onHover(found(cell)),
       onPin: (cell) => {

@@ -48,6 +48,12 @@ export class Pad {
     small.getContext("2d")?.putImageData(image, 0, 0);
     context.imageSmoothingEnabled = false;
     context.drawImage(small, 0, 0, PAD * SCALE, PAD * SCALE);
+    if (!this.options.strokes().length && !this.hasKeys) {
+      context.fillStyle = "#8f9aa5";
+      context.font = "15px system-ui, sans-serif";
+      context.textAlign = "center";
+      context.fillText("draw here", (PAD * SCALE) / 2, (PAD * SCALE) / 2);
+    }
     if (!this.hasKeys) return;
     context.strokeStyle = this.isDown ? "#e69f00" : "#56b4e9";
     context.lineWidth = 2;

@@ -72,10 +72,10 @@ export class Stage {
       el("div", { class: "ft-grids ft-asked" }, this.pad.element, el("div", { class: "ft-input" }, this.input.element), this.predictions.element),
       el("h3", { class: "ft-part" }, "What it learned"),
       el("div", { class: "ft-grids" }, el("div", { class: "ft-run" }, this.curve.element, player, this.moment), this.filters.element),
+      el("h3", { class: "ft-part" }, "One activation, and the window that it comes from"),
+      this.detail.element,
       el("h3", { class: "ft-part" }, "From layer to layer"),
       this.way,
-      el("h3", { class: "ft-part" }, "One activation"),
-      this.detail.element,
     );
   }
 

@@ -64,6 +64,7 @@ class Network {
     this.player = this.#player();
     this.panel = this.#panel();
     frame.panel.append(...this.panel.parts);
+    frame.element.classList.add("ft-network");
     this.stage = this.#stage();
     this.stop = store.subscribe((state) => this.#change(state));
   }
