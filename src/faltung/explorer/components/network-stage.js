@@ -8,6 +8,7 @@
  * @import { Curve } from "faltung/network-live"
  * @import { Window } from "faltung/network-run"
  * @import { Digit, Opened, Seen, Snapshot } from "faltung/network-source"
+ * @import { Frame } from "faltung/frame"
  * @import { State } from "faltung/store"
  *
  * @typedef {[number, number, number, number]} Active layer, map, row, column
@@ -37,6 +38,7 @@ import { el } from "faltung/dom";
 import { layout, MapStrip } from "faltung/maps";
 import { around, Detail } from "faltung/network-detail";
 import { CurveFigure } from "faltung/network-curve";
+
 import { DigitRow, Predictions } from "faltung/network-digits";
 import { Pad } from "faltung/network-pad";
 import { whole } from "faltung/numbers";
@@ -47,8 +49,8 @@ const RANGES = { 255: [0, 255], 1: [0, 1], "-1": [-1, 1] };
 const FEW = 20;
 
 export class Stage {
-  /** @param {HTMLElement} root @param {HTMLElement} player @param {Acts} acts */
-  constructor(root, player, acts) {
+  /** @param {Frame} frame @param {HTMLElement} player @param {Acts} acts */
+  constructor(frame, player, acts) {
     this.acts = acts;
     this.layer = 0;
     this.filterLayer = 0;
@@ -67,13 +69,14 @@ export class Stage {
       onHover: (cell) => acts.hover(cell && [this.layer, ...cell]),
       onPin: (cell) => acts.pin([this.layer, ...cell]),
     });
-    root.append(
+    frame.stage.append(
       this.row.element,
       el("div", { class: "ft-grids ft-asked" }, this.pad.element, el("div", { class: "ft-input" }, this.input.element), this.predictions.element),
       el("h3", { class: "ft-part" }, "What it learned"),
       el("div", { class: "ft-grids" }, el("div", { class: "ft-run" }, this.curve.element, player, this.moment), this.filters.element),
       el("h3", { class: "ft-part" }, "One activation, and the window that it comes from"),
-      this.detail.element,
+      // The sum stays beside the window, in sight while the pointer is on the layers below.
+      el("div", { class: "ft-closeup" }, this.detail.element, frame.formula),
       el("h3", { class: "ft-part" }, "From layer to layer"),
       this.way,
     );

@@ -64,7 +64,6 @@ class Network {
     this.player = this.#player();
     this.panel = this.#panel();
     frame.panel.append(...this.panel.parts);
-    frame.element.classList.add("ft-network");
     this.stage = this.#stage();
     this.stop = store.subscribe((state) => this.#change(state));
   }
@@ -130,7 +129,7 @@ class Network {
 
   #stage() {
     const { store } = this;
-    return new Stage(this.frame.stage, this.player.element, {
+    return new Stage(this.frame, this.player.element, {
       strokes: () => store.state.strokes,
       draw: (strokes, isDrag) => store.set(store.state.drawn ? { strokes } : { strokes: strokes.slice(-1), drawn: true }, isDrag),
       take: (digit) => store.set({ digit, drawn: false }),
