@@ -13,7 +13,7 @@ from faltung.errors import ExplorerError, FaltungError, message
 from faltung.explorer.uploads import Uploads
 from faltung.geometry import Interval
 from faltung.graph import Graph
-from faltung.graph.open_sizes import sized
+from faltung.graph.open_sizes import sentence, sized
 from faltung.graph.sources import load_sized
 from faltung.ops.operator import EVERYTHING, Everything, Shape, Spans
 from faltung.zoo.catalogue import NETWORKS, sketch
@@ -175,7 +175,9 @@ def _read(source: Source) -> Read:
     try:
         network = load_sized(source.path) if source.path else sized(sketch(str(source.zoo)))
         graph = network.graph
-        return Read(Walk(graph, graph.shapes()), network.sentence())
+        # A batch of one is no assumption that changes what is seen.
+        taken = {name: size for name, size in network.taken.items() if size != 1}
+        return Read(Walk(graph, graph.shapes()), sentence(taken))
     except FaltungError as error:
         # What the file is called where it comes from, not here.
         raise ExplorerError(str(error).replace(str(source.path), source.label)) from error

@@ -80,7 +80,7 @@ function editor(store) {
     remove: button("Remove", () => remove(store), { sign: "× remove" }),
   };
   const bar = el("div", { class: "ft-buttons" }, ...Object.values(buttons));
-  const group = el("fieldset", { class: "ft-controls ft-layer" }, legend, ...rows, bar);
+  const group = el("fieldset", { class: "ft-controls" }, legend, ...rows, bar);
   store.subscribe((state) => {
     const at = state.file ? 0 : state.selected;
     const layer = state.layers[at - 1] ?? PLAIN;

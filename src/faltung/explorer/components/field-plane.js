@@ -128,8 +128,12 @@ export class Plane {
     context.strokeStyle = palette.muted;
     context.lineWidth = 1;
     context.strokeRect(0.5, 0.5, cols * size - 1, rows * size - 1);
-    if (unread[0] > 0) hatch(context, 0, Math.max(0, rows - unread[0]) * size, cols * size, Math.min(unread[0], rows) * size, palette.muted);
-    if (unread[1] > 0) hatch(context, Math.max(0, cols - unread[1]) * size, 0, Math.min(unread[1], cols) * size, rows * size, palette.muted);
+    // Rows and columns that no window reaches: the last of them may be padding.
+    const [low, far] = [rows + padding[0][1], cols + padding[1][1]];
+    const [ends, sides] = [Math.min(low, rows + margin[0]), Math.min(far, cols + margin[1])];
+    const [firstRow, firstCol] = [Math.max(0, low - unread[0]), Math.max(0, far - unread[1])];
+    if (unread[0] && ends > firstRow) hatch(context, 0, firstRow * size, cols * size, (ends - firstRow) * size, palette.muted);
+    if (unread[1] && sides > firstCol) hatch(context, firstCol * size, 0, (sides - firstCol) * size, rows * size, palette.muted);
   }
 
   #draw() {

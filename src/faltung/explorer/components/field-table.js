@@ -9,7 +9,7 @@ import { el } from "faltung/dom";
 import { jumpText, seesText, spanText, startText } from "faltung/field-words";
 import { percent, whole } from "faltung/numbers";
 
-const HEADS = ["value", "layer", "output", "sees", "jump", "start", "share", "popular rule", "the cell sees, rows × columns"];
+const HEADS = ["value", "layer", "output", "sees", "jump", "start", "share", "popular rule", "the cell sees"];
 
 export class Table {
   /** @param {{ onHover: (value: number | null) => void, onSelect: (value: number) => void }} options */
@@ -36,7 +36,7 @@ export class Table {
     const { name, layer, space, fields, share, loose } = value;
     const button = el("button", { type: "button", class: "ft-quiet", "aria-pressed": "false", onClick: () => this.options.onSelect(index) }, name);
     button.addEventListener("keydown", (event) => this.#key(event, index));
-    const here = el("td");
+    const here = el("td", { title: "rows × columns" });
     const size = fields[0]?.size;
     const isLoose = size !== null && fields.some((field) => field.size !== loose);
     const cells = [layer, space.map(whole).join("×"), seesText(fields), jumpText(fields), startText(fields), percent(share)];

@@ -52,7 +52,7 @@ export function cellText(value, at, box, input) {
   const name = value.space[0] * value.space[1] > 1 ? `${value.name}[${at[0]}, ${at[1]}]` : value.name;
   const { sides, inside, padding, share } = coverage(box, input.space);
   if (!sides[0] || !sides[1]) return `${name} sees nothing of the input`;
-  const where = `rows ${spanText(box[0])}, columns ${spanText(box[1])}`;
+  const where = box.every((span) => span === null) ? "everything" : `rows ${spanText(box[0])}, columns ${spanText(box[1])}`;
   const rest = padding ? `, and ${whole(padding)} on padding` : "";
   const all = whole(input.space[0] * input.space[1]);
   return `${name} sees ${where}: ${whole(sides[0])}×${whole(sides[1])}, ${whole(inside)} of ${all} positions (${percent(share)})${rest}`;

@@ -17,6 +17,7 @@ import { Plane } from "faltung/field-plane";
 import { Asker, boxesOfStack, valuesOfReading, valuesOfStack } from "faltung/field-network";
 import { chainsOf, pathsOf } from "faltung/field-stack";
 import { example, fields, fit, pythonOf } from "faltung/field-state";
+import { counted, measured, measuredText, pathsText } from "faltung/field-sight";
 import { Table } from "faltung/field-table";
 import { cellText, coverage, edgesText, growthText, looseText } from "faltung/field-words";
 import { Frame } from "faltung/frame";
@@ -256,6 +257,8 @@ class FieldView {
 
   #shown() {
     if (!this.asker) return this.values.map((_, i) => i);
+    // Without Python only what is seen of the input is known.
+    if (!this.host.canAsk) return [...new Set([0, this.#selected()])];
     const before = this.values.slice(0, this.#selected() + 1).map((_, i) => i);
     const ends = before.filter((i) => i === before.length - 1 || i === 0 || this.values[i + 1].space.join() !== this.values[i].space.join());
     // The stem and the end tell most.
@@ -272,7 +275,7 @@ class FieldView {
     const next = this.axes.map((links) => links[value]);
     const isWindow = next.map((link) => link && (link.kind === "conv" || link.kind === "pool"));
     const padding = next.map((link, axis) => (isWindow[axis] ? [link.lo, link.hi] : [0, 0]));
-    const unread = next.map((link, axis) => (isWindow[axis] && link.out ? dropped(link) - link.hi : 0));
+    const unread = next.map((link, axis) => (isWindow[axis] && link.out ? dropped(link) : 0));
     const margin = [rows, cols].map((n, axis) => Math.min(this.#overhang(value, axis), Math.max(3, Math.ceil(n / 4))));
     return /** @type {Ground} */ ({ rows, cols, margin, padding, unread });
   }
@@ -304,28 +307,25 @@ class FieldView {
     this.#say(active, boxes);
   }
 
-  /**
-   * @param {number} value @param {Cell} active @param {Box | undefined} box
-   * @param {[number[][], number[][]] | null} counts @param {boolean} isHeat @returns {Sight | null}
-   */
+  /** @param {number} value @param {Cell} active @param {Box | undefined} box
+   * @param {[number[][], number[][]] | null} counts @param {boolean} isHeat @returns {Sight | null} */
   #sight(value, active, box, counts, isHeat) {
     if (!box) return null;
     const [height, width] = this.values[value].space;
-    const [rows, cols] = [box[0] ?? { lo: 0, hi: height }, box[1] ?? { lo: 0, hi: width }];
     const isIt = value === active[0];
-    const pinned = this.store.state.pinned;
     /** @type {Sight} */
-    const sight = { rows, cols, colour: isIt ? "output" : value === 0 ? "input" : "kernel", isSeen: null, heat: null, text: null, isPinned: isIt && pinned?.join() === active.join() };
+    const sight = {
+      rows: box[0] ?? { lo: 0, hi: height },
+      cols: box[1] ?? { lo: 0, hi: width },
+      colour: isIt ? "output" : value === 0 ? "input" : "kernel",
+      isSeen: null,
+      heat: null,
+      text: null,
+      isPinned: isIt && this.store.state.pinned?.join() === active.join(),
+    };
     if (isIt) return sight;
-    if (value === 0 && this.#isMeasured(active)) return { ...sight, ...this.#measuredHeat() };
-    if (!counts) return sight;
-    const [ys, xs] = [counts[0][value], counts[1][value]];
-    if (isHeat) {
-      const most = largest(ys) * largest(xs);
-      return { ...sight, heat: (y, x) => (ys[y] * xs[x]) / most, text: (y, x) => String(BigInt(ys[y]) * BigInt(xs[x])) };
-    }
-    const hasHoles = holes(ys, rows) || holes(xs, cols);
-    return hasHoles ? { ...sight, isSeen: (y, x) => ys[y] > 0 && xs[x] > 0 } : sight;
+    if (value === 0 && this.#isMeasured(active)) return measured(sight, this.effective.weights);
+    return counts ? counted(sight, counts[0][value], counts[1][value], isHeat) : sight;
   }
 
   /** Whether the heat that Python measured is that of this cell. @param {Cell} active */
@@ -334,14 +334,6 @@ class FieldView {
     if (!this.asker || !found || found.value !== this.values[value].name) return false;
     const at = found.at.slice(-2);
     return at.length === 2 ? at[0] === y && at[1] === x : at.length === 0 || at[0] === x;
-  }
-
-  /** @returns {Partial<Sight>} */
-  #measuredHeat() {
-    const { weights } = this.effective;
-    const rows = Array.isArray(weights[0]) ? weights : [weights];
-    const plane = Array.isArray(rows[0][0]) ? rows[Math.floor(rows.length / 2)] : rows;
-    return { heat: (y, x) => plane[y]?.[x] ?? 0 };
   }
 
   // What is said --------------------------------------------------------------------------------
@@ -359,7 +351,7 @@ class FieldView {
     if (!this.asker) {
       const growth = growthText(layers, this.axes[0], value, this.values[value - 1]?.loose ?? 1);
       if (growth) parts.push(growth);
-      if (paths && value) parts.push(`${pathsText(this.#paths(active))}`);
+      if (paths && value) parts.push(pathsText(this.#paths(active)));
     } else if (this.#isMeasured(active)) parts.push(measuredText(this.effective));
     this.frame.setFormula(parts.join(" · "));
   }
@@ -402,30 +394,4 @@ class FieldView {
     if (this.#exists(moved)) this.store.set({ selected: moved[0], pinned: moved });
     return true;
   }
-}
-
-/** @param {number[]} counts */
-function largest(counts) {
-  return counts.reduce((most, count) => Math.max(most, count), 1);
-}
-
-/** Whether dilation leaves positions out between those that are seen. @param {number[]} counts
- * @param {{ lo: number, hi: number }} span */
-function holes(counts, { lo, hi }) {
-  for (let i = Math.max(lo, 0); i < Math.min(hi, counts.length); i += 1) if (!counts[i]) return true;
-  return false;
-}
-
-/** @param {[number[][], number[][]]} counts */
-function pathsText([ys, xs]) {
-  const [rows, cols] = [ys[0], xs[0]];
-  const sum = (/** @type {number[]} */ each) => each.reduce((total, count) => total + BigInt(count), 0n);
-  const most = BigInt(largest(rows)) * BigInt(largest(cols));
-  return `${(sum(rows) * sum(cols)).toLocaleString("en-US")} paths from the input, at most ${most.toLocaleString("en-US")} from one position`;
-}
-
-/** @param {any} found */
-function measuredText({ share_of_area, area, samples, silent, drawn_weights }) {
-  const share = share_of_area === null ? "" : `95 % of the squared gradient in ${(100 * share_of_area).toFixed(1)} % of the ${area.toLocaleString("en-US")} positions inside; `;
-  return `${share}${samples} random images${drawn_weights ? ", weights drawn" : ""}${silent ? `, ${silent} without any gradient` : ""}`;
 }
