@@ -16,6 +16,7 @@ Each also inherits the builtin that a caller would catch::
     ├── KernelError       (LookupError)      no kernel does what was asked for
     ├── TourError         (LookupError)      a card that the tour does not have
     ├── ExplorerError     (ValueError)       what the explorer does not have, or refuses to do
+    ├── ExerciseError     (LookupError)      an exercise that is not there, or not of that kind
     ├── StorageError      (OSError)          a file that cannot be written or read
     └── MissingExtraError (ImportError)      an optional package that is not installed
 
@@ -85,6 +86,10 @@ class TourError(FaltungError, LookupError):
 
 class ExplorerError(FaltungError, ValueError):
     """A view, a component or a question that the explorer does not have, or refuses."""
+
+
+class ExerciseError(FaltungError, LookupError):
+    """An exercise that is not there, or has no code to check."""
 
 
 class StorageError(FaltungError, OSError):
