@@ -16,8 +16,32 @@ from faltung.errors import MissingExtraError, message
 
 if TYPE_CHECKING:
     from faltung.explorer.kernel_slide import KernelSlide as KernelSlide
+    from faltung.explorer.model_widgets import ModelView as ModelView
+    from faltung.explorer.model_widgets import NetworkView as NetworkView
+    from faltung.explorer.model_widgets import ReceptiveField as ReceptiveField
+    from faltung.explorer.picture_widgets import ImageLab as ImageLab
+    from faltung.explorer.picture_widgets import ShiftLab as ShiftLab
+    from faltung.explorer.plain_widgets import Connections as Connections
+    from faltung.explorer.plain_widgets import CostCounter as CostCounter
+    from faltung.explorer.plain_widgets import Exercises as Exercises
+    from faltung.explorer.plain_widgets import QuickCheck as QuickCheck
+    from faltung.explorer.plain_widgets import Tour as Tour
+    from faltung.explorer.plain_widgets import WeightSquare as WeightSquare
 
-_WIDGETS: Final = {"KernelSlide": "kernel_slide"}
+_WIDGETS: Final = {
+    "Connections": "plain_widgets",
+    "CostCounter": "plain_widgets",
+    "Exercises": "plain_widgets",
+    "ImageLab": "picture_widgets",
+    "KernelSlide": "kernel_slide",
+    "ModelView": "model_widgets",
+    "NetworkView": "model_widgets",
+    "QuickCheck": "plain_widgets",
+    "ReceptiveField": "model_widgets",
+    "ShiftLab": "picture_widgets",
+    "Tour": "plain_widgets",
+    "WeightSquare": "plain_widgets",
+}
 __all__ = sorted(_WIDGETS)
 
 

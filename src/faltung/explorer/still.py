@@ -1,0 +1,172 @@
+"""A view as a picture that stands still, for readers of a notebook without JavaScript.
+
+Some views have a figure of `faltung.viz`; it is drawn where Matplotlib is installed and the figure
+can show the state. All else is a card with the view's question and its state in words.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any, Final
+
+from faltung.errors import FaltungError
+from faltung.report import escaped
+from faltung.theme import LIGHT
+
+State = Mapping[str, Any]
+
+WIDTH: Final = 640
+LINE: Final = 22
+LETTERS: Final = 76
+MOST_LINES: Final = 16
+MOST_TIED: Final = 20
+"""Positions of an image whose four weight matrices are drawn: SVG grows with their square."""
+HINT: Final = "This view is alive where the notebook runs, and in: faltung explore"
+
+
+def still(view: str, words: str, state: State, data: Any) -> str:
+    """Return a view as SVG.
+
+    Parameters
+    ----------
+    view
+        Its name.
+    words
+        What it shows, in a sentence.
+    state
+        The fields that are known; the others are those of the worked example.
+    data
+        What the view was given.
+    """
+    draw = _FIGURES.get(view)
+    if draw is not None and find_spec("matplotlib") is not None:
+        try:
+            return _encoded(draw(state, data))
+        except (FaltungError, LookupError, TypeError, ValueError):
+            pass  # a state that the figure has no room for, or none that fits
+    return card(words, {**_facts(data), **state} if view == "model" else state)
+
+
+def _facts(data: Any) -> dict[str, Any]:
+    """What is said of a model that was inspected."""
+    report = data["report"]
+    totals = {name: f"{report['totals'][name]:,}" for name in ("params", "macs")}
+    return {"model": report["name"], "layers": len(report["layers"]), **totals}
+
+
+def card(words: str, state: State) -> str:
+    """Return a sentence and the state as SVG.
+
+    >>> card("Counts.", {"stride": [2, 1]}).count("<text")
+    3
+    """
+    lines = [f"{name} = {value}" for name, value in state.items() if value not in (None, "", [])]
+    lines = [textwrap.shorten(line, LETTERS, placeholder=" …") for line in lines[:MOST_LINES]]
+    height = LINE * (len(lines) + 3)
+    texts = [
+        _text(1, words, LIGHT.ink, "font-weight='600'"),
+        *(_text(i, line, LIGHT.ink, "font-family='monospace'") for i, line in enumerate(lines, 2)),
+        _text(len(lines) + 2, HINT, LIGHT.muted),
+    ]
+    frame = f"<rect width='{WIDTH}' height='{height}' fill='{LIGHT.paper}'/>"
+    root = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}'"
+    return f"{root} font-family='sans-serif' font-size='13'>{frame}{''.join(texts)}</svg>"
+
+
+def _text(line: int, text: str, colour: str, more: str = "") -> str:
+    return f"<text x='16' y='{LINE * line + 8}' fill='{colour}' {more}>{escaped(text)}</text>"
+
+
+def _encoded(figure: Any) -> str:
+    from faltung.viz.style import encoded
+
+    return encoded(figure, "svg").decode()
+
+
+def _slide(state: State, data: Any) -> Any:
+    from faltung.definitions import expand
+    from faltung.viz import slide
+
+    if state.get("transposed") or state.get("in_channels", 1) > 1 or state.get("groups", 1) > 1:
+        raise ValueError("the figure shows one channel")
+    axis = 1 if state.get("axes") == "1" else 0
+    x, w = state.get("x"), state.get("w")
+    image = None if x is None else (x[0][0] if axis else x[0])
+    kernel = None if w is None else (w[0][0][0] if axis else w[0][0])
+    settings = {name: state[name][axis:] for name in ("stride", "dilation") if name in state}
+    mode = "convolve" if state.get("flip") else "correlate"
+    return slide.draw(
+        expand(image, kernel, mode=mode, padding=_pads(state, axis), **settings), image
+    )
+
+
+def _pads(state: State, axis: int) -> Any:
+    word = state.get("padding", "valid")
+    sides = [("top", "bottom"), ("left", "right")][axis:]
+    return word if word != "each" else [[state.get(side, 0) for side in pair] for pair in sides]
+
+
+def _square(state: State, data: Any) -> Any:
+    from faltung.constraints import square
+    from faltung.viz import square as squares
+
+    size = [state.get("height", 3), state.get("width", 3)]
+    if size[0] * size[1] > MOST_TIED:
+        raise ValueError("too many weights")
+    sides = (("up", "down"), ("left", "right"))
+    window = [(-state.get(lo, 1), state.get(hi, 1)) for lo, hi in sides]
+    return squares.draw(square(size, window))
+
+
+def _field(state: State, data: Any) -> Any:
+    from faltung import layers as L
+    from faltung.viz import field
+
+    if state.get("file"):
+        raise ValueError("a network from elsewhere")
+    default = [{"kind": "conv", "kernel": 3}] * 3
+    chain = L.Chain(*(_layer(**layer) for layer in state.get("layers", default)))
+    net = L.sketch(chain, (1, state.get("height", 7), state.get("width", 7)))
+    *_, last = field.frames(net)
+    return last
+
+
+def _layer(
+    kind: str,
+    kernel: int,
+    stride: int = 1,
+    dilation: int = 1,
+    padding: str = "valid",
+    lo: int = 0,
+    hi: int = 0,
+) -> Any:
+    from faltung import layers as L
+
+    pads: Any = ((lo, hi), (lo, hi)) if padding == "each" else padding
+    settings: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": pads}
+    if kind == "conv":
+        return L.Conv(1, kernel, **settings)
+    if kind == "pool":
+        return L.MaxPool(kernel, **settings)
+    raise ValueError("the figure shows convolutions and pooling")
+
+
+def _cost(state: State, data: Any) -> Any:
+    from faltung.analysis.costs import cost
+    from faltung.viz import costs
+
+    shape = [
+        state.get(name, n) for name, n in (("in_channels", 3), ("height", 224), ("width", 224))
+    ]
+    settings = {"outputs": state.get("units", 1000), "kernel": state.get("kernel", 3)}
+    return costs.draw(cost(shape, channels=state.get("channels", 64), **settings))
+
+
+_FIGURES: Final[Mapping[str, Callable[[State, Any], Any]]] = {
+    "slide": _slide,
+    "field": _field,
+    "square": _square,
+    "cost": _cost,
+}
