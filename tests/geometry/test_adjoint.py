@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from faltung.errors import GeometryError
 from faltung.geometry import AxisWindow, data_gradient, weight_gradient
+from faltung.geometry.adjoint import data_gradient_phases
 
 AXES = st.builds(
     AxisWindow,
@@ -63,3 +64,19 @@ def test_dropped_columns_get_no_gradient() -> None:
 def test_no_weight_gradient_without_outputs() -> None:
     with pytest.raises(GeometryError, match=r"must have outputs.*dw is zero.*\[axis A3\]"):
         weight_gradient(AxisWindow(2, 3))
+
+
+@given(AXES)
+def test_data_gradient_phases_give_dx(axis: AxisWindow) -> None:
+    """One correlation for each phase, each position of dx once."""
+    w, dout = numbers(axis.kernel, 5), numbers(axis.out_size, 7)
+    wanted = [0] * axis.size
+    for o in range(axis.out_size):
+        for k, i in zip(axis.kernel_taps_inside(o), axis.taps_inside(o), strict=True):
+            wanted[i] += w[k] * dout[o]
+    dx: list[int | None] = [None] * axis.size
+    for first, taps, window in data_gradient_phases(axis):
+        count = len(range(first, axis.size, axis.stride))
+        values = correlate(window, dout, [w[k] for k in taps]) if taps else [0] * count
+        dx[first :: axis.stride] = values
+    assert dx == wanted

@@ -73,8 +73,13 @@ def to_points(
 
 
 @kernel(
-    products=POINTER, out=POINTER, bias=POINTER, distance=INT,
-    columns=INT, rows=INT, width=INT,
+    products=POINTER,
+    out=POINTER,
+    bias=POINTER,
+    distance=INT,
+    columns=INT,
+    rows=INT,
+    width=INT,
 )
 def from_points(
     code: Code,
@@ -122,7 +127,9 @@ def deal(code: Code, parts: list[Vector]) -> list[Vector]:
 
 @kernel(
     *(pack_planes, to_points, sums, from_points),
-    arguments=INTS, block=INT, thread=INT,
+    arguments=INTS,
+    block=INT,
+    thread=INT,
 )
 def winograd_block(
     code: Code,
