@@ -6,7 +6,7 @@
  * @import { State, Store } from "faltung/store"
  * @import { Host, Shown, View } from "faltung/view"
  *
- * @typedef {Record<string, [number, number]>} Score by family: right, asked
+ * @typedef {Record<string, [number, number, number]>} Score by family: right, asked, right in a row
  */
 
 import { marked, problemOf, solution, wanted } from "faltung/check-marking";
@@ -200,11 +200,11 @@ class Check {
     if (!isRead) return this.#showMark();
     const { score, streak, best } = this.store.state;
     const key = this.#family();
-    const [right, asked] = score[key] ?? [0, 0];
+    const [right, asked, before] = score[key] ?? [0, 0, 0];
     const row = isRight ? streak + 1 : 0;
     this.store.set({
       given,
-      score: { ...score, [key]: [right + Number(isRight), asked + 1] },
+      score: { ...score, [key]: [right + Number(isRight), asked + 1, isRight ? before + 1 : 0] },
       streak: row,
       best: Math.max(best, row),
     });
@@ -251,7 +251,9 @@ class Check {
     const box = el("input", { type: "text", id, autocomplete: "off", spellcheck: false, inputMode: "text", maxLength: 200 });
     const mark = () => (box.value.trim() ? this.#mark(box.value) : box.focus());
     box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") mark();
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // or the button that is focused then takes it
+      mark();
     });
     const label = problem.answer.length === 1 ? "Answer" : `Answer, ${problem.answer.length} numbers`;
     return el("div", { class: "ft-quiz-answer" }, el("label", { for: id }, label), box, button("Mark", mark, { key: "Enter" }));
@@ -298,7 +300,7 @@ class Check {
     const asked = rows.reduce((sum, [key]) => sum + score[key][1], 0);
     this.total.textContent = asked ? `${right} of ${asked} right · ${streak} in a row, at most ${best}` : "Nothing answered yet.";
     this.table.hidden = !asked;
-    const head = el("tr", {}, ...["questions", "right", "of"].map((text) => el("th", {}, text)));
+    const head = el("tr", {}, ...["questions", "right", "of", "in a row"].map((text) => el("th", {}, text)));
     const body = rows.map(([key, title]) => el("tr", {}, ...[title, ...score[key].map(String)].map((text) => el("td", {}, text))));
     this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, ...body));
   }
@@ -340,6 +342,6 @@ class Check {
 function isScore(given) {
   if (given === null || typeof given !== "object" || Array.isArray(given)) return false;
   const rows = Object.entries(given);
-  const isRow = (/** @type {any} */ row) => Array.isArray(row) && row.length === 2 && row.every(isCount) && row[0] <= row[1];
+  const isRow = (/** @type {any} */ row) => Array.isArray(row) && row.length === 3 && row.every(isCount) && row[0] <= row[1] && row[2] <= row[0];
   return rows.length <= MOST_FAMILIES && rows.every(([key, row]) => /^[a-z-]{1,20}$/.test(key) && isRow(row));
 }
