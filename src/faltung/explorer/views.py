@@ -47,6 +47,7 @@ VIEWS: Final[Mapping[str, View]] = {
     for view in (
         View("slide", "Slide"),
         View("field", "Field", "faltung.explorer.ask_field:prepared"),
+        View("connect", "Connect"),
         View("square", "Square"),
         View("check", "Check", "faltung.explorer.ask_check:prepared"),
         View("lab", "Lab", "faltung.explorer.data_lab:prepared"),

@@ -287,8 +287,10 @@ export class Grid {
     });
     box.style.left = `${this.canvas.offsetLeft + cx - 32}px`;
     box.style.top = `${this.canvas.offsetTop + cy - 14}px`;
+    let isOpen = true;
     const close = (/** @type {boolean} */ isTaken) => {
-      if (!box.isConnected) return;
+      if (!isOpen) return; // taking the box away blurs it once more
+      isOpen = false;
       const given = Number(box.value.replace("−", "-"));
       const isGiven = box.value.trim() !== "" && Number.isFinite(given);
       box.remove();
