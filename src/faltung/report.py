@@ -24,6 +24,8 @@ class Table:
         A line above the table; empty for none.
     left
         Columns that are words, set to the left; all others are set to the right.
+    spare
+        Columns that a narrow terminal leaves out, in this order.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class Table:
     footer: Sequence[str] = ()
     title: str = ""
     left: Sequence[int] = (0,)
+    spare: Sequence[int] = ()
 
     def __str__(self) -> str:
         everything = [self.header, *self.rows, *([self.footer] if self.footer else [])]

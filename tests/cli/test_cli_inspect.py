@@ -252,10 +252,13 @@ def test_figures_counted_again(faltung: Any) -> None:
     assert "verification" in found
 
 
-def test_shifts(faltung: Any) -> None:
+def test_shifts(faltung: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     said = faltung("inspect", "zero-one", "--equivariance")
     assert said.code == 0, said.err
     assert "Shifts along" in said.out
+    assert "…" not in said.out.partition("Shifts along")[2]
+    assert max(map(len, said.out.splitlines())) <= 80
     said = faltung("inspect", "zero-one", "--equivariance", "--html", "x.html")
     assert "<h2>Equivariance</h2>" in Path("x.html").read_text()
 

@@ -128,7 +128,8 @@ def _table(audit: AxisAudit, rows: Sequence[tuple[str, ...]], found: Equivarianc
     )
     shape = "×".join(map(str, audit.input_shape[1:]))
     name = AXES[len(found.axes)][audit.axis]
-    return Table(header, rows, title=f"Shifts along {name}, input {shape}", left=(0, 1))
+    title = f"Shifts along {name}, input {shape}"
+    return Table(header, rows, title=title, left=(0, 1), spare=(1, 2))
 
 
 def _culprits(culprits: Sequence[Culprit]) -> Table:
@@ -147,7 +148,7 @@ def _culprits(culprits: Sequence[Culprit]) -> Table:
     rest = len(merged) - MOST
     title = "What breaks it, each on its own" + (f"; {rest} more like these" if rest > 0 else "")
     header = ("layer", "operator", "by", "error", "with blur", "positions")
-    return Table(header, rows, title=title, left=(0, 1, 2))
+    return Table(header, rows, title=title, left=(0, 1, 2), spare=(1,))
 
 
 def _merged(culprits: Sequence[Culprit]) -> list[Culprit]:

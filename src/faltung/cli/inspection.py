@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from rich import box
@@ -20,6 +20,7 @@ from faltung.analysis.inspect.page import markdown_of, page_of
 from faltung.analysis.inspect.table import fitting
 from faltung.cli.explain.output import draw
 from faltung.cli.screen import Screen
+from faltung.cli.tables import table_of
 from faltung.errors import ModelFileError, message
 from faltung.report import AbstractReport
 from faltung.report import Table as Plain
@@ -130,25 +131,9 @@ def show_blocks(screen: Screen, blocks: Sequence[Plain | str]) -> None:
     """Write paragraphs, and tables whose words are wrapped where the terminal is narrow."""
     for block in blocks:
         if isinstance(block, Plain):
-            screen.show(table_of(block))
+            screen.show(table_of(block, screen.out.width))
         else:
             screen.tell(f"{block}\n" if block is not blocks[-1] else block)
-
-
-def table_of(plain: Plain) -> Table:
-    """A report's table as wide as the terminal."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.title = Text(plain.title, style="bold") if plain.title else None
-    table.title_justify = "left"
-    for place, title in enumerate(plain.header):
-        is_words = place in plain.left
-        footer = Text(plain.footer[place]) if plain.footer else ""
-        justify: Literal["left", "right"] = "left" if is_words else "right"
-        table.add_column(Text(title), footer, justify=justify, no_wrap=not is_words)
-    table.show_footer = bool(plain.footer)
-    for row in plain.rows:
-        table.add_row(*map(Text, row))
-    return table
 
 
 def write(
