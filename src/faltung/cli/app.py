@@ -13,6 +13,7 @@ import click
 from faltung.cli import failures
 from faltung.cli.doctor import doctor
 from faltung.cli.evaluate import evaluate
+from faltung.cli.exercise import exercise
 from faltung.cli.experiment import experiment
 from faltung.cli.explain import explain
 from faltung.cli.explore import explore
@@ -39,7 +40,7 @@ def cli(context: click.Context) -> None:
 
 
 VERBS = (
-    *(train, evaluate, explain, explore, experiment),
+    *(train, evaluate, explain, explore, exercise, experiment),
     *(filter_verb, find, inspect, run_verb, doctor),
 )
 for verb in VERBS:

@@ -104,7 +104,7 @@ def main() -> None:
     """Do one job."""
     job = json.loads(sys.stdin.buffer.read())
     line = _Line()
-    sys.stdin, sys.stdout, sys.stderr = io.StringIO(), line.printed, io.StringIO()
+    sys.stdin, sys.stdout, sys.stderr = io.StringIO(), line.printed, line.printed
     task = task_of(job["name"])
     task.marker.cases()  # whatever it imports is there before the guard
     _limit(job["seconds"], job["memory"])
@@ -138,7 +138,7 @@ def _marked(source: str, task: Task) -> tuple[str, str]:
     except (MemoryError, SystemExit, KeyboardInterrupt, EOFError):
         raise
     except Exception as error:
-        return "stopped", f"It fails before {task.function} is called{raised(error)}."
+        return "stopped", f"Before {task.function} is called it fails{raised(error)}."
     function = space.get(task.function)
     if not callable(function):
         is_there = "is no function" if task.function in space else "is not there"

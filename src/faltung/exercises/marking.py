@@ -92,8 +92,14 @@ class Marker:
         for mistake in self.mistakes:
             if all(_made(mistake, case, a) for case, a in zip(cases, found, strict=True)):
                 raise WrongError(mistake.says)
-        at = same.index(False)
-        raise WrongError(different(name, cases[at], found[at], wanted[at]))
+        failed = [i for i, is_same in enumerate(same) if not is_same]
+        likely = max(self.mistakes, key=lambda m: len(_explained(m, cases, found, failed)))
+        explained = _explained(likely, cases, found, failed)
+        left = [i for i in failed if i not in explained]
+        if len(explained) < 2 or not left:
+            explained, left = [], failed
+        more = f"{likely.says} And something else: " if explained else ""
+        raise WrongError(more + different(name, cases[left[0]], found[left[0]], wanted[left[0]]))
 
     def _called(self, function: Function, name: str, case: dict[str, Any]) -> Array:
         given = deepcopy(case)
@@ -210,6 +216,13 @@ def _kind(answer: Any) -> str:
 def _made(mistake: Mistake, case: dict[str, Any], found: Array) -> bool:
     with np.errstate(all="ignore"):
         return alike(found, np.asarray(mistake.like(**deepcopy(case)), np.float64))
+
+
+def _explained(
+    mistake: Mistake, cases: Sequence[dict[str, Any]], found: list[Array], failed: list[int]
+) -> list[int]:
+    """Which of the failed cases a mistake explains."""
+    return [i for i in failed if _made(mistake, cases[i], found[i])]
 
 
 def _unchanged(now: Any, before: Any) -> bool:

@@ -34,6 +34,7 @@ MOST_PRINTED: Final = 100_000
 """Characters that it may print."""
 STARTING: Final = 60.0
 """Seconds that Python and NumPy may take to start."""
+_ENDLESS: Final = "does a loop never end, or does it wait for something?"
 _NAMED: Final = re.compile(r"^#\s*faltung exercise:\s*([a-z0-9-]+)", re.MULTILINE)
 _FROM_SIGNAL: Final = {
     "SIGXCPU": "it used more than {seconds} seconds of processor time: does a loop never end?",
@@ -202,7 +203,7 @@ def _conversation(
             return None, "Python did not start in the process of its own."
         line = lines.get(timeout=2 * seconds + 1)
     except queue.Empty:
-        return None, f"it did not end in {2 * seconds + 1:g} seconds: what does it wait for?"
+        return None, f"it did not end in {2 * seconds + 1:g} seconds: {_ENDLESS}"
     with contextlib.suppress(ValueError):
         return json.loads(line), ""
     return None, ""
