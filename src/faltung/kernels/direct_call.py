@@ -132,9 +132,29 @@ def register_block(isa: Isa, out_channels: int, length: int, lanes: int) -> tupl
     return min(fitting, key=lambda block: (cycles(block), -min(block), -block[0]))
 
 
-@lru_cache(256)
-def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
-    lanes = isa.lanes(dtype.itemsize)
+class Strip(NamedTuple):
+    """How the strip of a geometry lies: its fields, and the distance of each tap."""
+
+    split: int
+    size: int
+    length: int
+    fields: dict[str, int]
+    offsets: Array
+    phases: Array
+
+
+def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int) -> Strip:
+    """Return how the strips of a geometry lie: so many rows that they stay in a core's own cache.
+
+    Parameters
+    ----------
+    window
+        The geometry.
+    dtype
+        Of its numbers.
+    lanes
+        How many of them a vector holds.
+    """
     depth, rows, columns = _three(window.axes)
     split = columns.stride if columns.stride in (1, 2, 4) else 0
     ys, xs = _phases(rows), list(range(split)) if split else _phases(columns)
@@ -146,11 +166,6 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     strips = -(-rows.out_size // min(fitting, rows.out_size))
     strip_rows = -(-rows.out_size // strips)
     plane = (strip_rows + more_rows) * pitch
-    length = (strip_rows - 1) * pitch + columns.out_size
-    channels, vectors = register_block(isa, window.group_out, length, lanes)
-    slack = vectors * lanes
-    strip_size = window.group_in * depth.kernel * len(phases) * plane + slack
-    out_pitch = strip_rows * pitch + slack
     offsets = [
         ((c * depth.kernel + kz) * len(phases) + phases.index((ky, kx))) * plane + oy * pitch + ox
         for c in range(window.group_in)
@@ -159,38 +174,36 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
         for kx, ox in _taps(columns)
     ]
     fields = {
-        "depth": depth.size,
-        "height": rows.size,
-        "width": columns.size,
-        "out_depth": depth.out_size,
-        "out_height": rows.out_size,
-        "out_width": columns.out_size,
-        "kernel_depth": depth.kernel,
-        "stride_depth": depth.stride,
-        "stride_y": rows.stride,
-        "stride_x": columns.stride,
-        "dilation_depth": depth.dilation,
-        "pad_depth": depth.pad_lo,
-        "pad_y": rows.pad_lo,
-        "pad_x": columns.pad_lo,
-        "groups": window.groups,
-        "group_in": window.group_in,
-        "group_out": window.group_out,
-        "taps": len(offsets),
-        "phase_count": len(phases),
-        "strips": strips,
-        "strip_rows": strip_rows,
-        "plane_rows": strip_rows + more_rows,
-        "pitch": pitch,
-        "scratch_size": strip_size + channels * out_pitch + slack,
-        "out_offset": strip_size,
+        "depth": depth.size, "height": rows.size, "width": columns.size,
+        "out_depth": depth.out_size, "out_height": rows.out_size,
+        "out_width": columns.out_size, "kernel_depth": depth.kernel,
+        "stride_depth": depth.stride, "stride_y": rows.stride, "stride_x": columns.stride,
+        "dilation_depth": depth.dilation, "pad_depth": depth.pad_lo,
+        "pad_y": rows.pad_lo, "pad_x": columns.pad_lo,
+        "groups": window.groups, "group_in": window.group_in, "group_out": window.group_out,
+        "taps": len(offsets), "phase_count": len(phases), "strips": strips,
+        "strip_rows": strip_rows, "plane_rows": strip_rows + more_rows, "pitch": pitch,
+    }
+    length = (strip_rows - 1) * pitch + columns.out_size
+    size = window.group_in * depth.kernel * len(phases) * plane
+    arrays = (np.array(offsets, np.int64), np.array(phases, np.int64))
+    return Strip(split, size, length, fields, *arrays)
+
+
+@lru_cache(256)
+def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
+    lanes = isa.lanes(dtype.itemsize)
+    strip = strip_layout(window, dtype, lanes)
+    channels, vectors = register_block(isa, window.group_out, strip.length, lanes)
+    slack = vectors * lanes
+    out_pitch = strip.fields["strip_rows"] * strip.fields["pitch"] + slack
+    fields = strip.fields | {
+        "scratch_size": strip.size + channels * out_pitch + 2 * slack,
+        "out_offset": strip.size + slack,
         "out_pitch": out_pitch,
     }
-    blocks = window.batch * window.groups * depth.out_size * strips
-    return Layout(
-        *(channels, vectors, split, blocks, fields),
-        *(np.array(offsets, np.int64), np.array(phases, np.int64)),
-    )
+    blocks = window.batch * window.groups * fields["out_depth"] * fields["strips"]
+    return Layout(channels, vectors, strip.split, blocks, fields, strip.offsets, strip.phases)
 
 
 def _three(axes: tuple[AxisWindow, ...]) -> tuple[AxisWindow, ...]:

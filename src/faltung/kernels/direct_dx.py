@@ -1,8 +1,8 @@
 """The gradient of the input by direct convolutions: one for each phase of the stride.
 
 Products with the zeros that a stride puts between the values of `dout` are left out: the positions
-``first + m * stride`` of dx are a correlation of stride 1 of `dout` with those taps alone that reach
-them (`geometry.adjoint`). So a stride of 2 costs a quarter of what the stuffed convolution does.
+``first + m * stride`` of dx are a correlation of stride 1 of `dout` with those taps alone that come
+to them (`geometry.adjoint`). A stride of 2 costs a quarter of what the stuffed convolution does.
 """
 
 from __future__ import annotations

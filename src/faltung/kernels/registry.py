@@ -126,6 +126,7 @@ def _mean_terms(window: Window) -> int:
 _CONV = "faltung.kernels.numpy_conv:"
 _DIRECT = "faltung.kernels.direct_call:"
 _DIRECT_DX = "faltung.kernels.direct_dx:"
+_DIRECT_DW = "faltung.kernels.direct_dw_call:"
 _POOL = "faltung.kernels.numpy_pool:"
 
 # For each operation the first row that applies is taken.
@@ -142,6 +143,7 @@ ROWS: tuple[Row, ...] = (
     Row("conv_dx_col2im_any_nchw", "conv_dx", _CONV + "conv_dx", _is_float, _conv_dx_terms),
     Row("conv_dx_direct_any_nchw", "conv_dx", _DIRECT_DX + "conv_dx", _is_float, _conv_dx_terms),
     Row("conv_dw_im2col_any_nchw", "conv_dw", _CONV + "conv_dw", _is_float, _conv_dw_terms),
+    Row("conv_dw_direct_any_nchw", "conv_dw", _DIRECT_DW + "conv_dw", _is_float, _conv_dw_terms),
     Row("max_pool_taps_any_nchw", "max_pool", _POOL + "max_pool", _is_float, _no_terms),
     Row("max_pool_dx_taps_any_nchw", "max_pool_dx", _POOL + "max_pool_dx", _is_float, _taps),
     Row("avg_pool_taps_any_nchw", "avg_pool", _POOL + "avg_pool", _is_float, _mean_terms),

@@ -313,6 +313,21 @@ class Code:
         indices = ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes))
         return Vector(self.build, self.build.shuffle_vector(a.value, b.value, indices))
 
+    def lane_sums(self, vectors: Sequence[Vector]) -> Vector:
+        """Return the sum over the lanes of each of so many vectors as there are lanes.
+
+        Lane j of the result is that of vector j; each sum is the same tree, whatever the values.
+        """
+        h, parts = 1, list(vectors)
+        lanes = range(self.lanes)
+        while len(parts) > 1:
+            own = [j if not j & h else self.lanes + (j ^ h) for j in lanes]
+            other = [j ^ h if not j & h else self.lanes + j for j in lanes]
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [self.shuffle(a, b, own) + self.shuffle(a, b, other) for a, b in pairs]
+            h *= 2
+        return parts[0]
+
     # Control ----------------------------------------------------------------------------------
 
     @contextmanager

@@ -46,9 +46,9 @@ def copy_dense_row(
     """Copy ``count`` positions from ``first`` on; 0 where they are outside the row."""
     lead = (0 - first).at_least(0).at_most(count)
     inside = (size - first).at_most(count).at_least(lead) - lead
-    _zeros(code, out, lead)
+    zeros(code, out, lead)
     copy(code, source + (first + lead), out + lead, inside)
-    _zeros(code, out + (lead + inside), count - lead - inside)
+    zeros(code, out + (lead + inside), count - lead - inside)
 
 
 @kernel(source=POINTER, out=POINTER, first=INT, size=INT, count=INT, plane=INT)
@@ -105,7 +105,8 @@ def copy(code: Code, source: Pointer, out: Pointer, count: Int) -> None:
     code.store_some(rest, out + whole, code.load_some(rest, source + whole))
 
 
-def _zeros(code: Code, out: Pointer, count: Int) -> None:
+def zeros(code: Code, out: Pointer, count: Int) -> None:
+    """Write so many zeros, and touch nothing else."""
     zero = code.constant(0.0)
     with code.loop(count, step=code.lanes) as i:
         code.store_some(code.first(count - i), out + i, zero)
