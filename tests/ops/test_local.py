@@ -99,9 +99,10 @@ WRONG: list[tuple[str, Callable[[onnx.ModelProto], None]]] = [
     ("its function must be the one that faltung writes", no_function),
     ("got function=faltung.LocallyConnected", other_body),
     ("not supported: LocallyConnected (node 'node')", standard_domain),
-    ("not supported: elsewhere.LocallyConnected (node 'node')", other_domain),
-    ("not supported: faltung.Nowhere (node 'node')", unknown_name),
-    ("not supported: faltung.Relu (node 'node')", ours_for_a_standard_one),
+    # Functions that are not ours are written into the graph; the body of this one has an Einsum.
+    ("not supported: Einsum (node ", other_domain),
+    ("not supported: Einsum (node ", unknown_name),
+    ("not supported: Einsum (node ", ours_for_a_standard_one),
     ("its taps must be those of its attributes. [local W3]", other_positions),
     ("its places must be those of its attributes. [local W3]", other_weights),
     ("must be those of its attributes", other_size),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from faltung.errors import GraphError
 from faltung.graph import Graph
 from faltung.graph.onnx import from_model, to_model
-from faltung.ops.operator import AbstractOperator
+from faltung.ops.operator import AbstractOperator, Shape
 from faltung.testing.cases import Case
 from faltung.testing.compare import assert_exact, assert_same_bits, require
 from faltung.testing.data import draw, draw_like
@@ -82,15 +83,20 @@ def _require_equal(case: Case, back: AbstractOperator) -> None:
     require(type(back) is type(mine), f"read back, it is a {type(back).__name__}")
     for field in dataclasses.fields(mine):
         a, b = getattr(mine, field.name), getattr(back, field.name)
-        if field.name not in SPELLINGS:
+        if field.compare and field.name not in SPELLINGS:
             require(a == b, f"read back, {field.name} is {b!r}, not {a!r}")
     shapes = case.in_shapes
-    outs = mine.out_shapes(shapes)
-    require(back.out_shapes(shapes) == outs, f"read back, it gives {back.out_shapes(shapes)}")
+    outs, read = mine.out_shapes(shapes), back.out_shapes(shapes)
+    require(_nameless(read) == _nameless(outs), f"read back, it gives {read}")
     require(back.cost(shapes) == mine.cost(shapes), f"read back, it costs {back.cost(shapes)}")
     for index in np.ndindex(*(min(n, 2) if isinstance(n, int) else 1 for n in outs[0])):
         a, b = mine.taps(shapes, index), back.taps(shapes, index)
         require(a == b, f"read back, output {index} has the taps {b}, not {a}")
+
+
+def _nameless(shapes: Sequence[Shape]) -> list[list[int | None]]:
+    """Leave out what sizes are called that nobody knows before: a file may rename them."""
+    return [[n if isinstance(n, int) else None for n in shape] for shape in shapes]
 
 
 def _check_by_evaluator(case: Case) -> None:
