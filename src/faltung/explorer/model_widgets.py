@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from faltung.errors import ExplorerError, message
+from faltung.errors import ExplorerError, FaltungError, message
 from faltung.explorer.ask_model import inspected
 from faltung.explorer.uploads import Uploads
 from faltung.explorer.widgets import AbstractView
@@ -118,7 +118,7 @@ class ModelView(AbstractView):
         data = None
         if model is not None:
             source = source_of(type(self).__name__, model, self._uploads)
-            report = inspected(source, self._uploads)
+            report = _inspected(source, self._uploads)
             data = {"report": report, "audit": None, "source": source, "zoo": sorted(NETWORKS)}
         super().__init__(data=data, **state)
 
@@ -158,6 +158,13 @@ def source_of(widget: str, model: Model, uploads: Uploads) -> dict[str, str]:
         cure = f"In the zoo are {', '.join(NETWORKS)}"
         raise ExplorerError(message(widget, rule, {"model": repr(model)[:80]}, cure))
     return {"file": _kept(Path(model), uploads), "label": Path(model).name}
+
+
+def _inspected(source: dict[str, str], uploads: Uploads) -> dict[str, Any]:
+    try:
+        return inspected(source, uploads)
+    except FaltungError as error:  # which names the copy
+        raise ExplorerError(uploads.tidied(str(error))) from None
 
 
 def _kept(path: Path, uploads: Uploads) -> str:

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
+import numpy as np
+
 from faltung.errors import FaltungError
+from faltung.functional import conv
 from faltung.report import escaped
 from faltung.theme import LIGHT
 
@@ -23,6 +26,18 @@ LETTERS: Final = 76
 MOST_LINES: Final = 16
 MOST_TIED: Final = 20
 """Positions of an image whose four weight matrices are drawn: SVG grows with their square."""
+EXAMPLE: Final[tuple[list[list[int]], list[list[int]]]] = (
+    [
+        [1, 2, 0, 1, 0, 2],
+        [0, 1, 2, 0, 1, 1],
+        [2, 0, 1, 2, 0, 0],
+        [1, 1, 0, 1, 2, 1],
+        [0, 2, 1, 0, 1, 2],
+        [1, 0, 2, 1, 0, 1],
+    ],
+    [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+)
+"""Input and kernel of Slide's worked example."""
 HINT: Final = "This view is alive where the notebook runs, and in: faltung explore"
 
 
@@ -92,14 +107,17 @@ def _slide(state: State, data: Any) -> Any:
     if state.get("transposed") or state.get("in_channels", 1) > 1 or state.get("groups", 1) > 1:
         raise ValueError("the figure shows one channel")
     axis = 1 if state.get("axes") == "1" else 0
-    x, w = state.get("x"), state.get("w")
-    image = None if x is None else (x[0][0] if axis else x[0])
-    kernel = None if w is None else (w[0][0][0] if axis else w[0][0])
+    x = state["x"][0] if "x" in state else EXAMPLE[0]
+    w = state["w"][0][0] if "w" in state else EXAMPLE[1]
+    image, kernel = np.array(x)[(0,) * axis], np.array(w)[(0,) * axis]
     settings = {name: state[name][axis:] for name in ("stride", "dilation") if name in state}
+    settings |= {"padding": _pads(state, axis)}
+    turned = np.flip(kernel) if state.get("flip") else kernel
+    outputs = conv(image[None, None], turned[None, None], **settings)[0, 0]
+    at = np.unravel_index(min(state.get("at", 0), outputs.size - 1), outputs.shape)
     mode = "convolve" if state.get("flip") else "correlate"
-    return slide.draw(
-        expand(image, kernel, mode=mode, padding=_pads(state, axis), **settings), image
-    )
+    step = expand(image, kernel, [int(o) for o in at], mode=mode, **settings)
+    return slide.draw(step, image, outputs=outputs)
 
 
 def _pads(state: State, axis: int) -> Any:

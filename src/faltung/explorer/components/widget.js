@@ -19,12 +19,19 @@ let asked = 0;
 export function renderer(view) {
   return ({ model, el }) => {
     const mounted = mount(el, view, hostOf(model), model.get("state"));
+    const strange = strangersIn(view, model.get("state"));
+    if (strange) mounted.frame.setNote(strange);
     const stop = mounted.store.subscribe((state) => {
       if (same(state, model.get("state"))) return;
       model.set("state", state);
       model.save_changes();
     });
-    const follow = () => mounted.store.set(model.get("state"));
+    const follow = () => {
+      const state = model.get("state");
+      mounted.store.set(state);
+      const strange = strangersIn(view, state);
+      if (strange) mounted.frame.setNote(strange);
+    };
     model.on("change:state", follow);
     return () => {
       stop();
@@ -32,6 +39,12 @@ export function renderer(view) {
       mounted.dispose();
     };
   };
+}
+
+/** Say which fields a view does not have; "" for none. @param {View} view @param {Record<string, any>} state */
+function strangersIn(view, state) {
+  const strange = Object.keys(state).filter((name) => !Object.hasOwn(view.fields, name));
+  return strange.length ? `${view.title} has no field ${strange.join(", ")}; it has ${Object.keys(view.fields).join(", ")}.` : "";
 }
 
 /** @param {any} model @returns {Host} */
