@@ -53,6 +53,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "model.inspected": Question("faltung.explorer.ask_model:inspected", 30),
     "model.audited": Question("faltung.explorer.ask_model:audited", 90),
     "model.verified": Question("faltung.explorer.ask_model:verified", 90),
+    "exercises.check": Question("faltung.explorer.ask_exercises:check", 120),
 }
 """By name: the view's, a dot, the question's."""
 DEEPEST: Final = 64

@@ -54,6 +54,8 @@ VIEWS: Final[Mapping[str, View]] = {
         View("cost", "Cost", "faltung.explorer.data_cost:prepared"),
         View("network", "Network", "faltung.explorer.recorded:prepared"),
         View("model", "Model", "faltung.explorer.ask_model:prepared"),
+        View("tour", "Tour", "faltung.explorer.ask_tour:prepared"),
+        View("exercises", "Exercises", "faltung.explorer.ask_exercises:prepared"),
     )
 }
 """In the order of the navigation."""
