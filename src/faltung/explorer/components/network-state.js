@@ -26,7 +26,7 @@ export const fields = {
   map: integer("Map", 0, 9999),
   from: integer("Earlier map", -1, 9999, "Of which earlier map window and weights are shown; −1 takes the one that adds most."),
   pinned: value("Pinned", cleanPin),
-  train: choice("Train", { small: "small: 10 digits", "zero-one": "zero-one: 0 and 1", lenet: "lenet: 10 digits" }),
+  train: choice("Which one", { small: "small: 10 digits", "zero-one": "zero-one: 0 and 1", lenet: "lenet: 10 digits" }),
   epochs: integer("Epochs", 1, 30),
   lr: real("Learning rate", 0.0001, 0.1, 0.0001),
 };
