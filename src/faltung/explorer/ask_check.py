@@ -29,7 +29,9 @@ def prepared() -> dict[str, Any]:
     """
     known: dict[str, int] = {}
     problems = {
-        name: [record(draw(name, seed), lambda t: known.setdefault(t, len(known))) for seed in seeds]
+        name: [
+            record(draw(name, seed), lambda t: known.setdefault(t, len(known))) for seed in seeds
+        ]
         for name, seeds in dict.fromkeys(FAMILIES, range(RECORDED)).items()
     }
     return {

@@ -38,7 +38,8 @@ export function start(views, config) {
     const view = views.find((v) => v.name === name) ?? views.find((v) => v.name === config.first) ?? views[0];
     const given = fromFragment(fragment);
     mounted?.dispose();
-    mounted = mount(main, view, hostOf(view, config), { ...config.states[view.name], ...given });
+    const page = { names: views.map(({ name }) => name), data: config.data };
+    mounted = mount(main, view, { ...hostOf(view, config), page }, { ...config.states[view.name], ...given });
     openedName = view.name;
     if (given === null) mounted.frame.setNote("The link is damaged; this is the worked example.");
     document.title = `${view.title} · ${config.title}`;

@@ -9,6 +9,8 @@
  * @property {"page" | "saved" | "widget"} place
  * @property {any} data what Python computed beforehand for this view
  * @property {boolean} canAsk whether there is a Python to ask
+ * @property {{ names: string[], data: Record<string, any> }} [page] the views of its page, and what each is given
+ * @property {boolean} [isPart] whether it stands within another view
  * @property {(question: string, given: Record<string, any>) => Promise<any>} ask
  * @property {(file: Blob, name: string) => Promise<string>} upload returns the name to ask about it
  *
@@ -59,12 +61,12 @@ export function mount(root, view, host, given) {
   const shown = view.mount(frame, store, host);
   frame.panel.append(history(store));
   const onKey = (/** @type {KeyboardEvent} */ event) => {
-    if (isTyping(event)) return;
+    if (isTyping(event) || event.defaultPrevented) return;
     if (takeHistory(event, store) || shown.onKey?.(event)) event.preventDefault();
   };
   frame.element.addEventListener("keydown", onKey);
   // What is under no focus still reaches the only view of a page.
-  const isAlone = host.place !== "widget";
+  const isAlone = host.place !== "widget" && !host.isPart;
   const onBody = (/** @type {KeyboardEvent} */ event) => {
     if (event.target === document.body) onKey(event);
   };
