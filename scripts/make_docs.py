@@ -1,7 +1,8 @@
 """Make what the README shows anew: run what it says and put in what was printed.
 
 A comment ``<!-- output: train -->`` or ``<!-- output: ten-lines -->`` stands before each block.
-The sections of ``docs/loose-statements.md`` are written from the computed figures.
+The sections of ``docs/loose-statements.md`` are written from the computed figures, and
+``docs/play/index.html`` is the explorer as it can be saved (``make_docs.py play`` makes it alone).
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def main() -> None:
             raise SystemExit(f"README.md: there must be one block for {name}, got {count}.")
     path.write_text(readme, encoding="utf-8")
     write_loose()
+    write_play()
 
 
 def write_loose() -> None:
@@ -64,5 +66,14 @@ def write_loose() -> None:
     path.write_text(introduction + faltung.loose_statements().markdown(), encoding="utf-8")
 
 
+def write_play() -> None:
+    """The explorer, to open without installing anything."""
+    from faltung.explorer.page import write_page
+
+    folder = ROOT / "docs" / "play"
+    folder.mkdir(exist_ok=True)
+    write_page(folder / "index.html")
+
+
 if __name__ == "__main__":
-    main()
+    write_play() if sys.argv[1:] == ["play"] else main()

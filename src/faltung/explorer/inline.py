@@ -23,6 +23,10 @@ _EXPORT: Final = re.compile(
     r"^export (?=(?:async function\*?|function\*?|class|const) (\w+))", re.MULTILINE
 )
 _ANY_EXPORT: Final = re.compile(r"^\s*export\b.*", re.MULTILINE)
+# Lines that are comments, and types: the components have no others, so that no text can be one.
+_COMMENT: Final = re.compile(
+    r"^[ \t]*(?://.*|/\*(?:(?!\*/)[\s\S])*\*/[ \t]*)\n|/\*\* @(?:(?!\*/).)*\*/ ?", re.MULTILINE
+)
 
 
 @cache
@@ -44,6 +48,16 @@ def source(name: str) -> str:
     if not name.startswith(PREFIX) or not re.fullmatch(r"[a-z0-9-]+", stem) or not path.is_file():
         raise ExplorerError(message("explorer", "there is no such component", {"name": name}))
     return path.read_text("utf-8")
+
+
+@cache
+def bare(name: str) -> str:
+    """Return the text of a component without its comments: what pages carry.
+
+    >>> bare("faltung/numbers").splitlines()[0]
+    'export function number(v) {'
+    """
+    return _COMMENT.sub("", source(name)).lstrip("\n")
 
 
 @cache
@@ -113,7 +127,7 @@ def name_of(name: str) -> str:
 
 
 def _as_constant(name: str) -> str:
-    text = source(name)
+    text = bare(name)
     exported = [match[1] for match in _EXPORT.finditer(text)]
     text = _EXPORT.sub("", text)
     text = _IMPORT.sub(lambda m: f"const {{ {m[1]} }} = {name_of(m[2])};", text)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from faltung import atomic
-from faltung.explorer.inline import in_order, inlined, name_of, style
+from faltung.explorer.inline import PREFIX, in_order, inlined, name_of, style
+from faltung.explorer.uploads import LARGEST
 from faltung.explorer.views import VIEWS, View, view_of
 from faltung.theme import DARK, LIGHT
 
@@ -41,6 +42,10 @@ _PAGE: Final = """<!doctype html>
 """
 _START: Final = (
     """start({views}, JSON.parse(document.getElementById("faltung-config").textContent));"""
+)
+_LATER: Final = (
+    """{{ name: "{view.name}", title: "{view.title}", """
+    """load: async () => (await import("{view.component}")).{view.name} }}"""
 )
 
 # What the roles have beside the theme's colours: links and words that must be readable (WCAG AA).
@@ -132,6 +137,8 @@ def served_page(
 ) -> ServedPage:
     """Return the page whose components stay files, found through an import map.
 
+    What the first view needs is asked for at once; other views are loaded when they are opened.
+
     Parameters
     ----------
     base
@@ -141,12 +148,20 @@ def served_page(
     """
     chosen = list(VIEWS.values())
     config = {**_config(chosen, first, states, data), "place": "page", "base": base}
+    config["largest"] = LARGEST
     names = in_order("faltung/page", *(view.component for view in chosen))
-    imports = {name: f"{base}/{name.removeprefix('faltung/')}.js" for name in names}
+    imports = {name: _address(base, name) for name in names}
     import_map = json.dumps({"imports": imports})
-    lines = [f'import {{ {view.name} }} from "{view.component}";' for view in chosen]
-    lines += ['import { start } from "faltung/page";', _START.format(views=_listed(chosen))]
+    opened = view_of(first)
+    views = [view.name if view is opened else _LATER.format(view=view) for view in chosen]
+    lines = [
+        f'import {{ {opened.name} }} from "{opened.component}";',
+        'import { start } from "faltung/page";',
+        _START.format(views=f"[{', '.join(views)}]"),
+    ]
     script, css = "\n".join(lines), colours() + style()
+    early = in_order("faltung/page", opened.component)
+    meta = "\n".join(f'<link rel="modulepreload" href="{imports[name]}">' for name in early)
     own = f"'self' '{_hash(import_map)}' '{_hash(script)}'"
     policy = (
         f"default-src 'none'; script-src {own}; style-src '{_hash(css)}'; connect-src 'self'; "
@@ -155,8 +170,8 @@ def served_page(
     scripts = (
         f'<script type="importmap">{import_map}</script>\n<script type="module">{script}</script>'
     )
-    html = _PAGE.format(meta="", title=TITLE, css=css, config=_json(config), scripts=scripts)
-    return ServedPage(html, policy, frozenset(f"{n.removeprefix('faltung/')}.js" for n in names))
+    html = _PAGE.format(meta=meta, title=TITLE, css=css, config=_json(config), scripts=scripts)
+    return ServedPage(html, policy, frozenset(_address("", name)[1:] for name in names))
 
 
 def write_page(path: str | os.PathLike[str], *given: Any, **settings: Any) -> Path:
@@ -193,6 +208,10 @@ def _start(views: Sequence[View]) -> str:
 
 def _listed(views: Sequence[View]) -> str:
     return f"[{', '.join(view.name for view in views)}]"
+
+
+def _address(base: str, name: str) -> str:
+    return f"{base}/{name.removeprefix(PREFIX)}.js"
 
 
 def _json(value: Any) -> str:

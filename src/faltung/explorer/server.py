@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from faltung.errors import ExplorerError, FaltungError, message
 from faltung.explorer.guard import Guard, refused
-from faltung.explorer.inline import PREFIX, source
+from faltung.explorer.inline import PREFIX, bare
 from faltung.explorer.page import served_page
 from faltung.explorer.questions import QUESTIONS, Question
 from faltung.explorer.uploads import LARGEST, Uploads, checked_size
@@ -102,7 +102,7 @@ class Server:
         name = str(request.path_params["name"])
         if name not in self.page.modules:
             return refused(404, "there is nothing here")
-        return Response(source(PREFIX + name.removesuffix(".js")), media_type=SCRIPT)
+        return Response(bare(PREFIX + name.removesuffix(".js")), media_type=SCRIPT)
 
     async def _ask(self, request: Request) -> Response:
         if not _is(request, "application/json"):

@@ -10,8 +10,14 @@
  * @property {string} first the view that opens
  * @property {"page" | "saved"} place
  * @property {string} [base] where the served page's answers are, with the token
+ * @property {number} [largest] bytes of a file that it takes
  * @property {Record<string, any>} data by view
  * @property {Record<string, Record<string, any>>} states by view, where they differ from the example
+ *
+ * @typedef {object} Later a view whose component is loaded when it is first opened
+ * @property {string} name
+ * @property {string} title
+ * @property {() => Promise<View>} load
  */
 
 import { button } from "faltung/controls";
@@ -20,8 +26,9 @@ import { fromFragment, toFragment } from "faltung/store";
 import { mount } from "faltung/view";
 
 const THEME_KEY = "faltung-theme";
+const ENDED = "The page's server has ended; start it again with: faltung explore";
 
-/** @param {View[]} views in the order of the navigation @param {Config} config */
+/** @param {(View | Later)[]} views in the order of the navigation @param {Config} config */
 export function start(views, config) {
   const main = el("main", { id: "view" });
   const links = views.map((view) => el("a", { href: `#${view.name}` }, view.title));
@@ -34,20 +41,39 @@ export function start(views, config) {
   let mounted;
   let openedName = "";
   const open = () => {
-    const [name, fragment = ""] = location.hash.slice(1).split("=");
-    const view = views.find((v) => v.name === name) ?? views.find((v) => v.name === config.first) ?? views[0];
-    const given = fromFragment(fragment);
+    const name = location.hash.slice(1).split("=")[0];
+    const chosen = views.find((v) => v.name === name) ?? views.find((v) => v.name === config.first) ?? views[0];
+    openedName = chosen.name;
+    document.title = `${chosen.title} · ${config.title}`;
+    for (const [i, link] of links.entries()) {
+      if (views[i] === chosen) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    if ("mount" in chosen) show(chosen);
+    else load(chosen);
+  };
+  /** @param {View} view */
+  const show = (view) => {
+    const given = fromFragment(location.hash.slice(1).split("=")[1]);
     mounted?.dispose();
     const page = { names: views.map(({ name }) => name), data: config.data };
     mounted = mount(main, view, { ...hostOf(view, config), page }, { ...config.states[view.name], ...given });
-    openedName = view.name;
     if (given === null) mounted.frame.setNote("The link is damaged; this is the worked example.");
-    document.title = `${view.title} · ${config.title}`;
-    for (const [i, link] of links.entries()) {
-      if (views[i] === view) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
     follow(mounted, view);
+  };
+  /** @param {Later} later */
+  const load = async (later) => {
+    try {
+      const view = await later.load();
+      views[views.indexOf(later)] = view;
+      if (openedName === view.name) show(view);
+    } catch (error) {
+      if (openedName !== later.name) return;
+      mounted?.dispose();
+      mounted = undefined;
+      const why = error instanceof TypeError ? ENDED : String(error);
+      main.replaceChildren(el("p", { class: "ft-note", role: "alert" }, why));
+    }
   };
   window.addEventListener("hashchange", () => {
     const [name, fragment = ""] = location.hash.slice(1).split("=");
@@ -92,6 +118,8 @@ function hostOf(view, config) {
     ask: (question, given) =>
       answerOf(fetch(`${base}/ask/${question}`, { method: "POST", body: JSON.stringify(given), headers: { "Content-Type": "application/json" } })),
     upload: async (file, name) => {
+      const largest = config.largest ?? Infinity;
+      if (file.size > largest) throw new Error(`upload: a file must not be larger than ${largest.toLocaleString("en")} bytes, got file='${name}'.`);
       const headers = { "Content-Type": "application/octet-stream", "X-Name": encodeURIComponent(name) };
       const given = await answerOf(fetch(`${base}/upload`, { method: "POST", body: file, headers }));
       return given.name;
@@ -106,7 +134,7 @@ async function answerOf(request) {
   try {
     response = await request;
   } catch {
-    throw new Error("The page's server has ended; start it again with: faltung explore");
+    throw new Error(ENDED);
   }
   const answer = await response.json().catch(() => null);
   if (!response.ok) throw new Error(answer?.error ?? `The server answered ${response.status}`);
