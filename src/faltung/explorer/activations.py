@@ -1,4 +1,4 @@
-"""A digit's way through a network: what goes in, the maps of every layer, the sum under one cell."""
+"""A digit's way through a network: what goes in, every layer's maps, the sum under one cell."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def _loaded(path: Path, changed: int) -> Graph:
 def _image(given: Given, graph: Graph) -> NDArray[np.float32]:
     """What the network gets for the digit that is given."""
     unit, pixels = given.get("unit", "255"), given.get("pixels")
-    if unit not in UNITS:
+    if not isinstance(unit, str) or unit not in UNITS:
         cure = f"Use one of {', '.join(UNITS)}"
         raise ExplorerError(message("network", "no such unit", {"unit": repr(unit)}, cure))
     try:
@@ -190,7 +190,8 @@ def _classes(graph: Graph) -> list[str]:
 
 def _filters(graph: Graph) -> dict[str, Any]:
     """The filters of each convolution over images, as many as are shown."""
-    found, (outputs, inputs) = {}, MOST_FILTERS
+    found: dict[str, Any] = {}
+    outputs, inputs = MOST_FILTERS
     for name, weights in convolutions(graph).items():
         if weights.ndim != 4 or max(weights.shape[2:]) > 16:
             continue

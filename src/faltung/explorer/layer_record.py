@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from faltung import ops
 from faltung.errors import ExplorerError, message
@@ -16,7 +16,9 @@ from faltung.graph import Graph, Node
 from faltung.ops.operator import Shape
 
 MapShape = tuple[int, int, int]
-INPUT = {"name": "input", "operator": "Input", "words": "the pixels as they go in"}
+LARGEST_SIDE: Final = 1024
+"""Of the images of a network that is shown."""
+INPUT: Final = {"name": "input", "operator": "Input", "words": "the pixels as they go in"}
 
 
 def layer_records(graph: Graph) -> list[dict[str, Any]]:
@@ -61,7 +63,7 @@ def for_one_image(graph: Graph) -> Graph:
     """
     shape = graph.inputs[0].shape if len(graph.inputs) == 1 else ()
     sizes = [n for n in shape[1:] if isinstance(n, int)]
-    if len(shape) != 4 or len(sizes) != 3 or sizes[0] not in (1, 3) or not 1 <= min(sizes[1:]):
+    if len(shape) != 4 or len(sizes) != 3 or sizes[0] not in (1, 3) or min(sizes[1:]) < 1:
         rule = "it must take one image (N, C, H, W) of 1 or 3 channels and a size of its own"
         values = {"inputs": [value.shape for value in graph.inputs]}
         raise ExplorerError(message("network", rule, values, "Choose another model"))
@@ -69,9 +71,6 @@ def for_one_image(graph: Graph) -> Graph:
         rule = f"its images must have sides of at most {LARGEST_SIDE}"
         raise ExplorerError(message("network", rule, {"input": shape}, "Choose another model"))
     return graph.with_input_shape((1, *shape[1:]))
-
-
-LARGEST_SIDE = 1024
 
 
 def is_shown(shape: Shape) -> bool:
@@ -120,8 +119,8 @@ def _words(node: Node, shapes: Sequence[Shape]) -> str:
         groups = f", {operator.groups} groups" if operator.groups > 1 else ""
         return f"{operator.onnx_type} {kernel}{_stride(operator.stride)}{groups}"
     if isinstance(operator, (ops.MaxPool, ops.AveragePool)):
-        kernel = operator.window(shapes[0]).kernel
-        return f"{operator.onnx_type} {'×'.join(str(n) for n in kernel)}"
+        sides = "×".join(str(axis.kernel) for axis in operator.window(shapes[0]).axes)
+        return f"{operator.onnx_type} {sides}"
     if isinstance(operator, ops.Gemm):
         return f"Dense, {math.prod(n for n in shapes[1] if isinstance(n, int)):,} weights"
     return operator.onnx_type
