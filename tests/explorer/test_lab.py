@@ -129,7 +129,7 @@ def test_pictures_are_pythons(open_view: Callable[..., Any]) -> None:
 
 
 def test_filters_are_pythons(open_view: Callable[..., Any]) -> None:
-    """Forty pictures and kernels; even kernels, and kernels larger than the picture, are among them."""
+    """Forty pictures and kernels, among them even ones and some larger than the picture."""
     view = opened(open_view, {"picture": "digit"})
     even = larger = empty = 0
     for seed in range(40):
@@ -188,7 +188,9 @@ def test_library(open_view: Callable[..., Any]) -> None:
         assert f'"{name}"' in figures["python"]
         y = run(figures["python"])["y"]
         np.testing.assert_allclose(filtered(figures), y, rtol=1e-10, atol=1e-9)
-        for kernel, found in zip(named_filter(name).kernels, figures["filter"]["factors"], strict=True):
+        for kernel, found in zip(
+            named_filter(name).kernels, figures["filter"]["factors"], strict=True
+        ):
             same = factors(kernel)
             assert (found is None) == (same is None)
             if same is not None:
@@ -274,7 +276,9 @@ def test_own_template_file(open_view: Callable[..., Any]) -> None:
     """A template may be a file of its own."""
     view = opened(open_view, {"task": "find", "picture": "text"})
     give(view, picture("text")[4:11, 4:15].copy(), "Open a template")
-    figures = until(view, lambda f: "find" in f and f["find"]["template"] == [7, 11, 1] and f["find"]["isReady"])
+    figures = until(
+        view, lambda f: "find" in f and f["find"]["template"] == [7, 11, 1] and f["find"]["isReady"]
+    )
     assert view.state()["template"] == "own"
     assert figures["find"]["best"] == pytest.approx(1)
 
@@ -325,7 +329,8 @@ def test_dropped_and_pasted(open_view: Callable[..., Any]) -> None:
             """([kind, bytes]) => {
               const given = new DataTransfer();
               given.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
-              const event = kind === "drop" ? new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true })
+              const how = { dataTransfer: given, bubbles: true, cancelable: true };
+              const event = kind === "drop" ? new DragEvent("drop", how)
                 : new ClipboardEvent("paste", { clipboardData: given, bubbles: true });
               document.querySelector(".ft-view").dispatchEvent(event);
             }""",
@@ -335,7 +340,7 @@ def test_dropped_and_pasted(open_view: Callable[..., Any]) -> None:
 
 
 def test_pointer_keyboard_and_undo(open_view: Callable[..., Any]) -> None:
-    """Hover spells the sum out, Enter pins, an entry is edited, undo brings it back, a link keeps it."""
+    """Enter pins, an entry is edited, undo brings it back, a link keeps it."""
     view = opened(open_view, {"picture": "digit"})
     canvas = view.tab.get_by_label("Filtered: arrow keys move, Enter pins")
     canvas.focus()

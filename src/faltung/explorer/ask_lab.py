@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ def detect(given: dict[str, Any], uploads: Uploads) -> dict[str, Any]:
 
     ``model`` is the name of an uploaded file; without it the recorded network of digits looks.
     """
-    scene = _pixels(given)
+    scene = pixels_of(given)
     threshold = given.get("threshold", 0.9)
     if not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
         rule = "threshold must be above 0 and up to 1"
@@ -62,7 +63,8 @@ def scanned(graph: Graph, scene: NDArray[np.uint8], threshold: float) -> dict[st
     return {**figures, "maps": {"names": names, "levels": packed(levels)}}
 
 
-def _pixels(given: dict[str, Any]) -> NDArray[np.uint8]:
+def pixels_of(given: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Return the picture that a view sent, (H, W) or (H, W, 3)."""
     sizes = [given.get(name) for name in ("height", "width", "channels")]
     fits = all(isinstance(n, int) and not isinstance(n, bool) for n in sizes)
     if not fits or not all(1 <= n <= LARGEST for n in sizes[:2]) or sizes[2] not in (1, 3):  # type: ignore[operator]

@@ -96,7 +96,8 @@ def _jpeg(name: str) -> bytes:
 
 def _photograph(name: str) -> Pixels:
     with Image.open(io.BytesIO(_jpeg(name))) as image:
-        return np.array(image)
+        pixels: Pixels = np.array(image)
+        return pixels
 
 
 def _squares(size: int) -> Pixels:

@@ -43,6 +43,8 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "field.effective": Question("faltung.explorer.ask_field:effective", 120),
     "check.drawn": Question("faltung.explorer.ask_check:drawn"),
     "lab.detect": Question("faltung.explorer.ask_lab:detect", 60),
+    "shift.network": Question("faltung.explorer.ask_shift:under", 60),
+    "shift.share": Question("faltung.explorer.ask_shift:share", 60),
     "network.open": Question("faltung.explorer.ask_network:open_model", 60),
     "network.forward": Question("faltung.explorer.ask_network:forward", 60),
     "network.window": Question("faltung.explorer.ask_network:window_of", 30),

@@ -51,11 +51,12 @@ VIEWS: Final[Mapping[str, View]] = {
         View("square", "Square"),
         View("check", "Check", "faltung.explorer.ask_check:prepared"),
         View("lab", "Lab", "faltung.explorer.data_lab:prepared"),
+        View("shift", "Shift", "faltung.explorer.data_shift:prepared"),
         View("cost", "Cost", "faltung.explorer.data_cost:prepared"),
         View("network", "Network", "faltung.explorer.recorded:prepared"),
         View("model", "Model", "faltung.explorer.ask_model:prepared"),
-        View("tour", "Tour", "faltung.explorer.ask_tour:prepared"),
         View("exercises", "Exercises", "faltung.explorer.ask_exercises:prepared"),
+        View("tour", "Tour", "faltung.explorer.ask_tour:prepared"),
     )
 }
 """In the order of the navigation."""

@@ -39,10 +39,10 @@ export async function readPicture(file, longest = LONGEST) {
   }
 }
 
-/** A picture that Python sent. @param {{ file: string, white: number }} given */
-export async function sentPicture(given) {
+/** A picture that Python sent. @param {{ file: string, white: number }} given @param {number} [longest] */
+export async function sentPicture(given, longest = LONGEST) {
   const bytes = Uint8Array.from(atob(given.file), (sign) => sign.charCodeAt(0));
-  return { ...(await readPicture(new Blob([bytes]))), white: given.white };
+  return { ...(await readPicture(new Blob([bytes]), longest)), white: given.white };
 }
 
 /** The bytes of a picture, pixel by pixel, as base64. @param {Pixels} pixels */

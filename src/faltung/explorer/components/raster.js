@@ -19,7 +19,8 @@
  * @property {string} caption
  * @property {(cell: Cell | null) => void} [onHover]
  * @property {(cell: Cell | null) => void} [onPin]
- * @property {(from: Cell, to: Cell) => void} [onBox]
+ * @property {(from: Cell, to: Cell) => void} [onBox] called while something is dragged
+ * @property {(step: Cell) => void} [onStep] takes the arrow keys, in place of the cursor
  * @property {number} [tall] pixels that it should not exceed
  */
 
@@ -167,7 +168,7 @@ export class Raster {
     const { height, width } = this.shape;
     const [y, x] = [Math.floor(event.offsetY / this.scale), Math.floor(event.offsetX / this.scale)];
     const isInside = y >= 0 && x >= 0 && y < height && x < width;
-    if (this.grabbed) return [clamp(y, height), clamp(x, width)];
+    if (this.grabbed) return this.options.onStep ? [y, x] : [clamp(y, height), clamp(x, width)];
     if (isInside) this.cursor = [y, x];
     return isInside ? [y, x] : null;
   }
@@ -176,7 +177,8 @@ export class Raster {
   #key(event) {
     const step = STEPS[event.key];
     const { height, width } = this.shape;
-    if (step && !event.ctrlKey && !event.metaKey && !event.altKey && height && width) {
+    if (step && this.options.onStep) this.options.onStep(step);
+    else if (step && !event.ctrlKey && !event.metaKey && !event.altKey && height && width) {
       const [y, x] = this.cursor ?? [-step[0], -step[1]];
       const far = event.shiftKey ? 8 : 1;
       this.cursor = [clamp(y + far * step[0], height), clamp(x + far * step[1], width)];
