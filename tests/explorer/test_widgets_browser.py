@@ -35,7 +35,8 @@ HOST = """async ([esm, state, data]) => {
     values[name] = value;
     fire(`change:${name}`);
   };
-  const text = (buffer) => btoa(Array.from(new Uint8Array(buffer), (b) => String.fromCharCode(b)).join(''));
+  const signs = (buffer) => Array.from(new Uint8Array(buffer), (b) => String.fromCharCode(b));
+  const text = (buffer) => btoa(signs(buffer).join(''));
   window.model = {
     get: (name) => values[name],
     set: (name, value) => { dirty[name] = value; put(name, value); },
