@@ -75,7 +75,7 @@ export class DigitRow {
         for (let at = 0; at < 784; at += 1) image.data.set([pixels[at], pixels[at], pixels[at], 255], 4 * at);
         canvas.getContext("2d")?.putImageData(image, 0, 0);
         const properties = { type: "button", class: "ft-digit", "aria-label": `A handwritten ${label}`, title: `test digit ${index}, a ${label}` };
-        return el("button", { ...properties, onClick: () => this.onChoose(i) }, canvas);
+        return el("button", { ...properties, onClick: () => this.onChoose(i) }, el("img", { src: canvas.toDataURL(), alt: "" }));
       }),
     );
   }
