@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from faltung.errors import ExplorerError, message
 from faltung.explorer.given_arrays import checked
+from faltung.explorer.views import VIEWS, view_of
 from faltung.explorer.widgets import AbstractView
 
 LARGEST_SIDE: Final = 7
@@ -129,13 +130,20 @@ class Exercises(AbstractView):
 class Tour(AbstractView):
     """From a dense layer to a convolution, card by card.
 
+    Cards whose view needs a lot of data, a photograph or a recorded training, show their figures.
+
     Parameters
     ----------
     **state
-        Fields of the view.
+        Fields of the view: ``card=8`` ...
     """
 
     view = "tour"
+
+    def __init__(self, **state: Any) -> None:
+        own, small = view_of(self.view).prepared(), ("cost", "field", "shift")
+        views = {name: view_of(name).prepared() for name in small if name in VIEWS}
+        super().__init__(**{"data": {**own, "views": views}, **state})
 
 
 def _of_matrix(matrix: ArrayLike, known: Any) -> dict[str, Any]:
