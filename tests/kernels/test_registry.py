@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pytest
 
 from faltung.errors import KernelError
 from faltung.geometry import ConvWindow, PoolWindow
-from faltung.kernels.choose import choose
+from faltung.kernels.choose import _compiles, choose
+from faltung.kernels.isa import host_isa
 from faltung.kernels.registry import ROWS, gamma, rows_of
 
 FLOAT32 = np.dtype(np.float32)
@@ -46,17 +48,45 @@ def test_a_bound_grows_with_what_one_output_sums() -> None:
     assert conv.error_bound(CONV, FLOAT32) == gamma(37, FLOAT32)
 
 
-def test_dx_of_stride_1_is_the_adjoint_convolution() -> None:
-    assert choose("conv_dx", CONV, FLOAT32).name == "conv_dx_adjoint_any_nchw"
-    assert choose("conv_dx", STRIDED, FLOAT32).name == "conv_dx_col2im_any_nchw"
-    widening = ConvWindow.of((2, 1, 8, 8), (16, 1, 3, 3))
-    assert choose("conv_dx", widening, FLOAT32).name == "conv_dx_col2im_any_nchw"
+def test_without_a_compiler_dx_of_stride_1_is_the_adjoint_convolution() -> None:
+    def row(window: ConvWindow) -> str:
+        return choose("conv_dx", window, FLOAT32, isa="none").name
+
+    assert row(CONV) == "conv_dx_adjoint_any_nchw"
+    assert row(STRIDED) == "conv_dx_col2im_any_nchw"
+    assert row(ConvWindow.of((2, 1, 8, 8), (16, 1, 3, 3))) == "conv_dx_col2im_any_nchw"
+
+
+@pytest.mark.skipif(host_isa() is None, reason="nothing can be compiled for this CPU")
+@pytest.mark.parametrize("operation", ["conv", "conv_dx", "conv_dw"])
+def test_compiled_rows_go_first_where_they_pay(operation: str) -> None:
+    """Large weights that each image uses a few times are NumPy's, whatever the batch."""
+    assert choose(operation, CONV, FLOAT32).name == f"{operation}_direct_any_nchw"
+    assert not choose(operation, CONV, FLOAT32, isa="none").is_compiled
+    for batch in (1, 8, 128):
+        many = ConvWindow.of((batch, 512, 7, 7), (512, 512, 3, 3), padding=1)
+        assert not choose(operation, many, FLOAT32).is_compiled
+        wide = ConvWindow.of((batch, 64, 56, 56), (64, 64, 3, 3), padding=1)
+        assert choose(operation, wide, FLOAT32).is_compiled
+
+
+def test_without_the_compiler_numpy_does_everything_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "faltung.kernels.isa", None)
+    _compiles.cache_clear()
+    choose.cache_clear()
+    with pytest.warns(RuntimeWarning, match="nothing is compiled, NumPy does everything"):
+        assert choose("conv", CONV, FLOAT32, isa="sse").name == "conv_im2col_any_nchw"
+    choose("conv_dx", CONV, FLOAT32, isa="sse")
+    _compiles.cache_clear()
+    choose.cache_clear()
 
 
 def test_an_imposed_row_replaces_the_choice_for_its_operation_alone() -> None:
     name = "conv_dx_col2im_any_nchw"
     assert choose("conv_dx", CONV, FLOAT32, name).name == name
-    assert choose("conv", CONV, FLOAT32, name).name == "conv_im2col_any_nchw"
+    assert choose("conv", CONV, FLOAT32, name) == choose("conv", CONV, FLOAT32)
 
 
 def test_an_unknown_row_is_refused_and_the_rows_listed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,9 @@ from faltung.kernels.registry import ROWS, Row, Window, rows_of
 
 
 @lru_cache(maxsize=1024)
-def choose(operation: str, window: Window, dtype: np.dtype[Any], imposed: str = "") -> Row:
+def choose(
+    operation: str, window: Window, dtype: np.dtype[Any], imposed: str = "", isa: str = ""
+) -> Row:
     """The row that runs `operation` on this window and dtype.
 
     Parameters
@@ -24,6 +27,8 @@ def choose(operation: str, window: Window, dtype: np.dtype[Any], imposed: str = 
     imposed : str
         A row's name. It replaces the choice for the operation that it computes; other operations
         choose as ever. Empty: the first row of the registry that applies.
+    isa : str
+        The instruction set to compile for, as ``FALTUNG_ISA`` names it; empty for the widest.
 
     Raises
     ------
@@ -36,7 +41,8 @@ def choose(operation: str, window: Window, dtype: np.dtype[Any], imposed: str = 
         if row.operation == operation:
             return _checked(row, window, dtype)
     for row in rows_of(operation):
-        if row.applies(window, dtype):
+        is_here = not row.is_compiled or _compiles(isa)
+        if is_here and row.applies(window, dtype) and row.pays(window):
             return row
     raise KernelError(
         message(
@@ -47,6 +53,18 @@ def choose(operation: str, window: Window, dtype: np.dtype[Any], imposed: str = 
             "kernel K3",
         )
     )
+
+
+@lru_cache
+def _compiles(isa: str) -> bool:
+    """Whether anything can be compiled here; says once if it cannot."""
+    try:
+        from faltung.kernels.isa import chosen
+    except (ImportError, OSError) as error:
+        said = f"faltung: nothing is compiled, NumPy does everything, more slowly ({error})"
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
+        return False
+    return chosen(isa) is not None
 
 
 def _named(name: str) -> Row:

@@ -174,15 +174,29 @@ def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int) -> Strip:
         for kx, ox in _taps(columns)
     ]
     fields = {
-        "depth": depth.size, "height": rows.size, "width": columns.size,
-        "out_depth": depth.out_size, "out_height": rows.out_size,
-        "out_width": columns.out_size, "kernel_depth": depth.kernel,
-        "stride_depth": depth.stride, "stride_y": rows.stride, "stride_x": columns.stride,
-        "dilation_depth": depth.dilation, "pad_depth": depth.pad_lo,
-        "pad_y": rows.pad_lo, "pad_x": columns.pad_lo,
-        "groups": window.groups, "group_in": window.group_in, "group_out": window.group_out,
-        "taps": len(offsets), "phase_count": len(phases), "strips": strips,
-        "strip_rows": strip_rows, "plane_rows": strip_rows + more_rows, "pitch": pitch,
+        "depth": depth.size,
+        "height": rows.size,
+        "width": columns.size,
+        "out_depth": depth.out_size,
+        "out_height": rows.out_size,
+        "out_width": columns.out_size,
+        "kernel_depth": depth.kernel,
+        "stride_depth": depth.stride,
+        "stride_y": rows.stride,
+        "stride_x": columns.stride,
+        "dilation_depth": depth.dilation,
+        "pad_depth": depth.pad_lo,
+        "pad_y": rows.pad_lo,
+        "pad_x": columns.pad_lo,
+        "groups": window.groups,
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "taps": len(offsets),
+        "phase_count": len(phases),
+        "strips": strips,
+        "strip_rows": strip_rows,
+        "plane_rows": strip_rows + more_rows,
+        "pitch": pitch,
     }
     length = (strip_rows - 1) * pitch + columns.out_size
     size = window.group_in * depth.kernel * len(phases) * plane

@@ -71,7 +71,9 @@ def pack_dout(code: Code, arguments: Pointer, source: Pointer, out: Pointer, row
 
 @kernel(
     *(pack_planes, pack_dout, products),
-    arguments=INTS, block=INT, thread=INT,
+    arguments=INTS,
+    block=INT,
+    thread=INT,
 )
 def gradient_block(
     code: Code,

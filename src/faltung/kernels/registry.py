@@ -40,6 +40,10 @@ class Row:
         How many rounded terms, at most, one output of a window sums.
     block : int
         Outputs on each axis whose rounding depends on one another's inputs: 1 for direct sums.
+    is_compiled : bool
+        Whether it needs machine code: where nothing can be compiled it is passed over.
+    pays : callable, optional
+        Where it is the faster one; elsewhere it is taken by its name alone.
     """
 
     name: str
@@ -48,6 +52,8 @@ class Row:
     applies: Callable[[Window, np.dtype[Any]], bool]
     terms: Callable[[Window], int]
     block: int = 1
+    is_compiled: bool = False
+    pays: Callable[[Window], bool] = lambda window: True
 
     def load(self) -> Kernel:
         """The function itself; its module is imported here."""
@@ -123,16 +129,35 @@ def _mean_terms(window: Window) -> int:
     return _taps(window) + 1  # the division
 
 
+def _outweighs_packing(window: Window) -> bool:
+    """Weights are put into another order at each call: few of them, or each is used often.
+
+    An image's own size decides, never the batch: an image has the same bits in any batch.
+    """
+    assert isinstance(window, ConvWindow)
+    return prod(window.w_shape) <= 1 << 16 or prod(window.out_space) >= 150
+
+
+def _compiled(name: str, operation: str, function: str, terms: Callable[[Window], int]) -> Row:
+    return Row(
+        name,
+        operation,
+        f"faltung.kernels.{function}",
+        _is_float,
+        terms,
+        is_compiled=True,
+        pays=_outweighs_packing,
+    )
+
+
 _CONV = "faltung.kernels.numpy_conv:"
-_DIRECT = "faltung.kernels.direct_call:"
-_DIRECT_DX = "faltung.kernels.direct_dx:"
-_DIRECT_DW = "faltung.kernels.direct_dw_call:"
 _POOL = "faltung.kernels.numpy_pool:"
 
-# For each operation the first row that applies is taken.
+# For each operation the first row that applies and pays is taken.
 ROWS: tuple[Row, ...] = (
+    _compiled("conv_direct_any_nchw", "conv", "direct_call:conv", _conv_terms),
     Row("conv_im2col_any_nchw", "conv", _CONV + "conv", _is_float, _conv_terms),
-    Row("conv_direct_any_nchw", "conv", _DIRECT + "conv", _is_float, _conv_terms),
+    _compiled("conv_dx_direct_any_nchw", "conv_dx", "direct_dx:conv_dx", _conv_dx_terms),
     Row(
         "conv_dx_adjoint_any_nchw",
         "conv_dx",
@@ -141,9 +166,8 @@ ROWS: tuple[Row, ...] = (
         _conv_dx_terms,
     ),
     Row("conv_dx_col2im_any_nchw", "conv_dx", _CONV + "conv_dx", _is_float, _conv_dx_terms),
-    Row("conv_dx_direct_any_nchw", "conv_dx", _DIRECT_DX + "conv_dx", _is_float, _conv_dx_terms),
+    _compiled("conv_dw_direct_any_nchw", "conv_dw", "direct_dw_call:conv_dw", _conv_dw_terms),
     Row("conv_dw_im2col_any_nchw", "conv_dw", _CONV + "conv_dw", _is_float, _conv_dw_terms),
-    Row("conv_dw_direct_any_nchw", "conv_dw", _DIRECT_DW + "conv_dw", _is_float, _conv_dw_terms),
     Row("max_pool_taps_any_nchw", "max_pool", _POOL + "max_pool", _is_float, _no_terms),
     Row("max_pool_dx_taps_any_nchw", "max_pool_dx", _POOL + "max_pool_dx", _is_float, _taps),
     Row("avg_pool_taps_any_nchw", "avg_pool", _POOL + "avg_pool", _is_float, _mean_terms),

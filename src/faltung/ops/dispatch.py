@@ -76,7 +76,8 @@ def _run(operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any) 
     imposed = os.environ.get("FALTUNG_KERNEL", "")
     if imposed == "reference":
         return np.asarray(_run_reference(operation, window, x, *rest), x.dtype)
-    kernel = choose(operation, window, x.dtype, imposed).load()
+    isa = os.environ.get("FALTUNG_ISA", "")
+    kernel = choose(operation, window, x.dtype, imposed, isa).load()
     # Infinities and NaN are results here, and BLAS raises flags for them as it pleases.
     with np.errstate(all="ignore"):
         return kernel(window, x, *rest)
