@@ -110,15 +110,14 @@ def _of_field(source: dict[str, str], reading: Any, can_ask: bool) -> Prepared:
 def _of_image(image: str | Path) -> Iterator[Part]:
     """As `_of_model`, for each view that shows a picture."""
     from faltung.datasets import photo
-    from faltung.explorer.data_lab import prepared as pictures_of
     from faltung.explorer.pictures import fitted, read_picture
 
     pixels = photo(image) if isinstance(image, str) else read_picture(image)
     label = image if isinstance(image, str) else image.name
     own = {"label": label, "file": _as_png(fitted(pixels, LONGEST)), "white": 255}
     for view in ("lab", "shift"):
-        shown = {"pictures": {OWN: own, **pictures_of()["pictures"]}}
-        yield view, shown, {"picture": OWN}
+        others = VIEWS[view].prepared()["pictures"]
+        yield view, {"pictures": {OWN: own, **others}}, {"picture": OWN}
 
 
 def _as_png(pixels: NDArray[np.uint8]) -> str:

@@ -1,4 +1,4 @@
-"""Pictures that somebody brings along: read within limits, before any of their pixels is unpacked."""
+"""Pictures that somebody brings along: read within limits, and only then unpacked."""
 
 from __future__ import annotations
 
