@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faltung.cache import cache_folder
 from faltung.datasets import download, load, load_pair
 from faltung.errors import DatasetError, StorageError
 
@@ -157,7 +158,7 @@ def test_content_that_never_ends_is_cut_off(tmp_path: Path, monkeypatch) -> None
 
 def test_without_a_wish_the_cache_is_the_users(monkeypatch) -> None:
     monkeypatch.delenv("FALTUNG_CACHE", raising=False)
-    assert "faltung" in str(download.cache_folder())
+    assert "faltung" in str(cache_folder())
 
 
 def test_published_sums_are_those_of_the_full_files(full_data: Path) -> None:

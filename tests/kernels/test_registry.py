@@ -10,7 +10,7 @@ import pytest
 
 from faltung.errors import KernelError
 from faltung.geometry import ConvWindow, PoolWindow
-from faltung.kernels.choose import _compiles, choose
+from faltung.kernels.choose import _isa, choose
 from faltung.kernels.isa import host_isa
 from faltung.kernels.registry import ROWS, gamma, rows_of
 
@@ -74,12 +74,12 @@ def test_without_the_compiler_numpy_does_everything_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "faltung.kernels.isa", None)
-    _compiles.cache_clear()
+    _isa.cache_clear()
     choose.cache_clear()
     with pytest.warns(RuntimeWarning, match="nothing is compiled, NumPy does everything"):
         assert choose("conv", CONV, FLOAT32, isa="sse").name == "conv_im2col_any_nchw"
     choose("conv_dx", CONV, FLOAT32, isa="sse")
-    _compiles.cache_clear()
+    _isa.cache_clear()
     choose.cache_clear()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faltung import cache
 from faltung.errors import KernelError
 from faltung.kernels import objects
 from faltung.kernels.compiled import assembly, function, kernel, object_code
@@ -29,7 +30,7 @@ CASES = [(isa, number) for isa in HERE for number in NUMBERS]
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep what is compiled here apart."""
-    monkeypatch.setenv(objects.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
     return tmp_path / "kernels"
 
 
@@ -192,12 +193,12 @@ def test_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     """Without a folder everything works, compiled in each process."""
     blocked = tmp_path / "file"
     blocked.write_text("")
-    monkeypatch.setenv(objects.VARIABLE, str(blocked))
+    monkeypatch.setenv(cache.VARIABLE, str(blocked))
     assert objects.kept("k", lambda: b"code") == b"code"
 
 
 def _compile_and_run(folder: str) -> bool:
-    os.environ[objects.VARIABLE] = folder
+    os.environ[cache.VARIABLE] = folder
     x, y = np.arange(21, dtype=np.float32), np.zeros(21, np.float32)
     function(twice.address(), 3)(x.ctypes.data, y.ctypes.data, 21)
     return bool((y == 4 * x).all())

@@ -11,12 +11,15 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
+from faltung.cache import cache_folder
+from faltung.kernels.threads import num_threads
 from faltung.training.environment import environment
 from faltung.version import __version__
 
 VARIABLES = {
-    "FALTUNG_CACHE": "folder for downloaded data sets",
+    "FALTUNG_CACHE": "folder for downloaded data sets and compiled kernels",
     "FALTUNG_DEBUG": "1 prints the traceback of an error",
+    "FALTUNG_ISA": "'avx512', 'avx2', 'sse' or 'neon' to compile for; 'none' for NumPy alone",
     "FALTUNG_KERNEL": "'reference', or the name of the kernel to use",
 }
 
@@ -36,6 +39,7 @@ def facts() -> dict[str, Any]:
         "blas": now["blas"],
         "blas_core": now["blas_core"],
         "threads": now["threads"],
+        "kernels": {"compiled_for": now["compiled_for"], "threads": num_threads()},
         "memory_bytes": memory(),
         "extras": extras(),
         "cache": {"path": str(cache_path()), "data_sets": cached(cache_path())},
@@ -132,9 +136,7 @@ def memory() -> int | None:
 
 
 def cache_path() -> Path:
-    """Where downloaded data sets are kept."""
-    from faltung.datasets.download import cache_folder
-
+    """Where downloaded data sets and compiled kernels are kept."""
     return cache_folder()
 
 

@@ -45,7 +45,8 @@ def machine(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "CPU", facts["cpu"]
     yield "instruction set", f"{facts['architecture']}, {facts['instruction_set']}".rstrip(", ")
     yield "cores", f"{facts['cores']}, {facts['usable_cores']} for this process"
-    yield "threads", f"{facts['threads']} in BLAS"
+    yield "threads", f"{facts['kernels']['threads']} in kernels, {facts['threads']} in BLAS"
+    yield "kernels", facts["kernels"]["compiled_for"] or "NumPy alone: nothing is compiled"
     if facts["memory_bytes"]:
         yield "memory", f"{facts['memory_bytes'] / 2**30:.1f} GiB"
     yield "system", facts["system"]

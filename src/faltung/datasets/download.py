@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from faltung.cache import cache_folder
 from faltung.errors import DatasetError, StorageError, message
 
 # No published file is larger; a "file" that expands further is not one of them.
@@ -88,16 +89,6 @@ REMOTES: dict[str, tuple[Remote, ...]] = {
         ),
     ),
 }
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: ``$FALTUNG_CACHE``, or the user's cache folder."""
-    chosen = os.environ.get("FALTUNG_CACHE")
-    if chosen:
-        return Path(chosen)
-    import pooch
-
-    return Path(pooch.os_cache("faltung"))
 
 
 def fetch(name: str) -> Path:

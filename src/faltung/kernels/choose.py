@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from functools import lru_cache
 from typing import Any
@@ -41,7 +42,7 @@ def choose(
         if row.operation == operation:
             return _checked(row, window, dtype)
     for row in rows_of(operation):
-        is_here = not row.is_compiled or _compiles(isa)
+        is_here = not row.is_compiled or bool(_isa(isa))
         if is_here and row.applies(window, dtype) and row.pays(window):
             return row
     raise KernelError(
@@ -55,16 +56,22 @@ def choose(
     )
 
 
+def compiled_for() -> str:
+    """The instruction set that kernels are compiled for; empty where NumPy does everything."""
+    return _isa(os.environ.get("FALTUNG_ISA", ""))
+
+
 @lru_cache
-def _compiles(isa: str) -> bool:
-    """Whether anything can be compiled here; says once if it cannot."""
+def _isa(asked: str) -> str:
+    """The name of an instruction set, empty for none; says once if nothing can be compiled."""
     try:
         from faltung.kernels.isa import chosen
     except (ImportError, OSError) as error:
         said = f"faltung: nothing is compiled, NumPy does everything, more slowly ({error})"
         warnings.warn(said, RuntimeWarning, stacklevel=2)
-        return False
-    return chosen(isa) is not None
+        return ""
+    isa = chosen(asked)
+    return "" if isa is None else isa.name
 
 
 def _named(name: str) -> Row:

@@ -8,31 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from faltung import atomic
+from faltung.cache import cache_folder
 
-VARIABLE: Final = "FALTUNG_CACHE"
 _SUM: Final = 32
 """Bytes of the checksum that stands before the code."""
 
 
 def folder() -> Path:
-    """Return where compiled kernels are kept; ``FALTUNG_CACHE`` names another place."""
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named) / "kernels"
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "")
-    elif sys.platform == "darwin":
-        base = str(Path("~/Library/Caches").expanduser())
-    else:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(base or Path("~/.cache").expanduser()) / "faltung" / "kernels"
+    """Return where compiled kernels are kept."""
+    return cache_folder() / "kernels"
 
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:

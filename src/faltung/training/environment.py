@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from faltung.kernels.blas import describe
+from faltung.kernels.choose import compiled_for
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -20,8 +21,8 @@ def environment() -> dict[str, JSON]:
     """Versions, instruction set, BLAS, threads and kernel choice of this process.
 
     >>> sorted(environment())  # doctest: +NORMALIZE_WHITESPACE
-    ['FALTUNG_KERNEL', 'blas', 'blas_core', 'faltung', 'machine', 'numpy', 'python', 'simd',
-     'threads']
+    ['FALTUNG_KERNEL', 'blas', 'blas_core', 'compiled_for', 'faltung', 'machine', 'numpy',
+     'python', 'simd', 'threads']
     """
     core, threads = describe()
     return {
@@ -32,6 +33,7 @@ def environment() -> dict[str, JSON]:
         "blas_core": core,
         "machine": f"{sys.platform}-{platform.machine()}",
         "simd": _simd(),
+        "compiled_for": compiled_for(),
         "threads": threads,
         "FALTUNG_KERNEL": os.environ.get("FALTUNG_KERNEL", ""),
     }
