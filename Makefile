@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 TYPESCRIPT := 5.9.3
 
-.PHONY: help train test test-all test-onnx real-networks test-long mutants fuzz lint bench docs gallery clean
+.PHONY: help train test test-all test-onnx real-networks test-long mutants fuzz lint bench docs gallery explorer-docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -68,9 +68,13 @@ bench: $(VENV)/.peers  ## time faltung against its peers
 docs: $(VENV)/.test  ## make what the documentation shows anew
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/make_tour.py
+	$(BIN)/python scripts/make_explorer_notebooks.py
 
 gallery: $(VENV)/.test  ## draw one picture of every kind anew, for docs/gallery.md
 	$(BIN)/python scripts/make_gallery.py $(ARGS)
+
+explorer-docs: $(VENV)/.browser  ## photograph every view of the explorer, for docs/explorer.md
+	$(BIN)/python scripts/make_explorer_docs.py $(ARGS)
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -156,6 +156,9 @@ def test_models_of_ones_own(tmp_path: Path) -> None:
         assert view.report["name"] == label
         network = explorer.NetworkView(model)
         assert network.state["label"] == label
+        assert repr(network) == f"NetworkView(model='{label}', label='{label}')"
+        shown, _ = network._repr_mimebundle_()
+        assert network.state["model"] not in shown["image/svg+xml"]
         assert network._uploads.path(network.state["model"]).read_bytes()
         field = explorer.ReceptiveField(model)
         assert field.state["file"]["label"] == label
@@ -192,6 +195,8 @@ def test_pictures_of_ones_own(tmp_path: Path) -> None:
     assert explorer.ImageLab(path).data["pictures"]["own"]["label"] == "mine.png"
     assert max(sent(explorer.ImageLab("coffee")).shape) == 256
     assert explorer.ImageLab().kernel is None
+    shown, _ = lab._repr_mimebundle_()
+    assert lab.data["pictures"]["own"]["file"] in shown["image/svg+xml"]
 
 
 REFUSED = [

@@ -23,6 +23,7 @@ State = Mapping[str, Any]
 WIDTH: Final = 640
 LINE: Final = 22
 LETTERS: Final = 76
+PICTURE: Final = 256
 MOST_LINES: Final = 16
 MOST_TIED: Final = 20
 """Positions of an image whose four weight matrices are drawn: SVG grows with their square."""
@@ -61,7 +62,17 @@ def still(view: str, words: str, state: State, data: Any) -> str:
             return _encoded(draw(state, data))
         except (FaltungError, LookupError, TypeError, ValueError):
             pass  # a state that the figure has no room for, or none that fits
-    return card(words, {**_facts(data), **state} if view == "model" else state)
+    if view == "model":
+        return card(words, {**_facts(data), **state})
+    return card(words, state, _picture(data, state.get("picture")))
+
+
+def _picture(data: Any, name: Any) -> str:
+    """The picture that a view was given, as a data URL; nothing where there is none."""
+    pictures = data.get("pictures", {}) if isinstance(data, dict) else {}
+    file = pictures.get(name, {}).get("file", "") if isinstance(name, str) else ""
+    kind = "png" if file.startswith("iVBOR") else "jpeg"
+    return f"data:image/{kind};base64,{file}" if file else ""
 
 
 def _facts(data: Any) -> dict[str, Any]:
@@ -71,8 +82,8 @@ def _facts(data: Any) -> dict[str, Any]:
     return {"model": report["name"], "layers": len(report["layers"]), **totals}
 
 
-def card(words: str, state: State) -> str:
-    """Return a sentence and the state as SVG.
+def card(words: str, state: State, picture: str = "") -> str:
+    """Return a sentence, the state and a picture by its URL as SVG.
 
     >>> card("Counts.", {"stride": [2, 1]}).count("<text")
     3
@@ -85,6 +96,10 @@ def card(words: str, state: State) -> str:
         *(_text(i, line, LIGHT.ink, "font-family='monospace'") for i, line in enumerate(lines, 2)),
         _text(len(lines) + 2, HINT, LIGHT.muted),
     ]
+    if picture:
+        place = f"x='16' y='{height}' width='{PICTURE}' height='{PICTURE}'"
+        texts.append(f"<image {place} preserveAspectRatio='xMinYMin' href='{picture}'/>")
+        height += PICTURE + LINE
     frame = f"<rect width='{WIDTH}' height='{height}' fill='{LIGHT.paper}'/>"
     root = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}'"
     return f"{root} font-family='sans-serif' font-size='13'>{frame}{''.join(texts)}</svg>"

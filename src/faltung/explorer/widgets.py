@@ -118,7 +118,7 @@ class AbstractView(anywidget.AnyWidget):
             else:
                 reply["answer"] = answer(name, content.get("given"), self._uploads)
         except FaltungError as error:
-            reply["error"] = " ".join(self._uploads.tidied(str(error)).split())
+            reply["error"] = " ".join(self._tidied(str(error)).split())
         except Exception as error:  # the view says it in one line, the notebook shows the rest
             values = {"error": type(error).__name__}
             reply["error"] = message(name, "it failed", values, "Please report it")
@@ -128,7 +128,11 @@ class AbstractView(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={_short(value)}" for name, value in self.state.items())
-        return f"{type(self).__name__}({fields})"
+        return self._tidied(f"{type(self).__name__}({fields})")
+
+    def _tidied(self, text: str) -> str:
+        """Call files as their owner calls them."""
+        return self._uploads.tidied(text) if "_uploads" in vars(self) else text
 
     def _repr_mimebundle_(self, **how: Any) -> Any:
         shown = super()._repr_mimebundle_(**how)
@@ -137,7 +141,7 @@ class AbstractView(anywidget.AnyWidget):
         bundle, metadata = shown
         words = (type(self).__doc__ or "").strip().partition("\n")[0]
         picture = still(self.view, words, self.state, self.data)
-        return {**bundle, "image/svg+xml": picture}, metadata
+        return {**bundle, "image/svg+xml": self._tidied(picture)}, metadata
 
 
 def plain(value: Any, name: str) -> Any:
