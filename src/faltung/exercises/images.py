@@ -48,7 +48,7 @@ def _images() -> list[dict[str, Any]]:
     return [
         {"image": patch, "kernel": SOBEL},
         {"image": rng.integers(-9, 10, (5, 7)), "kernel": rng.integers(-9, 10, (2, 3)) / 4},
-        {"image": bright, "kernel": rng.integers(1, 9, (3, 2)).astype(np.uint8)},
+        {"image": bright, "kernel": rng.integers(1, 9, (3, 2))},
         {"image": rng.integers(-9, 10, (4, 6)), "kernel": np.array([[2]])},
     ]
 

@@ -212,7 +212,7 @@ def _conversation(
 def _read(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:
     """Hand on two lines of what the process says; an empty one where it has ended."""
     assert process.stdout is not None
-    with contextlib.suppress(OSError, ValueError):
+    with process.stdout, contextlib.suppress(OSError, ValueError):
         for _ in range(2):
             lines.put(process.stdout.readline(2**20))
 

@@ -60,11 +60,13 @@ def _shifted_cases() -> list[dict[str, Any]]:
     rng = np.random.default_rng(5)
     image, kernel = rng.integers(1, 10, (8, 32)), rng.integers(1, 10, (3, 3))
     wide = rng.integers(1, 10, (6, 20)), rng.integers(1, 10, (3, 5))
+    twice = np.tile(rng.integers(1, 10, (6, 10)), 2)  # a shift by 5 is one by 5 the other way
     return [
         {"image": image, "kernel": kernel, "shift": 5, "circular": False},
         {"image": image, "kernel": kernel, "shift": 5, "circular": True},
         {"image": wide[0], "kernel": wide[1], "shift": 7, "circular": False},
         {"image": wide[0], "kernel": wide[1], "shift": 0, "circular": False},
+        {"image": twice, "kernel": kernel, "shift": 5, "circular": True},
     ]
 
 
