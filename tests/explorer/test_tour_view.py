@@ -23,6 +23,7 @@ LIVE = {
     "channels": "slide",
     "flip": "slide",
     "sobel": "slide",
+    "shift": "shift",
     "field": "field",
     "lost": "square",
     "train": "network",
@@ -33,6 +34,7 @@ JUDGED = """([name, answers]) => answers.map((given) => {
     store.set({ answers: { [name]: given } });
     return [figures().verdict, figures().done];
 })"""
+VIEW = "document.querySelector('.ft-view').faltung"
 TYPED = ("", "7", "1,2", "1 234", "a", "B", "(c)", "none of them", "-1", "−1", "1.5", "0x3", "9e9")
 
 
@@ -80,8 +82,7 @@ def test_cards_say_what_the_tour_says(open_view: Callable[..., Any]) -> None:
         assert figures["check"] == made.check.question
         if name not in MEASURED:
             assert made.text == view.text(".ft-card-text")
-        if name in LIVE:
-            assert figures["view"] == LIVE[name]
+        assert figures["view"] == LIVE[name]
         assert figures["live"]
 
 
@@ -98,6 +99,10 @@ def test_views_are_set_up_for_their_card(open_view: Callable[..., Any]) -> None:
     inside = [v for row in live("sobel")["output"][0] for v in row]
     assert set(inside) == {page("sobel").figures["first"]} == {0}
     assert len(live("channels")["terms"]) == 3 * 9
+    view.set(card=NAMES.index("shift") + 1)
+    view.tab.wait_for_function(f"() => {VIEW}.figures().live.columns")
+    columns = ", ".join(map(str, live("shift")["columns"]))
+    assert columns == page("shift").figures["with_zeros"] == "0, 4, 5, 31"
 
 
 def test_by_keyboard(open_view: Callable[..., Any]) -> None:

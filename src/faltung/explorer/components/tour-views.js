@@ -17,6 +17,7 @@ import { cost } from "faltung/cost";
 import { field } from "faltung/field";
 import { lab } from "faltung/lab";
 import { network } from "faltung/network";
+import { shift } from "faltung/shift";
 import { slide } from "faltung/slide";
 import { square } from "faltung/square";
 
@@ -66,9 +67,10 @@ export const SETTINGS = {
     hint: "Squares of one pixel. Edit the input: zeros on the left, ones on the right.",
   },
   shift: {
-    view: slide,
-    state: { height: 5, width: 10, padding: "same", x: [table(5, 10, (_, x) => Number(x === 3))] },
-    hint: "Move the line of ones, and see what moves along.",
+    view: shift,
+    state: {},
+    hint: "Drag the picture; then make the padding circular, or take a stride.",
+    needsData: true,
   },
   field: {
     view: field,

@@ -159,7 +159,8 @@ class Tour {
       ...said,
       details,
     );
-    const line = card.cells[0].split("\n").pop() ?? "";
+    const lines = card.cells[0].split("\n").map((each) => each.trim());
+    const line = lines.find((each) => each.includes("faltung.") && !each.startsWith("from ")) ?? "";
     this.frame.setCode(line, [this.host.data.setup, ...card.cells, ""].join("\n\n"));
     this.checking.replaceChildren(...this.#asking(card.check));
     this.#showLive(card);
