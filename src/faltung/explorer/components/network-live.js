@@ -12,6 +12,8 @@
  */
 
 const PAUSE = 500;
+/** Looks in a row that may fail, such as while others ask for much. */
+const PATIENCE = 5;
 
 export class LiveRun {
   /** @param {Host} host @param {() => void} onChange */
@@ -25,6 +27,7 @@ export class LiveRun {
     /** @type {Snapshot[]} */
     this.snapshots = [];
     this.ended = "";
+    this.failed = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
   }
@@ -59,10 +62,13 @@ export class LiveRun {
     try {
       const { events } = await this.host.ask("network.events", { run: this.run, since: this.since });
       if (this.timer === undefined) return;
+      this.failed = 0;
       this.since += events.length;
       for (const event of events) this.#take(event);
       if (events.length) this.onChange();
     } catch (error) {
+      this.failed += 1;
+      if (this.failed < PATIENCE) return this.#later();
       this.ended = error instanceof Error ? error.message : String(error);
       this.onChange();
     }
