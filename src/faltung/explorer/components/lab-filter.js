@@ -10,12 +10,13 @@
  * @import { Frame } from "faltung/frame"
  */
 
-import { button, control } from "faltung/controls";
-import { el, freshId } from "faltung/dom";
+import { control } from "faltung/controls";
+import { el } from "faltung/dom";
 import { same } from "faltung/store";
 import { factors, reachBefore, response, windowOf } from "faltung/filtering";
 import { Grid } from "faltung/grid";
-import { fields, LARGEST_KERNEL, resizedKernel } from "faltung/lab-state";
+import { editEntry, kernelControls, nameOf } from "faltung/lab-kernel";
+import { fields } from "faltung/lab-state";
 import { filterPython } from "faltung/lab-python";
 import { number, sumOf } from "faltung/numbers";
 import { asText } from "faltung/pixels";
@@ -53,7 +54,7 @@ export class LabFilter {
       el("div", { class: "ft-grids ft-kernels" }, ...this.grids.map((grid) => el("div", { class: "ft-kernel" }, grid.element)), el("div", { class: "ft-input" }, this.window.element)),
       this.facts,
     );
-    this.panel = el("div", { class: "ft-panel-part" }, this.#kernelControls(), this.#outputControls());
+    this.panel = el("div", { class: "ft-panel-part" }, kernelControls(store, library), this.#outputControls());
   }
 
   dispose() {
@@ -73,7 +74,7 @@ export class LabFilter {
       shape: this.y ? [this.y.height, this.y.width, this.y.channels] : null,
       output: this.y && asText(this.y.data),
       range: this.y && range(this.y.data),
-      filter: this.#name(state),
+      filter: nameOf(this.library, state),
       factors: state.kernels.map(factors),
       at,
       values: at && this.#valuesAt(at),
@@ -89,7 +90,7 @@ export class LabFilter {
     this.before.show(plain(x));
     this.before.setCaption(`Picture, ${x.height}×${x.width}${x.channels === 3 ? ", colour" : ""}`);
     this.#drawOutput(state, this.y);
-    const { line, full } = filterPython(state, named, this.#name(state), x);
+    const { line, full } = filterPython(state, named, nameOf(this.library, state), x);
     this.frame.setCode(line, full);
     this.frame.setNote(this.#note(state, this.y));
     this.#facts(state);
@@ -277,107 +278,8 @@ export class LabFilter {
       height: 220,
       largest: 40,
       onPin: (at) => at && this.store.set({ cell: [which, ...at] }),
-      onEdit: (at, given) => this.#edit([which, ...at], given, false),
+      onEdit: (at, given) => editEntry(this.store, [which, ...at], given, false),
     });
-  }
-
-  /** @param {[number, number, number]} cell @param {number} given @param {boolean} isDrag */
-  #edit([which, row, column], given, isDrag) {
-    const kernels = structuredClone(this.store.state.kernels);
-    kernels[which][row][column] = given;
-    this.store.set({ kernels, cell: [which, row, column] }, isDrag);
-  }
-
-  /** The library's name of what is shown, or "". @param {State} state */
-  #name(state) {
-    return this.library.find(({ kernels }) => same(kernels, state.kernels))?.name ?? "";
-  }
-
-  #kernelControls() {
-    const { store } = this;
-    const legend = el("legend", {}, "Kernel");
-    return el("fieldset", { class: "ft-controls" }, legend, this.#librarySelect(), this.#sizes(), this.#entry(), control(store, "flip", fields.flip), this.#buttons());
-  }
-
-  #librarySelect() {
-    const { store, library } = this;
-    const id = freshId("library");
-    const options = library.map(({ name, kernels }) => el("option", { value: name }, kernels.length > 1 ? `${name} (pair)` : name));
-    const list = el("select", { id }, el("option", { value: "" }, "your own"), ...options);
-    list.addEventListener("change", () => {
-      const found = library.find(({ name }) => name === list.value);
-      if (found) store.set({ kernels: found.kernels });
-      list.value = this.#name(store.state);
-    });
-    store.subscribe((state) => {
-      list.value = this.#name(state);
-    });
-    const row = el("div", { class: "ft-control" }, el("label", { for: id }, "Library"), list);
-    row.dataset.field = "library";
-    return row;
-  }
-
-  #sizes() {
-    const { store } = this;
-    const boxes = ["Rows", "Columns"].map((label, axis) => {
-      const box = el("input", { type: "number", min: "1", max: String(LARGEST_KERNEL), "aria-label": `${label} of the kernel` });
-      box.addEventListener("change", () => {
-        const given = Math.min(LARGEST_KERNEL, Math.max(1, Math.round(Number(box.value) || 1)));
-        const resized = (/** @type {number[][]} */ k) => (axis === 0 ? resizedKernel(k, given, k[0].length) : resizedKernel(k, k.length, given));
-        store.set({ kernels: store.state.kernels.map(resized) });
-        box.value = String(given);
-      });
-      store.subscribe(({ kernels }) => {
-        box.value = String(axis === 0 ? kernels[0].length : kernels[0][0].length);
-      });
-      return box;
-    });
-    const row = el("div", { class: "ft-control ft-pair" }, el("span", {}, "Rows, columns"), ...boxes);
-    row.dataset.field = "kernel-size";
-    return row;
-  }
-
-  /** The entry that was clicked, to drag. */
-  #entry() {
-    const { store } = this;
-    const id = freshId("entry");
-    const slider = el("input", { type: "range", id, step: "0.01" });
-    const box = el("input", { type: "number", step: "any", "aria-label": "Entry, as a number" });
-    const label = el("label", { for: id });
-    slider.addEventListener("input", () => this.#edit(store.state.cell, Number(slider.value), true));
-    box.addEventListener("change", () => {
-      if (box.value !== "" && Number.isFinite(Number(box.value))) this.#edit(store.state.cell, Number(box.value), false);
-    });
-    store.subscribe(({ kernels, cell }) => {
-      const [which, row, column] = cell;
-      const given = kernels[which][row][column];
-      if (document.activeElement !== slider) {
-        const most = Math.max(2, 2 * Math.abs(given));
-        Object.assign(slider, { min: String(-most), max: String(most) });
-      }
-      slider.value = String(given);
-      if (document.activeElement !== box) box.value = String(Number(given.toPrecision(6)));
-      label.textContent = `Entry ${kernels.length > 1 ? `${"ab"[which]} ` : ""}(${row}, ${column})`;
-    });
-    const made = el("div", { class: "ft-control", title: "Click an entry of the kernel, then drag its value." }, label, slider, box);
-    made.dataset.field = "entry";
-    return made;
-  }
-
-  #buttons() {
-    const { store } = this;
-    const each = (/** @type {(k: number[][]) => number[][]} */ change) => () => store.set({ kernels: store.state.kernels.map(change) });
-    const toOne = (/** @type {number[][]} */ k) => {
-      const sum = k.flat().reduce((total, v) => total + v, 0);
-      return Math.abs(sum) < 1e-9 ? k : k.map((row) => row.map((v) => v / sum));
-    };
-    return el(
-      "div",
-      { class: "ft-buttons" },
-      button("Sum to 1", each(toOne)),
-      button("Negative", each((k) => k.map((row) => row.map((v) => 0 - v)))),
-      button("Turn", each((k) => k[0].map((_, x) => k.map((row) => row[x])).reverse())),
-    );
   }
 
   #outputControls() {

@@ -33,7 +33,7 @@ export class Raster {
   constructor(options) {
     this.options = options;
     this.canvas = el("canvas", {
-      class: options.onBox ? "ft-grid ft-boxing" : "ft-grid",
+      class: options.onBox ? "ft-grid ft-raster ft-boxing" : "ft-grid ft-raster",
       tabIndex: 0,
       role: "application",
       "aria-roledescription": "picture",

@@ -43,7 +43,7 @@ export class ShiftNetwork {
     this.rows = el("tbody");
     const head = el("tr", {}, ...["map", "operator", "total stride", "moved by", "largest difference", "positions"].map((name) => el("th", {}, name)));
     this.table = el("div", { class: "ft-wide" }, el("table", { class: "ft-table ft-rows" }, el("thead", {}, head), this.rows));
-    this.element = el("div", {}, this.table, el("div", { class: "ft-grids ft-kernels ft-thirds" }, el("div", { class: "ft-output" }, this.map.element), this.lines.element, this.bars.element));
+    this.element = el("div", { class: "ft-kernels-below" }, this.table, el("div", { class: "ft-grids ft-kernels-below ft-pictures" }, el("div", { class: "ft-output" }, this.map.element), this.bars.element));
     this.name = el("p", { class: "ft-small" }, "Network: digits, trained beforehand");
     this.panel = el("fieldset", { class: "ft-controls" }, el("legend", {}, "Network"), this.name, this.#files());
   }
@@ -96,6 +96,7 @@ export class ShiftNetwork {
   #show() {
     const { found } = this;
     this.element.hidden = !found;
+    this.lines.element.hidden = !found;
     if (!found) return;
     const at = Math.min(this.store.state.map, found.layers.length - 1);
     this.rows.replaceChildren(...found.layers.map((/** @type {any} */ layer, /** @type {number} */ i) => this.#row(layer, i, i === at)));

@@ -57,6 +57,8 @@ class Shift {
     this.hovered = null;
     /** @type {{ from: Cell | null, dy: number, dx: number }} */
     this.drag = { from: null, dy: 0, dx: 0 };
+    /** @type {HTMLElement | null} */
+    this.region = null;
     /** @type {Pixels | null} a digit without its margin */
     this.cropped = null;
     const over = (/** @type {Cell | null} */ at) => this.#hover(at);
@@ -69,9 +71,9 @@ class Shift {
     this.kernel = new Grid({ label: "Kernel: arrow keys move, Enter edits, digits edit", caption: "Kernel", height: 130, largest: 32, onEdit: ([y, x], given) => this.#edit(y, x, given) });
     this.network = new ShiftNetwork(frame, store, host);
     this.words = el("p", { class: "ft-small" });
-    const top = el("div", { class: "ft-grids ft-pictures" }, el("div", { class: "ft-input" }, this.input.element), this.bars.element);
+    const top = el("div", { class: "ft-grids ft-pictures" }, el("div", { class: "ft-input" }, this.input.element), el("div", {}, this.bars.element, this.network.lines.element));
     const maps = [this.first, this.second, this.difference].map((raster) => el("div", { class: "ft-output" }, raster.element));
-    this.layers = el("div", {}, this.facts, el("div", { class: "ft-grids ft-thirds" }, ...maps));
+    this.layers = el("div", { class: "ft-kernels-below" }, this.facts, el("div", { class: "ft-grids ft-thirds" }, ...maps));
     frame.stage.append(top, this.layers, this.network.element, this.words);
     this.#panel();
     this.stop = store.subscribe((state) => this.#change(state));
@@ -151,10 +153,12 @@ class Shift {
     const isLost = state.picture === "own" && !this.pictures.own;
     this.frame.setNote(isLost ? "A link does not carry its author's own picture: this is noise instead." : "");
     this.layers.hidden = isNetwork;
+    this.network.element.hidden = !isNetwork;
+    this.network.lines.element.hidden = !isNetwork;
     this.bars.element.hidden = isNetwork;
     const isTorus = state.move === "torus" && !isNetwork;
     this.input.show(plain({ ...x, ...shifted(x, state.dy, state.dx, isTorus) }));
-    this.input.setCaption(`Picture, ${x.height}×${x.width}, moved by (${number(state.dy)}, ${number(state.dx)}): drag it, or use the arrow keys`);
+    this.input.setCaption(`Picture, ${x.height}×${x.width}, moved by (${number(state.dy)}, ${number(state.dx)}): drag it`);
     this.words.textContent = WORDS[state.layer];
     if (isNetwork) this.network.change(state, this.#forNetwork(state, x));
     else this.#compare(state, x, isLost);
@@ -296,7 +300,8 @@ class Shift {
     const presets = el("div", { class: "ft-control" }, el("label", { for: id }, "Worth a look"), list);
     const picture = el("fieldset", { class: "ft-controls" }, el("legend", {}, "Picture"), presets, control(store, "picture", fields.picture), el("div", { class: "ft-buttons" }, open));
     const layer = el("fieldset", { class: "ft-controls" }, el("legend", {}, "Layer"), control(store, "layer", fields.layer), this.#kernelSelect(), this.kernel.element, ...["padding", "stride", "window"].map((name) => control(store, name, /** @type {any} */ (fields)[name])));
-    frame.panel.append(picture, controls(store, fields, ["dy", "dx", "move"], "Shift"), layer, controls(store, fields, ["region"], "Comparison"), this.network.panel);
+    this.region = controls(store, fields, ["region"], "Comparison");
+    frame.panel.append(picture, controls(store, fields, ["dy", "dx", "move"], "Shift"), layer, this.region, this.network.panel);
     store.subscribe((state) => this.#fitPanel(state));
   }
 
@@ -315,10 +320,9 @@ class Shift {
       const row = /** @type {HTMLElement} */ (this.frame.panel.querySelector(`[data-field=${name}]`));
       row.hidden = !uses.includes(name);
     }
-    for (const name of ["move", "region"]) {
-      const row = /** @type {HTMLElement} */ (this.frame.panel.querySelector(`[data-field=${name}]`));
-      row.hidden = state.layer === "network";
-    }
+    const move = /** @type {HTMLElement} */ (this.frame.panel.querySelector("[data-field=move]"));
+    move.hidden = state.layer === "network";
+    if (this.region) this.region.hidden = state.layer === "network";
     this.kernel.element.hidden = !uses.includes("kernel");
     this.network.panel.hidden = state.layer !== "network";
     this.kernel.show({ rows: state.kernel.length, cols: state.kernel[0].length, value: (y, x) => state.kernel[y][x] });
