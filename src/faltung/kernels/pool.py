@@ -16,6 +16,7 @@ Both in one total order, so that no helper reads a job that is being replaced.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import threading
@@ -29,13 +30,15 @@ from faltung.kernels.compiled import function, kernel
 from faltung.kernels.simd import I32, I64, INT, INTS, Code, Int, Pointer
 from faltung.kernels.threads import num_threads
 
-SPINS: Final = 20_000
-"""Turns that a helper watches before it sleeps: about 50 us to 1 ms, as long as the CPU pauses."""
+SPINS: Final = 100
+"""Turns that a helper watches before it sleeps, each of `PAUSES` pauses: some 100 us in all."""
+PAUSES: Final = 32
+"""Pauses until a thread that waits lets others run: on a busy machine it must not keep them."""
 
 _LINE: Final = 16
 """64-bit words between two that different threads write: two cache lines."""
 # Words of a job.
-_EPOCH, _OPEN, _FUNCTION, _ARGUMENTS, _BLOCKS = range(5)
+_EPOCH, _OPEN, _FUNCTION, _ARGUMENTS, _BLOCKS, _YIELD = range(6)
 _NEXT, _ACTIVE, _STOP = _LINE, 2 * _LINE, 3 * _LINE
 _WORDS: Final = 4 * _LINE
 
@@ -58,12 +61,27 @@ def _add(code: Code, job: Pointer, at: int, by: int) -> Int:
     return Int(code.build, before)
 
 
-def _pause(code: Code) -> None:
-    """Tell the CPU that this thread waits."""
-    if code.isa.name == "neon":
-        code.intrinsic("llvm.aarch64.hint", ir.VoidType(), (I32,), [I32(1)])
-    else:
-        code.intrinsic("llvm.x86.sse2.pause", ir.VoidType(), (), [])
+def _wait_a_turn(code: Code, job: Pointer) -> None:
+    """Pause for a while, then let the system run somebody else if there is anybody."""
+    with code.loop(code.integer(PAUSES)):
+        if code.isa.name == "neon":
+            code.intrinsic("llvm.aarch64.hint", ir.VoidType(), (I32,), [I32(1)])
+        else:
+            code.intrinsic("llvm.x86.sse2.pause", ir.VoidType(), (), [])
+    give_way = job[_YIELD]
+    with code.when(give_way > 0):
+        kind = ir.FunctionType(I32, [])
+        code.build.call(code.build.inttoptr(give_way.value, kind.as_pointer()), [])
+
+
+def _give_way() -> int:
+    """Return the address of the system's function that lets other threads run; 0 for none."""
+    name, library = ("SwitchToThread", "kernel32") if os.name == "nt" else ("sched_yield", None)
+    try:
+        function = getattr(ctypes.CDLL(library), name)
+    except (OSError, AttributeError):
+        return 0
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _take_blocks(code: Code, job: Pointer, thread: Int) -> None:
@@ -99,7 +117,7 @@ def _dispatch(code: Code, job: Pointer, function: Int, arguments: Int, blocks: I
     build.position_at_end(wait)
     build.cbranch(_read(code, job, _ACTIVE) > 0, turn, end)
     build.position_at_end(turn)
-    _pause(code)
+    _wait_a_turn(code, job)
     build.branch(wait)
     build.position_at_end(end)
 
@@ -135,7 +153,7 @@ def _help(code: Code, job: Pointer, seen: Pointer, *, spins: int) -> None:
     _add(code, job, _ACTIVE, -1)
     build.branch(watch)
     build.position_at_end(turn)
-    _pause(code)
+    _wait_a_turn(code, job)
     left.set(left.get() - 1)
     build.branch(watch)
     build.position_at_end(end)
@@ -167,6 +185,7 @@ class Pool:
         self.threads = max(1, threads)
         self.owner = os.getpid()
         self._job = np.zeros(_WORDS, np.int64)
+        self._job[_YIELD] = _give_way()
         self._place = self._job.ctypes.data
         self._calls = threading.Lock()
         self._asleep = threading.Semaphore(0)
