@@ -26,6 +26,7 @@ _LAYER: Final = (
 )
 
 
+@cache
 def prepared() -> dict[str, Any]:
     """Return what the view shows before anybody asks: a network of the zoo, audited."""
     report = inspect(EXAMPLE)
