@@ -78,6 +78,8 @@ def _run(operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any) 
         return np.asarray(_run_reference(operation, window, x, *rest), x.dtype)
     isa = os.environ.get("FALTUNG_ISA", "")
     kernel = choose(operation, window, x.dtype, imposed, isa).load()
+    # Compiled kernels read every array as one of x's dtype, whatever is there.
+    rest = tuple(r.astype(x.dtype, copy=False) if isinstance(r, np.ndarray) else r for r in rest)
     # Infinities and NaN are results here, and BLAS raises flags for them as it pleases.
     with np.errstate(all="ignore"):
         return kernel(window, x, *rest)
