@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -174,6 +175,13 @@ def test_padding_that_no_memory_holds() -> None:
         graph(np.ones((1, 1, 4)))
 
 
+@pytest.mark.parametrize("padding", [((2**62, 2**62),), ((2**40, 0),)])
+def test_strides_and_padding_of_any_size(padding: tuple[tuple[int, int], ...]) -> None:
+    node = Node("conv", Conv(stride=2**64, padding=padding), ("x", "w"), ("y",))
+    graph = Graph((Value("x", (1, 1, 4)),), (node,), ("y",), {"w": np.ones((1, 1, 3))})
+    assert np.asarray(graph(np.ones((1, 1, 4)))).tolist() == [[[0]]]
+
+
 def test_truth_values_are_pooled() -> None:
     x = np.array([[[False, True, False, False]]])
     (y,), _, _ = MaxPool(2).operator.forward([x])
@@ -246,3 +254,48 @@ def test_kernels_larger_than_any_image_have_no_outputs_at_once(
 ) -> None:
     (y,), _, _ = pool((2, HUGE), 1).operator.forward([np.ones((1, 1, 4, 4), np.float32)])
     assert y.shape == (1, 1, 3, 0)
+
+
+def written(
+    folder: Path,
+    nodes: list[onnx.NodeProto],
+    inputs: dict[str, tuple[int | str, ...]],
+    weights: dict[str, np.ndarray] | None = None,
+) -> Path:
+    """Write a model as others might; its last node puts out y."""
+    kind = TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info(name, kind, shape) for name, shape in inputs.items()]
+    y = helper.make_tensor_value_info("y", kind, [None] * len(next(iter(inputs.values()))))
+    tensors = [numpy_helper.from_array(w, name) for name, w in (weights or {}).items()]
+    graph = helper.make_graph(nodes, "g", ends, [y], tensors)
+    ids = [helper.make_opsetid("", 17)]
+    path = folder / "model.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=ids, ir_version=8).SerializeToString())
+    return path
+
+
+def test_a_largest_value_of_nothing(tmp_path: Path) -> None:
+    node = helper.make_node("Max", [""], ["y"], "max1")
+    path = written(tmp_path, [node], {"x": (2, 3)})
+    with pytest.raises(
+        ModelFileError, match=r"'max1' \(Max\): takes 1 or more inputs, got inputs=0"
+    ):
+        faltung.load(path)
+
+
+def test_outputs_that_nobody_asks_for_where_sizes_are_open(tmp_path: Path) -> None:
+    """Their shapes are not known when the file is read; their number is."""
+    four = {name: np.ones(4, np.float32) for name in ("scale", "bias", "mean", "var")}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], "conv"),
+        helper.make_node("BatchNormalization", ["c", *four], ["y"], "norm", training_mode=1),
+    ]
+    weights = {"w": np.ones((4, 2, 3, 3), np.float32), **four}
+    path = written(tmp_path, nodes, {"x": (1, 2, "height", "width")}, weights)
+    graph = faltung.load(path)
+    assert len(graph.nodes[1].outputs) == 3
+    assert graph.with_input_shape((1, 2, 5, 6)).shapes()["y"] == (1, 4, 3, 4)
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 6)).astype(np.float32)
+    y = np.asarray(graph(x))
+    assert y.shape == (1, 4, 3, 4)
+    assert np.allclose(y.mean(axis=(0, 2, 3)), 1, atol=1e-6)

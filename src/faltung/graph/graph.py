@@ -344,12 +344,19 @@ def _check(graph: Graph) -> None:
         raise GraphError(message("graph", "there must be an output"))
 
 
-def _check_node(node: Node, known: set[str]) -> None:
-    subject = f"layer {node.name!r} ({node.operator.subject})"
+def check_arity(node: Node) -> None:
+    """Refuse a node with fewer or more inputs than its operator takes."""
     least, most = node.operator.arity
     if not least <= len(node.inputs) <= most:
-        wanted = f"{least}" if least == most else f"{least} to {most}"
+        subject = f"layer {node.name!r} ({node.operator.subject})"
+        wanted = f"{least} or more" if most >= 1 << 30 else f"{least} to {most}"
+        wanted = f"{least}" if least == most else wanted
         raise GraphError(message(subject, f"takes {wanted} inputs", {"inputs": len(node.inputs)}))
+
+
+def _check_node(node: Node, known: set[str]) -> None:
+    subject = f"layer {node.name!r} ({node.operator.subject})"
+    check_arity(node)
     for name in node.inputs:
         if name not in known:
             cure = "Put the node that computes it before this one"

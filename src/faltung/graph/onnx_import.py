@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import onnx
 
 from faltung.errors import FaltungError, ModelFileError, message
-from faltung.graph.graph import Graph, Node, Value
+from faltung.graph.graph import Graph, Node, Value, check_arity
 from faltung.graph.onnx_accept import opset_of
 from faltung.graph.onnx_constants import CONSTRUCTS, LARGEST_FOLDED, made
 from faltung.graph.onnx_forms import by_channel
@@ -194,8 +194,9 @@ class Importer:
             return
         outputs = tuple(n or self._free(f"{name}.{i}") for i, n in enumerate(written))
         shapes = self._out_shapes(Node(name, operator, inputs, outputs))
+        count = _outputs_of(operator, inputs, outputs) if shapes is None else len(shapes)
+        outputs = self._counted(name, subject, outputs, count)
         if shapes is not None:
-            outputs = self._counted(name, subject, outputs, shapes)
             self.shapes.update(zip(outputs, shapes, strict=True))
         if not self._is_folded(operator, inputs, outputs, shapes, subject):
             self.nodes.append(Node(name, operator, inputs, outputs))
@@ -222,6 +223,7 @@ class Importer:
 
     def _out_shapes(self, node: Node) -> tuple[Shape, ...] | None:
         """Return the shapes of a node's outputs; None where open sizes leave them open."""
+        check_arity(node)
         if not all(name in self.shapes for name in node.inputs):
             return None
         given = [self.shapes[name] for name in node.inputs]
@@ -234,13 +236,13 @@ class Importer:
             raise
 
     def _counted(
-        self, name: str, subject: str, outputs: tuple[str, ...], shapes: tuple[Shape, ...]
+        self, name: str, subject: str, outputs: tuple[str, ...], count: int
     ) -> tuple[str, ...]:
         """Return a name for each output, for those as well that the file does not ask for."""
-        if len(outputs) > len(shapes):
-            first = "only its first output is" if len(shapes) == 1 else "not all outputs are"
+        if len(outputs) > count:
+            first = "only its first output is" if count == 1 else "not all outputs are"
             raise ModelFileError(message(subject, f"{first} supported", {"outputs": outputs}))
-        more = range(len(outputs), len(shapes))
+        more = range(len(outputs), count)
         return (*outputs, *(self._free(f"{name}.{i}") for i in more))
 
     def _is_folded(
@@ -343,3 +345,12 @@ def _listed(text: str) -> set[str]:
 
 def _input_dtype(value: onnx.ValueInfoProto) -> str:
     return dtype_name(value.type.tensor_type.elem_type, f"input {value.name!r}")
+
+
+def _outputs_of(operator: AbstractOperator, inputs: Sequence[str], outputs: Sequence[str]) -> int:
+    """Count an operator's outputs where their shapes are not known yet: at least those named."""
+    try:
+        kinds = operator.out_dtypes([np.dtype(np.float32)] * len(inputs))
+    except FaltungError:  # their number is seen again once the sizes are known
+        return len(outputs)
+    return max(len(kinds), len(outputs))

@@ -138,12 +138,23 @@ def _outweighs_packing(window: Window) -> bool:
     return prod(window.w_shape) <= 1 << 16 or prod(window.out_space) >= 150
 
 
+def _fits_strips(window: Window, dtype: np.dtype[Any]) -> bool:
+    """Strips hold the gaps of a window too, and where they lie is kept in 64 bits.
+
+    A file may ask for any dilation, stride and padding; what is mostly gaps goes another way.
+    """
+    return _is_float(window, dtype) and all(
+        axis.extent <= axis.size + 64 and max(axis.stride, abs(axis.pad_lo)) < 1 << 31
+        for axis in window.axes
+    )
+
+
 def _compiled(name: str, operation: str, function: str, terms: Callable[[Window], int]) -> Row:
     return Row(
         name,
         operation,
         f"faltung.kernels.{function}",
-        _is_float,
+        _fits_strips,
         terms,
         is_compiled=True,
         pays=_outweighs_packing,
