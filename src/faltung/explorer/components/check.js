@@ -9,7 +9,7 @@
  * @typedef {Record<string, [number, number, number]>} Score by family: right, asked, right in a row
  */
 
-import { marked, problemOf, solution, wanted } from "faltung/check-marking";
+import { marked, problemOf, solution } from "faltung/check-marking";
 import { button } from "faltung/controls";
 import { el, freshId } from "faltung/dom";
 import { integer, value } from "faltung/fields";
@@ -72,7 +72,7 @@ class Check {
     frame.stage.append(this.kind, this.asked, this.pictures, this.answering, this.verdict, buttons);
     this.choosing = this.#selector();
     this.total = el("p", { class: "ft-quiz-total" });
-    this.table = el("table", { class: "ft-table" });
+    this.table = el("table", { class: "ft-table ft-score" });
     frame.panel.append(this.choosing, el("div", {}, el("h3", {}, "Score"), this.total, this.table));
     this.stop = store.subscribe((state) => this.#change(state));
   }
@@ -290,7 +290,7 @@ class Check {
     if (!box || !(mark instanceof HTMLButtonElement)) return;
     box.readOnly = mark.disabled = Boolean(verdict);
     if (verdict) box.value = given;
-    if (this.problem) box.placeholder = wanted(this.problem);
+    if (this.problem) box.placeholder = this.problem.answer.length === 1 ? "a whole number" : `${this.problem.answer.length} whole numbers`;
   }
 
   /** @param {State} state */

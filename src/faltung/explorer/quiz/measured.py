@@ -83,7 +83,8 @@ def behaves(layer: Layer, shift: int) -> str:
 def _numbers(layer: Layer, shift: int) -> str:
     """What the first input becomes, before the shift and after it."""
     here, there = (layer.run(np.roll(INPUTS[0], by)).tolist() for by in (0, shift))
-    return f"{' '.join(map(str, here))} becomes {' '.join(map(str, there))}"
+    before, after = (" ".join(f"{v:g}" for v in values) for values in (here, there))
+    return f"{before} becomes {after}"
 
 
 _SAID: Final = {
