@@ -238,35 +238,46 @@ def test_edit_pin_keys_undo_and_link(open_view: Callable[..., Any]) -> None:
 
 
 def test_hover_is_quick(open_view: Callable[..., Any]) -> None:
-    """Over 300 pointer moves at 32x32 and five layers, 95 % of frames take less than 20 ms."""
+    """Of 300 pointer moves at 32x32 and five layers, 95 % are drawn in less than 20 ms."""
     view = open_view("field", {"height": 32, "width": 32, "layers": [{"padding": "same"}] * 5})
     view.set(selected=5, paths=True)
-    measure = """async () => {
-      const canvas = [...document.querySelectorAll(".ft-plane canvas")].at(-1);
-      const box = canvas.getBoundingClientRect();
-      const frame = () => new Promise(requestAnimationFrame);
-      const took = [];
-      let before = await frame();
-      for (let i = 0; i < 300; i += 1) {
+    # From the pointer to pixels of every plane that can be read.
+    measure = """() => {
+      const planes = [...document.querySelectorAll(".ft-plane canvas")];
+      const box = planes.at(-1).getBoundingClientRect();
+      const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+      return Array.from({ length: 300 }, (_, i) => {
         const clientX = box.left + ((i * 7) % 97) / 97 * (box.width - 2) + 1;
         const clientY = box.top + ((i * 5) % 89) / 89 * (box.height - 2) + 1;
-        canvas.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY, bubbles: true }));
-        const now = await frame();
-        took.push(now - before);
-        before = now;
-      }
-      return took.sort((a, b) => a - b)[Math.floor(0.95 * took.length)];
+        const move = new PointerEvent("pointermove", { clientX, clientY, bubbles: true });
+        const start = performance.now();
+        planes.at(-1).dispatchEvent(move);
+        for (const plane of planes) probe.drawImage(plane, 0, 0, 1, 1);
+        probe.getImageData(0, 0, 1, 1);
+        return performance.now() - start;
+      });
     }"""
-    # Others may be at work on the machine; one quiet stretch is enough.
-    assert any(view.tab.evaluate(measure) < 20 for _ in range(3))
+    # Each move's least of a few rounds: others may be at work on the machine.
+    took = np.full(300, np.inf)
+    for _ in range(4):
+        took = np.minimum(took, view.tab.evaluate(measure))
+        if np.quantile(took, 0.95) < 20:
+            return
+    pytest.fail(f"{np.quantile(took, 0.95):.1f} ms")
 
 
-@pytest.mark.parametrize("hostile", [{"layers": "x"}, {"layers": [None]}, {"pinned": [9, 9]}])
-def test_states_from_links_are_cleaned(open_view: Callable[..., Any], hostile: Any) -> None:
+def test_states_from_links_are_cleaned(open_view: Callable[..., Any]) -> None:
     """What does not fit leaves the worked example."""
-    state = open_view("field", {**hostile, "height": -3, "selected": 99}).state()
+    view = open_view("field", {"layers": "x", "height": -3, "selected": 99})
+    state = view.state()
     assert (state["height"], state["selected"], len(state["layers"])) == (1, 3, 3)
-    assert state["pinned"] is None
+    hostile: list[dict[str, Any]] = [
+        *({"layers": [None]}, {"layers": [{}] * 13}, {"pinned": [9, 9]}, {"pinned": [99, 0, 0]}),
+        *({"file": {"name": 1}}, {"file": "x"}, {"height": -7}, {"paths": 1}),
+    ]
+    for given in hostile:
+        view.set(**given)
+        assert view.state() == state
 
 
 def test_recorded_networks(open_view: Callable[..., Any]) -> None:

@@ -45,7 +45,7 @@ export function cornerTable(onChoose) {
 export function panel(store) {
   const kinds = controls(store, fields, ["corner", "axes"], "Layer");
   const sizes = controls(store, fields, ["height", "width"], "Size");
-  const window = controls(store, fields, ["top", "bottom", "left", "right"], "Window of offsets");
+  const window = controls(store, fields, ["top", "bottom", "left", "right"], "Window that locality keeps");
   const dense = controls(store, fields, ["same_size", "outputs"], "Outputs");
   const values = controls(store, fields, ["padding", "seed"], "Shown");
   const random = button("Other values", () => store.set({ seed: Math.floor(Math.random() * 1000), x: {}, w: {} }));
@@ -58,7 +58,6 @@ export function panel(store) {
       if (label) label.textContent = text;
     }
     for (const box of row(sizes, "width")?.querySelectorAll("input") ?? []) box.max = String(isLine ? LONGEST : LARGEST);
-    window.hidden = state.corner === "dense" || state.corner === "shared";
     dense.hidden = state.corner !== "dense";
     hide(dense, "outputs", state.same_size);
     hide(values, "padding", state.corner === "dense");

@@ -63,7 +63,7 @@ export class ConnectStage {
     this.before = bounds.map(([lo]) => room(-lo));
     this.#measure(bounds.map(([, hi]) => room(hi)));
     const isTied = !isDense && shape.corner !== "local";
-    this.ground.replaceChildren(...edges.map((edge) => this.#line(edge, isTied ? "ft-edge ft-edge-tied" : "ft-edge", isTied ? hue(edge.weight) : "")));
+    this.ground.replaceChildren(...(isTied ? this.#paths(edges, "ft-edge ft-edge-tied") : [this.#path(edges, "ft-edge", "")]));
     this.#drawNeurons(text);
     this.element.setAttribute("aria-label", `${outputCount(shape)} outputs over ${shape.size[0] * shape.size[1]} inputs: arrow keys move, Page Up and Page Down change the layer, Enter pins`);
   }
@@ -126,12 +126,29 @@ export class ConnectStage {
     return this.#point("input", Math.floor(i / width), i % width);
   }
 
-  /** @param {Edge} edge @param {string} name @param {string} colour */
-  #line(edge, name, colour) {
-    const [[x1, y1], [x2, y2]] = [this.#output(edge.o), this.#point("input", ...edge.at)];
-    const line = svg("line", { x1, y1, x2, y2, class: name });
-    if (colour) line.style.stroke = colour;
-    return line;
+  /** Edges as one path for each weight: a large layer has thousands of edges.
+   * @param {Edge[]} edges @param {string} name */
+  #paths(edges, name) {
+    /** @type {Map<string, Edge[]>} */
+    const groups = new Map();
+    for (const edge of edges) {
+      const key = `${edge.i < 0},${edge.weight}`;
+      const group = groups.get(key);
+      if (group) group.push(edge);
+      else groups.set(key, [edge]);
+    }
+    return [...groups.values()].map((group) => {
+      const [{ i, weight }] = group;
+      return this.#path(group, i < 0 ? `${name} ft-edge-padding` : name, weight < 0 ? "" : hue(weight));
+    });
+  }
+
+  /** @param {Edge[]} edges @param {string} name @param {string} colour */
+  #path(edges, name, colour) {
+    const d = edges.map((edge) => `M${this.#output(edge.o)}L${this.#point("input", ...edge.at)}`).join("");
+    const path = svg("path", { d, class: name });
+    if (colour) path.style.stroke = colour;
+    return path;
   }
 
   /** @param {(kind: "input" | "output", index: number) => string} text */
@@ -148,8 +165,8 @@ export class ConnectStage {
     this.lit.setAttribute("class", tied.length > MANY ? "ft-many" : "");
     const padding = new Map(own.concat(tied).filter(({ i }) => i < 0).map(({ at }) => [at.join(), at]));
     this.lit.replaceChildren(
-      ...tied.map((edge) => this.#line(edge, litClass(edge, "ft-edge-shared"), colourOf(edge))),
-      ...own.map((edge) => this.#line(edge, litClass(edge, "ft-edge-own"), colourOf(edge))),
+      ...this.#paths(tied, "ft-edge ft-edge-lit ft-edge-shared"),
+      ...this.#paths(own, "ft-edge ft-edge-lit ft-edge-own"),
       ...[...padding.values()].map((at) => neuron("padding", this.#point("input", ...at), "0")),
     );
     const inputs = new Set(own.map(({ i }) => i));
@@ -226,16 +243,6 @@ export class ConnectStage {
 
 /** Outputs in one row, of a dense layer that has no rows. */
 const LONGEST_LINE = 12;
-
-/** @param {Edge} edge */
-function colourOf(edge) {
-  return edge.weight < 0 ? "" : hue(edge.weight);
-}
-
-/** @param {Edge} edge @param {string} name */
-function litClass(edge, name) {
-  return `ft-edge ft-edge-lit ${name}${edge.i < 0 ? " ft-edge-padding" : ""}`;
-}
 
 /** @param {string} kind @param {[number, number]} point @param {string} text */
 function neuron(kind, [cx, cy], text) {
