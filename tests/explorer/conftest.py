@@ -111,6 +111,30 @@ def open_view(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     assert not wrong
 
 
+@pytest.fixture(scope="module")
+def lasting_view(
+    chromium: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Opened]]:
+    """Return a function that opens one view alone, for all tests of a module, from disk."""
+    wrong: list[str] = []
+    contexts: list[Any] = []
+
+    def opened(name: str) -> Opened:
+        path = write_page(tmp_path_factory.mktemp("page") / "page.html", name, views=[name])
+        made = chromium.new_context(viewport={"width": 1440, "height": 900}, offline=True)
+        contexts.append(made)
+        tab = made.new_page()
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        tab.goto(f"{path.as_uri()}#{name}")
+        return Opened(tab)
+
+    yield opened
+    for made in contexts:
+        made.close()
+    assert not wrong
+
+
 @pytest.fixture
 def served_view(chromium: Any) -> Iterator[Callable[..., Opened]]:
     """Return a function that opens a view of the served page, whose questions Python answers."""

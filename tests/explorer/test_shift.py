@@ -36,10 +36,19 @@ def until(view: Any, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any
     raise AssertionError("the view did not come so far")
 
 
-def opened(open_view: Callable[..., Any], state: dict[str, Any] | None = None, **how: Any) -> Any:
-    view = open_view("shift", state, **how)
+@pytest.fixture(scope="module")
+def page(lasting_view: Callable[[str], Any]) -> Any:
+    """The view on a page of its own, its pictures read."""
+    view = lasting_view("shift")
     until(view, lambda f: f["isLoaded"])
     return view
+
+
+@pytest.fixture
+def view(page: Any) -> Any:
+    """The page as it starts."""
+    page.tab.evaluate("document.querySelector('.ft-view').faltung.store.reset()")
+    return page
 
 
 def run(code: str) -> dict[str, Any]:
@@ -72,18 +81,16 @@ def settings(seed: int) -> dict[str, Any]:
     }
 
 
-def test_pictures_are_pythons(open_view: Callable[..., Any]) -> None:
+def test_pictures_are_pythons(view: Any) -> None:
     """Every built-in picture, pixel by pixel."""
-    view = opened(open_view)
     for name in PICTURES:
         view.set(picture=name)
         given = view.figures()["picture"]
         np.testing.assert_array_equal(np.array(given["data"]).reshape(32, 32), picture(name))
 
 
-def test_differences_are_pythons(open_view: Callable[..., Any]) -> None:
+def test_differences_are_pythons(view: Any) -> None:
     """Forty-two layers and shifts: both maps, their difference, what differs and where."""
-    view = opened(open_view)
     equal = 0
     for seed in range(42):
         view.set(**settings(seed))
@@ -114,9 +121,8 @@ def moved(x: Array, dy: int, dx: int, over: str) -> Array:
     return lost(lost(x, 0, dy), 1, dx)
 
 
-def test_inside_is_pythons(open_view: Callable[..., Any]) -> None:
+def test_inside_is_pythons(view: Any) -> None:
     """Away from the border: largest difference, positions and move are those of whole networks."""
-    view = opened(open_view)
     compared = 0
     for seed in range(24):
         state = {**settings(seed), "region": "inside", "move": "border", "padding": "zeros"}
@@ -159,17 +165,16 @@ def network_of(state: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("layer", ["conv", "stride", "max", "stack"])
-def test_period_is_the_audits(open_view: Callable[..., Any], layer: str) -> None:
+def test_period_is_the_audits(view: Any, layer: str) -> None:
     """The period found is the one that `faltung.equivariance` measures."""
     state = {"layer": layer, "stride": 3 if layer == "stride" else 2, "region": "inside"}
-    view = opened(open_view, {**state, "move": "border"})
+    view.set(**{**state, "move": "border"})
     audit = faltung.equivariance(network_of(view.state()), fix=False, shifts=range(1, 9))
     assert view.figures()["period"] == audit.period[1]
 
 
-def test_shift_by_five(open_view: Callable[..., Any]) -> None:
+def test_shift_by_five(view: Any) -> None:
     """The exercise: 32 wide, shift 5: columns 0, 4, 5 and 31 differ; none with circular padding."""
-    view = opened(open_view)
     assert view.figures()["columns"] == [0, 4, 5, 31]
     assert "0, 4, 5, 31" in view.text(".ft-facts")
     view.tab.get_by_label("Worth a look").select_option("Shift by 5, circular")
@@ -181,9 +186,8 @@ def test_shift_by_five(open_view: Callable[..., Any]) -> None:
     assert "equivariant" in view.text(".ft-stage >> p:visible")
 
 
-def test_blur_leaves_less(open_view: Callable[..., Any]) -> None:
+def test_blur_leaves_less(view: Any) -> None:
     """Blur pooling leaves a smaller difference than max pooling, and not none."""
-    view = opened(open_view)
     worth = view.tab.get_by_label("Worth a look")
     worth.select_option("Max pooling, shift by 1")
     most = view.figures()["largest"]
@@ -191,9 +195,9 @@ def test_blur_leaves_less(open_view: Callable[..., Any]) -> None:
     assert 0 < view.figures()["largest"] < most
 
 
-def test_drag_keys_and_undo(open_view: Callable[..., Any]) -> None:
+def test_drag_keys_and_undo(view: Any) -> None:
     """Dragging and arrow keys move the picture; a drag is one step of undo; a bar picks a shift."""
-    view = opened(open_view, {"picture": "arrow"})
+    view.set(picture="arrow")
     canvas = view.tab.get_by_label("Picture: drag it, or move it with the arrow keys")
     box = canvas.bounding_box()
     cell = box["width"] / 32
@@ -217,14 +221,13 @@ def test_drag_keys_and_undo(open_view: Callable[..., Any]) -> None:
 def test_hostile_state(open_view: Callable[..., Any]) -> None:
     """What a link may bring is cleaned."""
     wild = {"dx": 1e9, "dy": "a", "kernel": [[1, 2]], "layer": "x", "map": -4, "window": None}
-    state = opened(open_view, wild).state()
+    state = open_view("shift", wild).state()
     assert (state["dx"], state["dy"], state["layer"], state["map"]) == (16, 0, "conv", 0)
     assert len(state["kernel"]) == 3
 
 
-def test_own_picture(open_view: Callable[..., Any]) -> None:
+def test_own_picture(view: Any) -> None:
     """A file is made grey and small; what is no picture is refused."""
-    view = opened(open_view)
     pixels = np.random.default_rng(0).integers(0, 256, size=(20, 30, 3)).astype(np.uint8)
     written = io.BytesIO()
     Image.fromarray(pixels).save(written, "PNG")
@@ -240,9 +243,9 @@ def test_own_picture(open_view: Callable[..., Any]) -> None:
     assert (shown == grey).mean() > 0.99
 
 
-def test_recorded_network(open_view: Callable[..., Any]) -> None:
+def test_recorded_network(view: Any) -> None:
     """A saved page shows the network as Python measured it, and says what it has not."""
-    view = opened(open_view, {"layer": "network", "picture": "digit", "dx": 1})
+    view.set(layer="network", picture="digit", dx=1)
     found, recorded = view.figures()["network"], prepared()["network"]["shifts"]
     for mine, theirs in zip(found["layers"], recorded[1]["layers"], strict=True):
         assert mine == {name: v for name, v in theirs.items() if name != "levels"}
