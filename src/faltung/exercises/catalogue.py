@@ -32,8 +32,8 @@ EXERCISES: Final[Mapping[str, str]] = {
     "text": "uses:TEXT",
     "when-not": "uses:WHEN_NOT",
     "matrix": "matrices:MATRIX",
-    "conv-layer": "networks:CONV_LAYER",
-    "cnn": "networks:CNN",
+    "conv-layer": "layer:CONV_LAYER",
+    "cnn": "cnn:CNN",
 }
 """From the first formula to a network; where each stands."""
 

@@ -21,6 +21,8 @@ Function = Callable[..., Any]
 
 TOLERANCE: Final = 1e-9
 """Of the largest value: far above the rounding of float64, far below any mistake."""
+ROUNDED: Final = 1e-3
+"""Of the largest value: what differs by less was rounded."""
 MOST_SHOWN: Final = 16
 """Entries of an array that a message shows."""
 FILE: Final = "your code"
@@ -92,6 +94,9 @@ class Marker:
         for mistake in self.mistakes:
             if all(_made(mistake, case, a) for case, a in zip(cases, found, strict=True)):
                 raise WrongError(mistake.says)
+        if all(alike(a, b, ROUNDED) for a, b in zip(found, wanted, strict=True)):
+            why = "it rounds, or works in float32. Leave the numbers as they are, in float64."
+            raise WrongError(f"{name} is right to a few digits only: {why}")
         failed = [i for i, is_same in enumerate(same) if not is_same]
         likely = max(self.mistakes, key=lambda m: len(_explained(m, cases, found, failed)))
         explained = _explained(likely, cases, found, failed)
@@ -154,14 +159,14 @@ def numbers(answer: Any) -> Array:
     return array.astype(np.float64)
 
 
-def alike(found: Array, wanted: Array) -> bool:
+def alike(found: Array, wanted: Array, tolerance: float = TOLERANCE) -> bool:
     """Whether two arrays have one shape and, but for rounding, the same values."""
     if found.shape != wanted.shape:
         return False
     if not wanted.size:
         return True
     scale = 1 + float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0))
-    return bool(np.allclose(found, wanted, rtol=0, atol=TOLERANCE * scale, equal_nan=True))
+    return bool(np.allclose(found, wanted, rtol=0, atol=tolerance * scale, equal_nan=True))
 
 
 def different(name: str, case: dict[str, Any], found: Array, wanted: Array) -> str:

@@ -218,6 +218,8 @@ class Exercises {
 
   /** @param {Exercise} exercise */
   #open({ name, title, question, task }) {
+    // From the list, which stands under it on narrow screens.
+    if (this.shownName && this.article.getBoundingClientRect().top < 0) this.frame.heading.scrollIntoView();
     this.shownName = name;
     const done = el("label", { class: "ft-done" }, this.doneBox, "I have it");
     const code = task ? [this.#code(name, task)] : [];
