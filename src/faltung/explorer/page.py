@@ -137,7 +137,8 @@ def served_page(
 ) -> ServedPage:
     """Return the page whose components stay files, found through an import map.
 
-    What the first view needs is asked for at once; other views are loaded when they are opened.
+    What the first view needs is asked for at once; other views are loaded, and what they are given
+    is prepared, when they are opened.
 
     Parameters
     ----------
@@ -146,13 +147,14 @@ def served_page(
     first, states, data
         As of `saved_page`.
     """
-    chosen = list(VIEWS.values())
-    config = {**_config(chosen, first, states, data), "place": "page", "base": base}
-    config["largest"] = LARGEST
+    chosen, opened = list(VIEWS.values()), view_of(first)
+    needs = {view.name: _needs(view) for view in chosen}
+    known = {name: None for name in VIEWS if name not in needs[first]} | dict(data or {})
+    config = {**_config(chosen, first, states, known), "place": "page", "base": base}
+    config |= {"largest": LARGEST, "needs": needs}
     names = in_order("faltung/page", *(view.component for view in chosen))
     imports = {name: _address(base, name) for name in names}
     import_map = json.dumps({"imports": imports})
-    opened = view_of(first)
     views = [view.name if view is opened else _LATER.format(view=view) for view in chosen]
     lines = [
         f'import {{ {opened.name} }} from "{opened.component}";',
@@ -161,15 +163,15 @@ def served_page(
     ]
     script, css = "\n".join(lines), colours() + style()
     early = in_order("faltung/page", opened.component)
-    meta = "\n".join(f'<link rel="modulepreload" href="{imports[name]}">' for name in early)
+    links = [f'<link rel="modulepreload" href="{imports[name]}">' for name in early]
+    # The map comes first: what a module needs is looked up in it as soon as that module is there.
+    meta = "\n".join([f'<script type="importmap">{import_map}</script>', *links])
     own = f"'self' '{_hash(import_map)}' '{_hash(script)}'"
     policy = (
         f"default-src 'none'; script-src {own}; style-src '{_hash(css)}'; connect-src 'self'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    scripts = (
-        f'<script type="importmap">{import_map}</script>\n<script type="module">{script}</script>'
-    )
+    scripts = f'<script type="module">{script}</script>'
     html = _PAGE.format(meta=meta, title=TITLE, css=css, config=_json(config), scripts=scripts)
     return ServedPage(html, policy, frozenset(_address("", name)[1:] for name in names))
 
@@ -195,6 +197,12 @@ def _config(
         "data": {name: value for name, value in prepared.items() if value is not None},
         "states": states or {},
     }
+
+
+def _needs(view: View) -> list[str]:
+    """Return the views whose data a view shows: its own, and a tour everybody's."""
+    shown = VIEWS.values() if view.name == "tour" else [view]
+    return [each.name for each in shown if each.data]
 
 
 def _start(views: Sequence[View]) -> str:
