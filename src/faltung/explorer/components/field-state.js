@@ -110,7 +110,7 @@ function cleanPin(given) {
  * @param {any} given */
 function cleanFile(given) {
   if (given === null) return null;
-  if (typeof given?.zoo === "string") return { zoo: given.zoo.slice(0, 40) };
+  if (typeof given?.zoo === "string") return { zoo: given.zoo.slice(0, 80) };
   const isFile = typeof given === "object" && typeof given.name === "string" && typeof given.label === "string";
   return isFile ? { name: given.name.slice(0, 80), label: given.label.slice(0, 80) } : undefined;
 }

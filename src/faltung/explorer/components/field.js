@@ -162,7 +162,8 @@ class FieldView {
     this.values = valuesOfReading(reading);
     this.frame.setNote(reading.assumed ? `${reading.assumed[0].toUpperCase()}${reading.assumed.slice(1)}.` : "");
     this.why.textContent = "The popular rule r += (k − 1)·stride takes each layer's own stride, along the way on which it is largest; the exact field takes the product of the earlier strides.";
-    const load = "zoo" in file ? `faltung.zoo.sketch(${JSON.stringify(file.zoo)})` : `faltung.load(${JSON.stringify(file.label)})`;
+    const isZoo = "zoo" in file && host.data?.zoo?.includes(file.zoo);
+    const load = isZoo ? `faltung.zoo.sketch(${JSON.stringify(file.zoo)})` : `faltung.load(${JSON.stringify(file.label ?? file.zoo)})`;
     const full = `import faltung\n\nnet = ${load}\nfor name, fields in faltung.receptive_fields(net).items():\n    print(name, *fields)\n`;
     this.frame.setCode(`faltung.receptive_fields(${load})`, full);
     this.table.setValues(this.values);
