@@ -196,6 +196,13 @@ def test_without_the_other_views_data_figures_stand_in(open_view: Callable[..., 
     assert found == [[None, True, True], ["slide", False, True]]
 
 
+def test_served(served_view: Callable[..., Any]) -> None:
+    """The served page loads the cards' views with the tour."""
+    view = served_view("tour")
+    view.set(card=NAMES.index("flip") + 1)
+    assert view.figures()["live"]["value"] == -2
+
+
 @pytest.mark.parametrize("name", ["flip", "corners", "sobel"])
 def test_copied_python_runs(open_view: Callable[..., Any], name: str) -> None:
     """Setup and cells, as one script."""

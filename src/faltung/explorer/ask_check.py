@@ -44,7 +44,7 @@ def prepared() -> dict[str, Any]:
 
 def drawn(given: dict[str, Any], uploads: Uploads) -> list[Any]:
     """Draw a question: takes ``{"family": NAME, "seed": N}``."""
-    return record(draw(str(given.get("family")), given.get("seed", 0)))
+    return record(draw(str(given.get("family"))[:40], given.get("seed", 0)))
 
 
 def record(problem: Problem, text: Callable[[str], Any] = str) -> list[Any]:

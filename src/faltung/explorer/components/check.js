@@ -60,6 +60,8 @@ class Check {
     this.unread = "";
     /** @type {Grid[]} */
     this.grids = [];
+    /** @type {Map<string, number>} by family, the question that was drawn last */
+    this.turns = new Map();
     this.kind = el("p", { class: "ft-quiz-kind" });
     this.asked = el("h3", { class: "ft-quiz-asked", tabIndex: -1 });
     this.pictures = el("div", { class: "ft-grids" });
@@ -164,14 +166,20 @@ class Check {
 
   /** Go on to a question that was not asked yet, as far as possible. @param {string} wish a family, or any */
   #next(wish) {
-    const { family, score } = this.store.state;
-    const wanted = wish === "any" ? family : wish;
+    const wanted = wish === "any" ? this.store.state.family : wish;
     const drawn = this.titles.has(wanted) ? wanted : this.#least();
-    const fresh = Math.floor(Math.random() * (LARGEST_SEED + 1));
-    const next = drawn === this.#family() ? this.#seed() + 1 : score[drawn]?.[1] ?? 0;
-    const seed = this.host.canAsk ? fresh : next % this.host.data.problems[drawn].length;
+    const seed = this.host.canAsk ? below(LARGEST_SEED + 1) : this.#following(drawn);
     this.store.set({ drawn, seed, given: null });
     this.#focus();
+  }
+
+  /** The next of the page's questions of a family: all of them come before one comes again. @param {string} drawn */
+  #following(drawn) {
+    const count = this.host.data.problems[drawn].length;
+    const before = this.turns.get(drawn) ?? (drawn === this.#family() ? this.#seed() : below(count));
+    const next = (before + 1) % count;
+    this.turns.set(drawn, next);
+    return next;
   }
 
   /** One of the families that were asked least, but not the one that stands there. */
@@ -181,7 +189,7 @@ class Check {
     const others = this.families.map(([key]) => key).filter((key) => key !== this.#family());
     const fewest = Math.min(...others.map(asked));
     const open = others.filter((key) => asked(key) === fewest);
-    return open[Math.floor(Math.random() * open.length)];
+    return open[below(open.length)];
   }
 
   // Marking --------------------------------------------------------------------------------
@@ -336,6 +344,11 @@ class Check {
     else return false;
     return true;
   }
+}
+
+/** A whole number at random, below another. @param {number} end */
+function below(end) {
+  return Math.floor(Math.random() * end);
 }
 
 /** @param {any} given */

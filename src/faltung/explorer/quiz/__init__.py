@@ -56,7 +56,7 @@ def draw(family: str, seed: int) -> Problem:
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
         rule = f"a seed must be a whole number from 0 to {LARGEST_SEED:,}"
-        raise ExplorerError(message("check", rule, {"seed": repr(seed)}))
+        raise ExplorerError(message("check", rule, {"seed": repr(seed)[:40]}))
     return family_of(family).draw(seed)
 
 
