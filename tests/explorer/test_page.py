@@ -400,9 +400,11 @@ def test_other_views_of_a_served_page_are_loaded_when_they_are_opened(chromium: 
         assert tab.locator("h2").inner_text().startswith("What does one output add up")
         assert "slide.js" in asked
         assert "cost.js" not in asked
+        assert "cost" not in asked
         tab.get_by_role("link", name="Cost", exact=True).click()
         tab.get_by_role("heading", name="What would it cost at my size?").wait_for()
         assert "cost.js" in asked
+        assert "cost" in asked
         tab.goto(f"{url}#square")
         tab.reload()
         tab.get_by_role("heading", name="What do sharing and locality each take away").wait_for()

@@ -158,3 +158,15 @@ def test_headers_of_every_answer(page: Any) -> None:
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert not any(name.startswith("access-control") for name in headers)
         assert "server" not in headers
+
+
+def test_what_views_are_given(page: Any) -> None:
+    """Prepared when it is asked for, and for views alone."""
+    status, headers, body = page.request("GET", f"{page.base}/data/cost")
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert json.loads(body)
+    assert json.loads(page.request("GET", f"{page.base}/data/slide")[2]) is None
+    for name in ("nothing", "__class__", "..", "%2e%2e%2fcost", "cost/", "Cost"):
+        assert page.request("GET", f"{page.base}/data/{name}")[0] == 404
+    assert page.request("GET", "/data/cost")[0] == 404
+    assert page.request("GET", f"{page.base}/data/cost", None, {"Host": "evil.example"})[0] == 421

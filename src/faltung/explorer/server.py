@@ -29,6 +29,7 @@ from faltung.explorer.inline import PREFIX, bare
 from faltung.explorer.page import served_page
 from faltung.explorer.questions import QUESTIONS, Question
 from faltung.explorer.uploads import LARGEST, Uploads, checked_size
+from faltung.explorer.views import VIEWS
 from faltung.explorer.work import BusyError, Workers
 
 HOST: Final = "127.0.0.1"
@@ -75,12 +76,15 @@ class Server:
         self.questions = questions
         self.uploads = uploads or Uploads()
         self.workers = Workers(self.uploads.folder)
+        self._given = {name: asyncio.Lock() for name in VIEWS}
+        self._prepared: dict[str, bytes] = {}
         self._asking = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._sending = asyncio.Semaphore(UPLOADS_AT_ONCE)
         app = Starlette(
             routes=[
                 Route("/", self._page, methods=["GET"]),
                 Route("/ask/{question}", self._ask, methods=["POST"]),
+                Route("/data/{view}", self._data, methods=["GET"]),
                 Route("/upload", self._upload, methods=["POST"]),
                 Route("/{name}", self._file, methods=["GET"]),
             ],
@@ -103,6 +107,17 @@ class Server:
         if name not in self.page.modules:
             return refused(404, "there is nothing here")
         return Response(bare(PREFIX + name.removesuffix(".js")), media_type=SCRIPT)
+
+    async def _data(self, request: Request) -> Response:
+        """Give what a view is given, prepared when it is first opened."""
+        name = str(request.path_params["view"])
+        if name not in VIEWS:
+            return refused(404, "there is nothing here")
+        async with self._given[name]:
+            if name not in self._prepared:
+                found = await run_in_threadpool(VIEWS[name].prepared)
+                self._prepared[name] = json.dumps(found, separators=(",", ":")).encode()
+        return Response(self._prepared[name], media_type="application/json")
 
     async def _ask(self, request: Request) -> Response:
         if not _is(request, "application/json"):

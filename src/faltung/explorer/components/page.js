@@ -11,6 +11,7 @@
  * @property {"page" | "saved"} place
  * @property {string} [base] where the served page's answers are, with the token
  * @property {number} [largest] bytes of a file that it takes
+ * @property {Record<string, string[]>} [needs] by view, those whose data it shows
  * @property {Record<string, any>} data by view
  * @property {Record<string, Record<string, any>>} states by view, where they differ from the example
  *
@@ -59,20 +60,24 @@ export function start(views, config) {
     const page = { names: views.map(({ name }) => name), data: config.data };
     mounted = mount(main, view, { ...hostOf(view, config), page }, { ...config.states[view.name], ...given });
     if (given === null) mounted.frame.setNote("The link is damaged; this is the worked example.");
-    follow(mounted, view);
+    const others = new Set(views.map(({ name }) => name).filter((name) => name !== view.name));
+    follow(mounted, view, others);
   };
   /** @param {Later} later */
   const load = async (later) => {
+    main.setAttribute("aria-busy", "true");
     try {
-      const view = await later.load();
+      const [view] = await Promise.all([later.load(), prepare(later.name, config)]);
       views[views.indexOf(later)] = view;
       if (openedName === view.name) show(view);
     } catch (error) {
       if (openedName !== later.name) return;
       mounted?.dispose();
       mounted = undefined;
-      const why = error instanceof TypeError ? ENDED : String(error);
+      const why = error instanceof TypeError ? ENDED : messageOf(error);
       main.replaceChildren(el("p", { class: "ft-note", role: "alert" }, why));
+    } finally {
+      main.removeAttribute("aria-busy");
     }
   };
   window.addEventListener("hashchange", () => {
@@ -83,14 +88,30 @@ export function start(views, config) {
   open();
 }
 
-/** Keep the state in the fragment. @param {Mounted} mounted @param {View} view */
-function follow(mounted, view) {
+/** Get what a view is given, where the page has not been given it. @param {string} name @param {Config} config */
+async function prepare(name, config) {
+  const missing = (config.needs?.[name] ?? []).filter((each) => !(each in config.data));
+  const get = async (/** @type {string} */ each) => {
+    config.data[each] = await answerOf(fetch(`${config.base}/data/${each}`));
+  };
+  await Promise.all(missing.map(get));
+}
+
+/** @param {unknown} error */
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Keep the state in the fragment. @param {Mounted} mounted @param {View} view @param {Set<string>} others */
+function follow(mounted, view, others) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   mounted.store.subscribe(() => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      if (!mounted.frame.element.isConnected) return;
+      // A link to another view that was just clicked must not be undone.
+      const isLeft = others.has(location.hash.slice(1).split("=")[0]);
+      if (isLeft || !mounted.frame.element.isConnected) return;
       const fragment = fragmentOf(mounted);
       const hash = fragment ? `#${view.name}=${fragment}` : `#${view.name}`;
       if (location.hash !== hash) history.replaceState(null, "", hash);
