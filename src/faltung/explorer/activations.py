@@ -27,7 +27,7 @@ from faltung.graph.evaluate import evaluate
 from faltung.imaging.digit import averaged, centred_digit
 
 MOST_VALUES: Final = 1_000_000
-"""Values of all layers together that are sent to a page."""
+"""Values of all layers together that are sent to a page; up to three times it, one map of each."""
 MOST_MAPS: Final = 64
 """Maps of one layer that are sent."""
 MOST_TERMS: Final = 4096
@@ -88,8 +88,7 @@ def way(graph: Graph, image: Array) -> dict[str, Any]:
     """
     values = _values(graph, image)
     names = [graph.inputs[0].name, *(node.outputs[0] for node in shown_nodes(graph))]
-    room = MOST_VALUES // len(names)
-    maps = [_sent(values[name], room) for name in names]
+    maps = _sent([values[name] for name in names])
     scores = values[graph.outputs[0]]
     if scores.ndim != 2 or scores.shape[1] > 10_000:
         return {"maps": maps, "scores": None, "probabilities": None}
@@ -218,9 +217,14 @@ def _known(graph: Graph, values: dict[str, Array], name: str) -> Array:
     return graph.params[name] if name in graph.params else graph.state[name]
 
 
-def _sent(values: Array, room: int) -> dict[str, Any]:
-    """Return as many of a layer's maps as there is room for."""
-    maps, rows, cols = map_shape(values.shape)
-    shown = max(min(maps, MOST_MAPS, room // (rows * cols)), 0 if rows * cols > 4 * room else 1)
-    chosen = values.reshape(maps, rows, cols)[:shown].astype(np.float32)
-    return {"shown": shown, "values": packed(chosen)}
+def _sent(values: Sequence[Array]) -> list[dict[str, Any]]:
+    """Return as many of each layer's maps as there is room for: one at least, while there is."""
+    share, left, sent = MOST_VALUES // len(values), 3 * MOST_VALUES, []
+    for array in values:
+        maps, rows, cols = map_shape(array.shape)
+        size = rows * cols
+        shown = min(maps, MOST_MAPS, max(1, share // size), left // size)
+        left -= shown * size
+        chosen = array.reshape(maps, rows, cols)[:shown].astype(np.float32)
+        sent.append({"shown": shown, "values": packed(chosen)})
+    return sent

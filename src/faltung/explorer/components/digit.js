@@ -18,14 +18,20 @@ const SIDE = 28;
 const CENTRE = 14;
 /** Half the pen's width. */
 const RADIUS = 5;
+/** What was drawn of strokes before: several ask for it. @type {WeakMap<Stroke[], Image>} */
+const DRAWN = new WeakMap();
 
 /** Draw strokes with a round pen, softened over one pixel. @param {Stroke[]} strokes @returns {Image} */
 export function drawn(strokes) {
+  const known = DRAWN.get(strokes);
+  if (known) return known;
   const pixels = new Uint8Array(PAD * PAD);
   for (const stroke of strokes) {
     for (const [i, point] of stroke.entries()) segment(pixels, stroke[Math.max(0, i - 1)], point);
   }
-  return { rows: PAD, cols: PAD, pixels };
+  const image = { rows: PAD, cols: PAD, pixels };
+  DRAWN.set(strokes, image);
+  return image;
 }
 
 /** @param {Uint8Array} pixels @param {[number, number]} from @param {[number, number]} to */

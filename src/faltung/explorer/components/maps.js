@@ -25,6 +25,7 @@
 
 import { diverging } from "faltung/colour";
 import { el } from "faltung/dom";
+import { same } from "faltung/store";
 
 const GAP = 4;
 /** Room for the outline of the first map. */
@@ -82,10 +83,11 @@ export class MapStrip {
 
   /** @param {Maps} picture */
   show(picture) {
-    const isSame = this.picture.values === picture.values;
+    const { values, boxes } = this.picture;
+    const isPainted = values === picture.values;
     this.picture = picture;
-    if (!isSame) this.#paint();
-    this.draw();
+    if (!isPainted) this.#paint();
+    if (!isPainted || !same(boxes, picture.boxes)) this.draw();
   }
 
   /** Give every value its colour, once: a pixel for each cell, the maps below each other. */

@@ -11,7 +11,6 @@
 import { el } from "faltung/dom";
 import { Grid } from "faltung/grid";
 import { largest, layout } from "faltung/maps";
-import { number, sumOf, whole } from "faltung/numbers";
 
 /** Which earlier map adds most to a sum; of other windows the first. @param {Window} window */
 export function strongestMap(window) {
@@ -35,40 +34,6 @@ export function byMap({ kind, reads, weights }) {
 /** The products of a sum. @param {Window} window @returns {[number, number][]} */
 export function termsOf({ reads, weights }) {
   return (reads[0]?.values ?? []).map((v, i) => [v ?? NaN, weights?.[i] ?? NaN]);
-}
-
-/** Everything about the cell in one line. @param {Window} window @param {Opened} opened */
-export function spelt(window, opened) {
-  const layer = opened.layers[window.layer];
-  const name = `${layer.name}[${indexOf(layer.shape, window.at).join(", ")}]`;
-  const value = number(window.value ?? NaN);
-  const [read] = window.reads;
-  if (!read) return `${name} = ${value}`;
-  if (window.kind === "sum") {
-    const terms = termsOf(window);
-    const shown = sumOf(terms, 9).split(" = ")[0];
-    const unseen = window.count - terms.length;
-    const bias = window.bias ? ` + bias ${number(window.bias)}` : "";
-    const padded = read.at.filter(([, y, x]) => !isInside(opened, read.from, y, x)).length;
-    const note = padded ? `   (${padded} of ${whole(window.count)} on padding)` : "";
-    return `${name} = ${shown}${unseen > 0 ? ` and ${whole(unseen)} more` : ""}${bias} = ${value}${note}`;
-  }
-  const values = window.reads.flatMap((each) => each.values).map((v) => number(v ?? NaN));
-  const listed = values.slice(0, 12).join(", ") + (window.count > 12 ? `, … ${whole(window.count - 12)} more` : "");
-  const verb = { max: "largest of", mean: "mean of", of: `${window.operator ?? layer.operator} of`, sum: "" }[window.kind];
-  return `${name} = ${verb} ${listed} = ${value}`;
-}
-
-/** How the layer's array counts the cell. @param {[number, number, number]} shape @param {MapCell} at */
-function indexOf([maps, rows], [c, y, x]) {
-  return maps === 1 && rows === 1 ? [x] : [c, y, x];
-}
-
-/** @param {Opened} opened @param {number | null} layer @param {number} y @param {number} x */
-function isInside(opened, layer, y, x) {
-  if (layer === null) return true;
-  const [, rows, cols] = opened.layers[layer].shape;
-  return y >= 0 && x >= 0 && y < rows && x < cols;
 }
 
 export class Detail {

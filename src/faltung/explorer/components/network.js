@@ -12,15 +12,16 @@
 
 import { centred, drawn } from "faltung/digit";
 import { Frame } from "faltung/frame";
-import { byMap, spelt, strongestMap, termsOf } from "faltung/network-detail";
+import { strongestMap, termsOf } from "faltung/network-detail";
 import { LiveRun } from "faltung/network-live";
-import { panel } from "faltung/network-panel";
+import { panel, showLayers } from "faltung/network-panel";
 import { pythonOf } from "faltung/network-python";
 import { windowOf } from "faltung/network-run";
 import { Asked, base64, digitsOf, fed, Recording, seenBy } from "faltung/network-source";
 import { Stage } from "faltung/network-stage";
 import { example, fields } from "faltung/network-state";
-import { number, percent, whole } from "faltung/numbers";
+import { formula, momentWords } from "faltung/network-words";
+import { whole } from "faltung/numbers";
 import { Player } from "faltung/player";
 
 /** Milliseconds that the pointer rests before Python is asked for a window. */
@@ -352,13 +353,14 @@ class Network {
     const { recipe, network: name } = this.recording.data;
     const caption = this.#source() === "live" ? "The run, as it goes" : isRun ? `Recorded: ${name} on 6,000 digits, ${recipe.epochs} epochs` : "";
     const curve = isRun ? this.#curve() : null;
-    return { state, digits, ink: this.#ink(), opened, seen, seenFor, snapshot, curve, caption, moment: this.#moment(snapshot) };
+    return { state, digits, ink: this.#ink(), opened, seen, seenFor, snapshot, curve, caption, moment: momentWords(this.#source(), snapshot, this.live) };
   }
 
   #draw() {
     const { state } = this.store;
     this.stage.show(this.#looked());
     this.panel.stop.disabled = !this.live?.isRunning;
+    showLayers(this.frame.panel, this.opened.layers, this.#layer());
     const { inShape } = this.opened;
     const ink = state.drawn && state.centred ? centred(this.#ink()) : this.#ink();
     const index = state.drawn ? null : this.#digit().index;
@@ -371,19 +373,8 @@ class Network {
   #point() {
     const [active, window] = [this.#active(), this.#window()];
     this.stage.point(this.#looked(), active, window, this.#from(window));
-    this.frame.setFormula(this.#formula(active, window));
+    this.frame.setFormula(formula(this.opened, this.seen, active, window));
     this.#askWindow();
-  }
-
-  /** @param {Snapshot | undefined} here */
-  #moment(here) {
-    const model = this.#source();
-    if (model.startsWith("zoo:")) return "Its weights are fresh: it has learned nothing yet.";
-    if (model === "live" && !here) return this.live ? "The run is starting." : "That run was another page's; start one of your own.";
-    if (!here) return "";
-    const told = here.accuracy === undefined ? "" : `: ${percent(here.accuracy)} of 1,000 test digits are told right`;
-    const ended = model === "live" && this.live?.ended ? ` The run has ended: ${this.live.ended}.` : "";
-    return `After ${whole(here.step)} steps${told}.${ended}`;
   }
 
   /** Which earlier map is shown. @param {Window | null} window */
@@ -392,18 +383,6 @@ class Network {
     const maps = new Set(window?.reads[0]?.at.map(([map]) => map) ?? []);
     if (!window || maps.has(from)) return Math.max(0, from);
     return maps.size > 1 ? strongestMap(window) : (window.reads[0]?.at[0]?.[0] ?? 0);
-  }
-
-  /** @param {Active} active @param {Window | null} window */
-  #formula([layer, map, y, x], window) {
-    if (!layer) {
-      const [, rows, cols] = this.seen.maps[0].shape;
-      return `pixel (${y}, ${x}) = ${number(this.seen.maps[0].values[(map * rows + y) * cols + x])}`;
-    }
-    if (!window) return "";
-    const shares = byMap(window).sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));
-    const most = window.kind === "sum" && shares.length > 1 ? `   most from map ${shares.slice(0, 3).map((each) => `${each.map}: ${number(each.sum)}`).join(", map ")}` : "";
-    return spelt(window, this.opened) + most;
   }
 
   /** @param {KeyboardEvent} event */
