@@ -55,6 +55,8 @@ FILTERS: Final = (
     *("gabor:4", "gabor:4,90", "complex:4"),
 )
 """Those of the library that are one kernel or a pair, none larger than 15×15."""
+CERTAIN: Final = 0.999
+"""The least probability of what is found on the page of digits."""
 SQUARES: Final = 24
 WORDS: Final = ("let a kernel slide", "over all the letters", "and find the e in it")
 EYE: Final = (46, 76, 34, 36)
@@ -157,7 +159,7 @@ def prepared() -> dict[str, Any]:
         "pictures": {name: {"label": PICTURES[name], **_as_file(name)} for name in PICTURES},
         "eye": _as_file("eye"),
         "library": [_as_kernels(name) for name in FILTERS],
-        "detected": scanned(network(), picture("page"), 0.9),
+        "detected": scanned(network(), picture("page"), CERTAIN),
     }
 
 

@@ -51,7 +51,7 @@ export class LabDetect {
       {},
       el("div", { class: "ft-grids ft-pictures" }, el("div", { class: "ft-input" }, this.scene.element), el("div", { class: "ft-output" }, this.map.element)),
       this.verdict,
-      el("div", { class: "ft-wide" }, el("table", { class: "ft-table ft-rows" }, el("thead", {}, head), this.rows)),
+      el("div", { class: "ft-wide", tabIndex: 0, role: "region", "aria-label": "Classes" }, el("table", { class: "ft-table ft-rows" }, el("thead", {}, head), this.rows)),
     );
     this.list = el("select", { id: freshId("map") });
     this.list.addEventListener("change", () => store.set({ digit: Number(this.list.value) }));
@@ -98,7 +98,7 @@ export class LabDetect {
       if (mine !== this.wanted) return;
       this.found = found ?? null;
     } else {
-      this.frame.setNote("A saved page has the page of digits alone, recorded at a probability of 0.9. For your own picture and model: faltung explore lab");
+      this.frame.setNote(`A saved page has the page of digits alone, recorded at a probability of ${this.recorded.threshold}. For your own picture and model: faltung explore lab`);
     }
     this.#show();
   }
@@ -119,7 +119,7 @@ export class LabDetect {
     this.list.value = String(this.#digit());
     const levels = this.#levels();
     this.map.show(signed({ height: rows, width: cols, channels: 1, data: Float64Array.from(levels), white: 255 }, 255));
-    this.map.setCaption(`Probability of ${names[this.#digit()]} in each of ${rows}×${cols} windows; white 0, blue 1`);
+    this.map.setCaption(`Probability of ${names[this.#digit()]} in each of ${rows}×${cols} windows`);
     this.verdict.textContent = this.#words(rows * cols);
     const table = found.classes.slice(0, LISTED).map((/** @type {any} */ each) =>
       el("tr", {}, ...[each.name, each.is_there ? "yes" : "no", each.probability.toFixed(3), String(each.top), String(each.left)].map((text) => el("td", {}, text))),

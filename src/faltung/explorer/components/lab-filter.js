@@ -84,10 +84,11 @@ export class LabFilter {
 
   /** @param {State} state @param {Pixels} x @param {Named} named */
   change(state, x, named) {
+    const isNew = x !== this.x;
     this.x = x;
     const y = response(x, state.kernels, this.how);
     this.y = isPlain(state) ? y : { ...y, data: y.data.map((v) => (state.absolute ? Math.abs(v) : v) * state.scale + state.offset) };
-    this.before.show(plain(x));
+    if (isNew) this.before.show(plain(x));
     this.before.setCaption(`Picture, ${x.height}×${x.width}${x.channels === 3 ? ", colour" : ""}`);
     this.#drawOutput(state, this.y);
     const { line, full } = filterPython(state, named, nameOf(this.library, state), x);

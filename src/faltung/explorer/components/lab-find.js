@@ -56,7 +56,7 @@ export class LabFind {
       "div",
       {},
       el("div", { class: "ft-grids ft-pictures" }, el("div", { class: "ft-input" }, this.scene.element), el("div", { class: "ft-output" }, this.heat.element)),
-      el("div", { class: "ft-grids ft-kernels" }, el("div", { class: "ft-kernel ft-narrow" }, this.small.element), el("div", {}, this.verdict, el("div", { class: "ft-wide" }, el("table", { class: "ft-table" }, el("thead", {}, head), this.rows)))),
+      el("div", { class: "ft-grids ft-kernels" }, el("div", { class: "ft-kernel ft-narrow" }, this.small.element), el("div", {}, this.verdict, el("div", { class: "ft-wide", tabIndex: 0, role: "region", "aria-label": "Places" }, el("table", { class: "ft-table ft-places" }, el("thead", {}, head), this.rows)))),
     );
     this.panel = this.#controls();
   }

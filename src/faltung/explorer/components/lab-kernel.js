@@ -10,7 +10,6 @@
 import { button, control } from "faltung/controls";
 import { el, freshId } from "faltung/dom";
 import { fields, LARGEST_KERNEL, resizedKernel } from "faltung/lab-state";
-import { same } from "faltung/store";
 
 /** @param {Store} store @param {Library} library */
 export function kernelControls(store, library) {
@@ -18,9 +17,15 @@ export function kernelControls(store, library) {
   return el("fieldset", { class: "ft-controls" }, el("legend", {}, "Kernel"), librarySelect(store, library), sizes(store), entry(store), flip, buttons(store));
 }
 
+/** Each library's kernels, written out once: they are looked up at each move of a slider.
+ * @type {WeakMap<Library, Map<string, string>>} */
+const WRITTEN = new WeakMap();
+
 /** The library's name of the kernels that are shown, or "". @param {Library} library @param {State} state */
 export function nameOf(library, state) {
-  return library.find(({ kernels }) => same(kernels, state.kernels))?.name ?? "";
+  const names = WRITTEN.get(library) ?? new Map(library.map(({ name, kernels }) => [JSON.stringify(kernels), name]));
+  WRITTEN.set(library, names);
+  return names.get(JSON.stringify(state.kernels)) ?? "";
 }
 
 /** Change one entry. @param {Store} store @param {[number, number, number]} cell @param {number} given @param {boolean} isDrag */

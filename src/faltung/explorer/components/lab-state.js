@@ -42,7 +42,7 @@ export const fields = {
   box: value("Cut", (given) => (isBox(given) ? given : undefined)),
   threshold: real("Threshold", 0.05, 1, 0.01, "The least correlation of a place that counts."),
   min_visible: real("Visible", 0.5, 1, 0.05, "The least share of the template inside the picture."),
-  certain: real("Probability", 0.05, 1, 0.01, "The least probability of a digit that counts."),
+  certain: real("Probability", 0.05, 1, 0.001, "The least probability of a digit that counts."),
   digit: value("Map of", (given) => (Number.isInteger(given) && given >= 0 && given < 10 ? given : undefined)),
 };
 
@@ -63,8 +63,8 @@ export const example = {
   box: [4, 10, 7, 5],
   threshold: 0.75,
   min_visible: 0.5,
-  certain: 0.9,
-  digit: 3,
+  certain: 0.999,
+  digit: 2,
 };
 
 const SOBEL = [example.kernels[0], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]];

@@ -191,7 +191,7 @@ class Lab {
       presets,
       control(store, "picture", fields.picture),
       el("div", { class: "ft-buttons" }, open, template),
-      el("p", { class: "ft-small" }, "Or drop one anywhere here, or paste one. It stays in this browser."),
+      el("p", { class: "ft-small" }, `Or drop one anywhere here, or paste one. It stays in this browser${this.host.canAsk ? "; only a detector sends it to Python" : ""}.`),
     );
   }
 

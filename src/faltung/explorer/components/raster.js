@@ -52,6 +52,7 @@ export class Raster {
     /** @type {Cell | null} */
     this.grabbed = null;
     this.scale = 1;
+    this.isDue = false;
     this.observer = new ResizeObserver(() => this.#draw());
     this.observer.observe(this.element);
     this.themes = new MutationObserver(() => this.#draw());
@@ -67,13 +68,13 @@ export class Raster {
       this.bitmap = new OffscreenCanvas(width, height);
       this.bitmap.getContext("2d")?.putImageData(new ImageData(rgba, width, height), 0, 0);
     }
-    this.#draw();
+    this.#drawSoon();
   }
 
   /** @param {Marks} marks */
   mark(marks) {
     this.marks = marks;
-    this.#draw();
+    this.#drawSoon();
   }
 
   /** @param {string} text */
@@ -84,6 +85,16 @@ export class Raster {
   dispose() {
     this.observer.disconnect();
     this.themes.disconnect();
+  }
+
+  /** Draw once, however much changes now. */
+  #drawSoon() {
+    if (this.isDue) return;
+    this.isDue = true;
+    queueMicrotask(() => {
+      this.isDue = false;
+      this.#draw();
+    });
   }
 
   #draw() {
@@ -123,7 +134,7 @@ export class Raster {
       frame({ ...o, dashed: false }, 4, "#000000");
       frame(o, 2, colours.getPropertyValue(`--${o.colour}`) || o.colour);
       if (!o.label) continue;
-      const [x, y] = [o.x * scale + 3, o.y * scale + 13];
+      const [x, y] = [Math.max(0, o.x * scale) + 3, Math.max(0, o.y * scale) + 13];
       context.lineWidth = 3;
       context.setLineDash([]);
       context.strokeStyle = "#000000";

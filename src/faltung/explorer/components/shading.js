@@ -9,8 +9,10 @@
 import { diverging } from "faltung/colour";
 
 const LEVELS = 512;
-/** The diverging scale from -1 to 1, made once. @type {number[][]} */
-const TABLE = Array.from({ length: LEVELS + 1 }, (_, i) => rgb(diverging((2 * i) / LEVELS - 1, 1)));
+/** The diverging scale from -1 to 1, made once: four bytes each, as pictures have them. */
+const TABLE = Uint32Array.from({ length: LEVELS + 1 }, (_, i) => packed(diverging((2 * i) / LEVELS - 1, 1)));
+/** What is no number. */
+const UNKNOWN = packed("#888888");
 
 /** Black to white, or in colour; what is beyond is cut off. @param {Pixels} pixels @returns {Shot} */
 export function plain({ height, width, channels, data, white }) {
@@ -33,15 +35,15 @@ export function plain({ height, width, channels, data, white }) {
  */
 export function signed({ height, width, channels, data }, limit) {
   const size = height * width;
-  const rgba = new Uint8ClampedArray(4 * size);
+  const pixels = new Uint32Array(size);
+  const factor = limit > 0 ? LEVELS / 2 / limit / channels : 0;
   for (let i = 0; i < size; i += 1) {
-    let sum = 0;
-    for (let c = 0; c < channels; c += 1) sum += data[c * size + i];
-    const share = limit > 0 ? sum / channels / limit : 0;
-    const [r, g, b] = Number.isFinite(share) ? TABLE[Math.round(((Math.min(1, Math.max(-1, share)) + 1) / 2) * LEVELS)] : [136, 136, 136];
-    rgba.set([r, g, b, 255], 4 * i);
+    let sum = data[i];
+    for (let c = 1; c < channels; c += 1) sum += data[c * size + i];
+    const level = Math.min(LEVELS, Math.max(0, Math.round(sum * factor + LEVELS / 2)));
+    pixels[i] = level >= 0 ? TABLE[level] : UNKNOWN;
   }
-  return { height, width, rgba };
+  return { height, width, rgba: new Uint8ClampedArray(pixels.buffer) };
 }
 
 /** The smallest and the largest value. @param {Float64Array} data @returns {[number, number]} */
@@ -54,8 +56,8 @@ export function range(data) {
   return data.length ? [low, high] : [0, 0];
 }
 
-/** @param {string} colour */
-function rgb(colour) {
-  return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+/** A colour as one number in this machine's order of bytes. @param {string} colour */
+function packed(colour) {
+  const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+  return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
 }
-

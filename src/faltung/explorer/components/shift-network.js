@@ -42,7 +42,7 @@ export class ShiftNetwork {
     this.bars = new ShiftBars("Predictions that stay the same");
     this.rows = el("tbody");
     const head = el("tr", {}, ...["map", "operator", "total stride", "moved by", "largest difference", "positions"].map((name) => el("th", {}, name)));
-    this.table = el("div", { class: "ft-wide" }, el("table", { class: "ft-table ft-rows" }, el("thead", {}, head), this.rows));
+    this.table = el("div", { class: "ft-wide", tabIndex: 0, role: "region", "aria-label": "Maps" }, el("table", { class: "ft-table ft-rows" }, el("thead", {}, head), this.rows));
     this.element = el("div", { class: "ft-kernels-below" }, this.table, el("div", { class: "ft-grids ft-kernels-below ft-pictures" }, el("div", { class: "ft-output" }, this.map.element), this.bars.element));
     this.name = el("p", { class: "ft-small" }, "Network: digits, trained beforehand");
     this.panel = el("fieldset", { class: "ft-controls" }, el("legend", {}, "Network"), this.name, this.#files());
