@@ -31,6 +31,8 @@ import { mount } from "faltung/view";
 
 const CARDS = 12;
 const LONGEST_ANSWER = 200;
+/** In place of an answer: somebody wanted to be shown it. */
+const SHOWN = "";
 
 const fields = {
   card: integer("Card", 1, CARDS),
@@ -195,7 +197,7 @@ class Tour {
 
   /** @param {Check} check @returns {Node[]} */
   #asking(check) {
-    const show = button("Show me", () => this.#answer(check.solution), { key: "s" });
+    const show = button("Show me", () => this.#answer(SHOWN), { key: "s" });
     if (check.choices.length) {
       const choices = check.choices.map((choice, i) =>
         el("button", { type: "button", class: "ft-choice", onClick: () => this.#answer(letter(i)) }, `(${letter(i)}) ${choice}`),
@@ -219,8 +221,10 @@ class Tour {
     const { name, check } = this.#card();
     const given = answers[name];
     const isRight = given !== undefined && accepts(check, given);
-    this.verdict.dataset.kind = given === undefined ? "open" : isRight ? "right" : "wrong";
-    this.verdict.textContent = given === undefined ? "" : `${isRight ? "✓" : "✗"} ${judge(check, given)}`;
+    const isMarked = given !== undefined && given !== SHOWN;
+    this.verdict.dataset.kind = isMarked ? (isRight ? "right" : "wrong") : "open";
+    if (isMarked) this.verdict.textContent = `${isRight ? "✓" : "✗"} ${judge(check, given)}`;
+    else this.verdict.textContent = given === SHOWN ? `It is ${check.solution}. ${check.reason}` : "";
     const box = this.checking.querySelector("input");
     if (box && document.activeElement !== box) box.value = given ?? "";
     for (const [i, choice] of [...this.checking.querySelectorAll(".ft-choice")].entries()) {
@@ -254,7 +258,7 @@ class Tour {
     const { check } = this.#card();
     const index = "abcdefgh".indexOf(event.key);
     if (event.key in steps && !(isInView && event.key.length > 1)) this.#go(steps[event.key]);
-    else if (event.key === "s" && !isInView) this.#answer(check.solution);
+    else if (event.key === "s" && !isInView) this.#answer(SHOWN);
     else if (index >= 0 && index < check.choices.length && !isInView) this.#answer(event.key);
     else return false;
     return true;
