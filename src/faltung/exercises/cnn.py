@@ -110,11 +110,11 @@ import numpy as np
 def gradients(x, labels, p):
     """Return the loss of a network, and its gradients.
 
-    conv 3x3 (p["w1"], p["b1"]) - relu - conv 3x3 (w2, b2) - relu - flatten - dense (w3, b3)
+    conv 3x3 (p["w1"], p["b1"]), relu, conv 3x3 (w2, b2), relu, flatten, dense (w3, b3)
 
-    x (N, 1, H, W); labels (N,) of 0 and 1; w1 (C, 1, 3, 3), w2 (C, C, 3, 3), w3 (features, 2).
-    Nothing is padded. The loss is the softmax cross-entropy, averaged over the images. Returns
-    (loss, grads), where grads has an array for each name in p.
+    x (N, 1, H, W); labels (N,) of 0 and 1; w1 (C, 1, 3, 3), w2 (C, C, 3, 3),
+    w3 (features, 2). Nothing is padded. The loss is the softmax cross-entropy, averaged
+    over the images. Returns (loss, grads); grads has an array for each name in p.
     """
 '''
 

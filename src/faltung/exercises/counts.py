@@ -97,8 +97,8 @@ PARAMETERS: Final = Exercise(
 def parameters(height, width, channels, outputs, kernel, maps):
     """Return two numbers: the parameters of a dense layer, and those of a convolution.
 
-    The dense layer goes from an image (height, width, channels) to `outputs`; the convolution has
-    `maps` kernels of kernel x kernel. Both have biases.
+    The dense layer goes from an image (height, width, channels) to `outputs`; the
+    convolution has `maps` kernels of kernel x kernel. Both have biases.
     """
 ''',
         body="""    dense = height * width * channels * outputs + outputs

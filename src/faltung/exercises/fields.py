@@ -92,7 +92,8 @@ RECEPTIVE_FIELD: Final = Exercise(
 def receptive_field(layers):
     """Return how many inputs along one axis an output sees.
 
-    `layers` is a list of (kernel, stride, dilation), the first layer first. An empty list sees 1.
+    `layers` is a list of (kernel, stride, dilation), the first layer first. An output
+    of an empty list sees 1.
     """
 ''',
         body="""    size, jump = 1, 1

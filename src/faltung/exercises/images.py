@@ -250,8 +250,9 @@ import numpy as np
 def edges(image):
     """Return Sobel's slopes of an image (H, W) as one array (2, H - 2, W - 2).
 
-    First to the right, sum of image[i+a, j+b] K[a, b], K = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]];
-    then downwards, with K transposed. Nothing is padded. The image may be of any dtype.
+    First to the right, sum of image[i+a, j+b] K[a, b], where K is
+    [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]; then downwards, with K transposed.
+    Nothing is padded. The image may be of any dtype.
     """
 ''',
         body="""    image = image.astype(float)

@@ -112,8 +112,8 @@ import numpy as np
 def matrix(kernel, height, width):
     """Return the matrix M with M @ image.ravel() = output.ravel().
 
-    The output is the valid cross-correlation of an image (height, width) with a kernel (kh, kw),
-    so M is ((height - kh + 1) * (width - kw + 1), height * width).
+    The output is the valid cross-correlation of an image (height, width) with a
+    kernel (kh, kw), so M is ((height - kh + 1) * (width - kw + 1), height * width).
     """
 ''',
         body="""    kh, kw = kernel.shape

@@ -122,9 +122,10 @@ import numpy as np
 def differing(image, kernel, shift, circular):
     """Return the columns, from the left, in which two outputs differ in some row.
 
-    The layer: cross-correlation of an image (H, W) with a kernel of odd sizes, padded so that the
-    size stays, with zeros or (circular=True) in a circle. One output: the layer of the image that
-    was shifted to the right, np.roll(image, shift, axis=1). The other: the layer's output, shifted.
+    The layer: cross-correlation of an image (H, W) with a kernel of odd sizes, padded
+    so that the size stays, with zeros or (circular=True) in a circle. One output: the
+    layer of the image that was shifted to the right, np.roll(image, shift, axis=1).
+    The other: the layer's output, shifted as far.
     """
 ''',
         body="""    def layer(x):

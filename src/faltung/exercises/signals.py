@@ -117,7 +117,7 @@ import numpy as np
 
 
 def average(x, w):
-    """Average the past of x (n,) at each time; w (k,) has the weights by age, from 0 on.
+    """Average the past of x (n,) at each time; w (k,) has the weights by age.
 
     Returns n numbers. Weights that find no measurement are left out of the average.
     """

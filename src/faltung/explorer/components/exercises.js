@@ -178,7 +178,7 @@ class Exercises {
     const nav = el("nav", { class: "ft-exercises", "aria-label": "Exercises" });
     for (const group of new Set(this.all.map((each) => each.group))) {
       const rows = this.all.filter((each) => each.group === group).map((each) => el("li", {}, this.#link(each)));
-      nav.append(el("h3", {}, group), el("ul", {}, ...rows));
+      nav.append(el("div", {}, el("h3", {}, group), el("ul", {}, ...rows)));
     }
     return nav;
   }
