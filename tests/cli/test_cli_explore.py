@@ -92,6 +92,26 @@ def test_a_page_until_ctrl_c(tmp_path: Path) -> None:
     assert set(tmp_path.iterdir()) == before
 
 
+def test_the_browser_gets_an_address_for_once(
+    faltung: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the page's own, which is printed alone."""
+    from faltung.explorer import run
+
+    shown: list[str] = []
+
+    def serve(*_: Any, ready: Any, **__: Any) -> None:
+        ready("http://127.0.0.1:1/token/", "http://127.0.0.1:1/once")
+
+    monkeypatch.setattr(run, "serve", serve)
+    monkeypatch.setattr(exploring, "show", lambda screen, url: shown.append(url))
+    said = faltung("explore", "cost")
+    assert "The explorer is at http://127.0.0.1:1/token/\n" in said.out
+    assert shown == ["http://127.0.0.1:1/once"]
+    faltung("explore", "cost", "--no-open")
+    assert len(shown) == 1
+
+
 def test_a_page_is_saved(faltung: Any) -> None:
     said = faltung("explore", "cost", "--save", "page.html", "--model", "lenet5")
     assert (said.code, said.out, said.err) == (0, "page: page.html\n", "")

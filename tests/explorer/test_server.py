@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +15,9 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
+from starlette.applications import Starlette
+
+from faltung.explorer.guard import Guard
 from faltung.explorer.run import serving
 
 JSON = {"Content-Type": "application/json"}
@@ -83,6 +89,46 @@ def test_tokens_are_long_and_new() -> None:
         tokens = {urlsplit(url).path.strip("/") for url in (one, other)}
     assert len(tokens) == 2
     assert all(len(token) >= 32 for token in tokens)
+
+
+def test_the_address_that_a_browser_is_started_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leads to the page once, and not for ever: others on the machine can read it."""
+    clock = [0.0]
+    clocks = SimpleNamespace(monotonic=lambda: clock[0])
+    monkeypatch.setattr("faltung.explorer.guard.time", clocks)
+    guard = Guard(Starlette(), ("127.0.0.1:1",), "token")
+    client = httpless(guard)
+    once = guard.once()
+    assert once != "token"
+    assert client("POST", f"/{once}") == (404, "")
+    assert client("GET", f"/{once}") == (303, "/token/")
+    assert client("GET", f"/{once}") == (404, "")
+    first, second = guard.once(), guard.once()
+    assert client("GET", f"/{first}") == (404, "")
+    clock[0] += 121
+    assert client("GET", f"/{second}") == (404, "")
+    assert client("GET", "/") == (404, "")
+    assert client("GET", f"/{guard.once()}", b"evil.example") == (421, "")
+
+
+def httpless(app: Any) -> Callable[..., tuple[int, str]]:
+    """Ask an application without a server, and return the status and where it leads."""
+
+    def ask(method: str, path: str, host: bytes = b"127.0.0.1:1") -> tuple[int, str]:
+        told: list[dict[str, Any]] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            told.append(message)
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {"type": "http", "method": method, "path": path, "headers": [(b"host", host)]}
+        asyncio.run(app({**scope, "query_string": b"", "root_path": ""}, receive, send))
+        headers = dict(told[0]["headers"])
+        return told[0]["status"], headers.get(b"location", b"").decode()
+
+    return ask
 
 
 def test_only_this_machine(page: Any) -> None:

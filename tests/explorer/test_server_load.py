@@ -197,7 +197,7 @@ def test_the_next_port() -> None:
 SERVE = """
 from faltung.explorer.run import serve
 if __name__ == "__main__":
-    serve(0, ready=lambda url: print(url, flush=True))
+    serve(0, ready=lambda url, once: print(url, flush=True))
     print("ended", flush=True)
 """
 

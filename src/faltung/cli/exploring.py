@@ -61,12 +61,12 @@ def serve(screen: Screen, wanted: Wanted, port: int, *, is_opened: bool) -> None
     """Serve the page until Ctrl-C."""
     from faltung.explorer.run import serve as serve_page
 
-    def ready(url: str) -> None:
+    def ready(url: str, once: str) -> None:
         screen.say(f"The explorer is at {url}", "bold")
         screen.say("It answers on this machine alone. Ctrl-C ends it.")
         sys.stdout.flush()
         if is_opened:
-            show(screen, url)
+            show(screen, once)
 
     with Uploads() as uploads:
         data, states = wanted.prepared(uploads)

@@ -6,10 +6,11 @@ Every request passes here first, also those to nowhere, and every answer gets th
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Final
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS: Final = {
@@ -21,6 +22,8 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 """What every answer has."""
+SECONDS_TO_OPEN: Final = 120.0
+"""How long the address that a browser is started with leads to the page."""
 _SAID_WITH: Final = {503: {"Retry-After": "1"}, 408: {"Connection": "close"}}
 _NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 
@@ -44,6 +47,16 @@ class Guard:
         self._hosts = {name.encode() for name in authorities}
         self._origins = {b"http://" + name for name in self._hosts}
         self._token = token.encode()
+        self._once, self._until = b"", 0.0
+
+    def once(self) -> str:
+        """Return another first part of a path that leads to the page, once and for a while.
+
+        What a browser is started with can be read by everybody on the machine; the token must not.
+        """
+        once = secrets.token_urlsafe(24)
+        self._once, self._until = once.encode(), time.monotonic() + SECONDS_TO_OPEN
+        return once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on."""
@@ -61,10 +74,14 @@ class Guard:
             return refused(421, "the Host is not this page's")
         if not self._origins.issuperset(_values(scope, b"origin")):
             return refused(403, "the Origin is not this page's")
-        given = scope["path"].removeprefix("/").partition("/")[0]
-        if not secrets.compare_digest(given.encode(errors="replace"), self._token):
-            return refused(404, "there is nothing here")
-        return None
+        given = scope["path"].removeprefix("/").partition("/")[0].encode(errors="replace")
+        if secrets.compare_digest(given, self._token):
+            return None
+        if self._once and secrets.compare_digest(given, self._once) and scope["method"] == "GET":
+            self._once = b""
+            if time.monotonic() < self._until:
+                return RedirectResponse(f"/{self._token.decode()}/", 303)
+        return refused(404, "there is nothing here")
 
 
 def refused(status: int, why: str) -> Response:

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -90,7 +90,7 @@ def serve(
     data: dict[str, Any] | None = None,
     states: dict[str, Any] | None = None,
     uploads: Uploads | None = None,
-    ready: Callable[[str], None] = lambda url: None,
+    ready: Callable[[str, str], None] = lambda url, once: None,
 ) -> None:
     """Serve the page until Ctrl-C, or until the process is asked to end.
 
@@ -101,7 +101,8 @@ def serve(
     first, data, states, uploads
         As `faltung.explorer.server.Server` takes them.
     ready
-        Called with the URL once the page can be opened.
+        Called when the page can be opened: with its URL, and with one that leads there only once,
+        to start a browser with.
 
     Raises
     ------
@@ -113,9 +114,13 @@ def serve(
         with contextlib.closing(
             Server(number, first, data=data, states=states, uploads=uploads)
         ) as page:
-            url = f"http://{HOST}:{number}/{page.token}/"
+            start = f"http://{HOST}:{number}"
+
+            def is_ready() -> None:
+                ready(f"{start}/{page.token}/", f"{start}/{page.app.once()}")
+
             with contextlib.suppress(KeyboardInterrupt), _every_signal_as_ctrl_c():
-                asyncio.run(_served(_Ending(page), sock, lambda: ready(url)))
+                asyncio.run(_served(_Ending(page), sock, is_ready))
 
 
 @contextlib.contextmanager
@@ -141,8 +146,8 @@ def serving(first: str = "slide", **settings: Any) -> Iterator[str]:
 def _every_signal_as_ctrl_c() -> Iterator[None]:
     """Leave by the same way when a terminal is closed or the system ends."""
 
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
 
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {name: signal.signal(getattr(signal, name), end) for name in names}
