@@ -8,6 +8,26 @@ const AMOUNTS = /** @type {[number, number, number][]} */ (
   ["#ffffff", "#7cc9b2", "#007a59"].map(parts)
 );
 
+/** Where pages and notebooks say which theme they have. */
+const THEME_MARKS = ["class", "data-theme", "data-jp-theme-light"];
+
+/**
+ * Call a function whenever the theme may have changed: what is drawn on a canvas keeps its colours.
+ *
+ * @param {() => void} redraw
+ * @returns {() => void} ends it
+ */
+export function onTheme(redraw) {
+  const marks = new MutationObserver(redraw);
+  for (const marked of [document.documentElement, document.body]) marks.observe(marked, { attributeFilter: THEME_MARKS });
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  system.addEventListener("change", redraw);
+  return () => {
+    marks.disconnect();
+    system.removeEventListener("change", redraw);
+  };
+}
+
 /** The stops, so that a test can compare them with Python's. */
 export const DIVERGING_STOPS = STOPS.map(hex);
 export const AMOUNT_STOPS = AMOUNTS.map(hex);

@@ -22,7 +22,7 @@
  * @property {boolean} isPinned
  */
 
-import { amount, textOn } from "faltung/colour";
+import { amount, onTheme, textOn } from "faltung/colour";
 import { el } from "faltung/dom";
 
 const LARGEST = 30;
@@ -54,11 +54,7 @@ export class Plane {
     this.#listen();
     this.observer = new ResizeObserver(() => this.#renew());
     this.observer.observe(this.element);
-    this.themes = new MutationObserver(() => this.#renew());
-    this.themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    this.scheme = matchMedia("(prefers-color-scheme: dark)");
-    this.onScheme = () => this.#renew();
-    this.scheme.addEventListener("change", this.onScheme);
+    this.stopTheme = onTheme(() => this.#renew());
   }
 
   /** @param {Ground} ground @param {string} caption @param {string} label */
@@ -77,8 +73,7 @@ export class Plane {
 
   dispose() {
     this.observer.disconnect();
-    this.themes.disconnect();
-    this.scheme.removeEventListener("change", this.onScheme);
+    this.stopTheme();
   }
 
   /** @param {string} name */

@@ -38,7 +38,7 @@
  * @property {number} [height] pixels that the grid should not exceed
  */
 
-import { diverging, textOn } from "faltung/colour";
+import { diverging, onTheme, textOn } from "faltung/colour";
 import { el } from "faltung/dom";
 import { number } from "faltung/numbers";
 
@@ -68,8 +68,7 @@ export class Grid {
     this.#listen();
     this.observer = new ResizeObserver(() => this.#draw());
     this.observer.observe(this.element);
-    this.themes = new MutationObserver(() => this.#draw());
-    this.themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    this.stopTheme = onTheme(() => this.#draw());
   }
 
   /** Show a picture. @param {Picture} picture */
@@ -85,7 +84,7 @@ export class Grid {
 
   dispose() {
     this.observer.disconnect();
-    this.themes.disconnect();
+    this.stopTheme();
   }
 
   /** The values as they are shown, row by row, without padding. */

@@ -23,7 +23,7 @@
  * @property {(cell: MapCell) => void} [onPin]
  */
 
-import { diverging } from "faltung/colour";
+import { diverging, onTheme } from "faltung/colour";
 import { el } from "faltung/dom";
 import { same } from "faltung/store";
 
@@ -75,10 +75,12 @@ export class MapStrip {
     this.#listen();
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.element);
+    this.stopTheme = onTheme(() => this.draw());
   }
 
   dispose() {
     this.observer.disconnect();
+    this.stopTheme();
   }
 
   /** @param {Maps} picture */

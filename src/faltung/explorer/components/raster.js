@@ -24,6 +24,7 @@
  * @property {number} [tall] pixels that it should not exceed
  */
 
+import { onTheme } from "faltung/colour";
 import { el } from "faltung/dom";
 
 const LARGEST_PIXEL = 16;
@@ -55,8 +56,7 @@ export class Raster {
     this.isDue = false;
     this.observer = new ResizeObserver(() => this.#draw());
     this.observer.observe(this.element);
-    this.themes = new MutationObserver(() => this.#draw());
-    this.themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    this.stopTheme = onTheme(() => this.#draw());
     this.#listen();
   }
 
@@ -84,7 +84,7 @@ export class Raster {
 
   dispose() {
     this.observer.disconnect();
-    this.themes.disconnect();
+    this.stopTheme();
   }
 
   /** Draw once, however much changes now. */

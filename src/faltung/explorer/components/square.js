@@ -29,7 +29,7 @@ const fields = {
   right: integer("Right", 0, LARGEST - 1),
   sharing: real("Sharing", 0, 1, 0.05, "How far the weights of one offset have become one."),
   locality: real("Locality", 0, 1, 0.05, "How far weights outside the window have vanished."),
-  shown: choice("Colours", { tied: "one for each weight", values: "values" }),
+  shown: choice("Colours", { tied: "one a weight", values: "values" }),
   given: value("Matrix", (m) => (m === null ? null : matrix("", MOST, MOST).clean(m))),
   pinned: value("Pinned entry", (c) => (c === null || (Array.isArray(c) && c.length === 2 && c.every(Number.isInteger)) ? c : undefined)),
 };
