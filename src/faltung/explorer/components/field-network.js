@@ -80,13 +80,27 @@ function product(fields) {
   return fields.reduce((share, field) => share * field.share, 1);
 }
 
+/** What Python is asked with. @param {File} file */
+export function askedOf(file) {
+  return "zoo" in file ? { zoo: file.zoo } : { file: file.name, label: file.label };
+}
+
+/** The Python that reads the same network and prints what its values see.
+ * @param {File} file @param {string[]} zoo names of networks that are no files */
+export function pythonOfFile(file, zoo) {
+  const name = "zoo" in file ? file.zoo : file.label;
+  const load = `faltung.${zoo.includes(name) && "zoo" in file ? "zoo.sketch" : "load"}(${JSON.stringify(name)})`;
+  const full = `import faltung\n\nnet = ${load}\nfor name, fields in faltung.receptive_fields(net).items():\n    print(name, *fields)\n`;
+  return { line: `faltung.receptive_fields(${load})`, full };
+}
+
 /** Asks Python what cells see; the last answer is kept. */
 export class Asker {
   /** @param {Host} host @param {File} file @param {Reading} reading @param {() => void} onAnswer
    * @param {(error: unknown) => void} onError */
   constructor(host, file, reading, onAnswer, onError) {
     this.host = host;
-    this.given = "zoo" in file ? { zoo: file.zoo } : { file: file.name, label: file.label };
+    this.given = askedOf(file);
     this.reading = reading;
     this.onAnswer = onAnswer;
     this.onError = onError;

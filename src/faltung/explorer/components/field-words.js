@@ -14,7 +14,8 @@ import { number, percent, whole } from "faltung/numbers";
 /** A span as positions, the last one included. @param {{ lo: number, hi: number } | null} span */
 export function spanText(span) {
   if (span === null) return "all";
-  return span.hi <= span.lo ? "none" : `${number(span.lo)}…${number(span.hi - 1)}`;
+  if (span.hi <= span.lo) return "none";
+  return span.hi === span.lo + 1 ? number(span.lo) : `${number(span.lo)}…${number(span.hi - 1)}`;
 }
 
 /** @param {{ size: number | null }[]} fields */

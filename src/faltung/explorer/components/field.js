@@ -14,7 +14,7 @@
 import { el } from "faltung/dom";
 import { panel } from "faltung/field-panel";
 import { Plane } from "faltung/field-plane";
-import { Asker, boxesOfStack, valuesOfReading, valuesOfStack } from "faltung/field-network";
+import { askedOf, Asker, boxesOfStack, pythonOfFile, valuesOfReading, valuesOfStack } from "faltung/field-network";
 import { chainsOf, pathsOf } from "faltung/field-stack";
 import { example, fields, fit, pythonOf } from "faltung/field-state";
 import { counted, measured, measuredText, pathsText } from "faltung/field-sight";
@@ -116,6 +116,7 @@ class FieldView {
     else {
       this.asker = null;
       this.opened = "";
+      this.#setInert(false);
       const sizes = /** @type {Pair} */ ([state.height, state.width]);
       const { axes, refusal } = chainsOf(state.layers, sizes);
       this.axes = axes;
@@ -135,23 +136,20 @@ class FieldView {
     const key = JSON.stringify(state.file);
     if (key === this.opened) return;
     this.opened = key;
-    this.values = [];
-    this.axes = [[], []];
-    this.refusal = "";
-    this.asker = null;
-    this.effective = null;
+    Object.assign(this, { values: [], axes: [[], []], refusal: "", asker: null, effective: null });
     void this.#read(key, state.file);
   }
 
   /** @param {string} key @param {any} file */
   async #read(key, file) {
     const { host } = this;
-    const given = "zoo" in file ? { zoo: file.zoo } : { file: file.name, label: file.label };
     const recorded = host.data?.recorded?.[file.zoo];
-    const asking = host.canAsk ? host.ask("field.read", given) : recorded ? Promise.resolve(recorded) : Promise.reject(new Error("This network needs Python; run: faltung explore field"));
+    const asking = host.canAsk ? host.ask("field.read", askedOf(file)) : recorded ? Promise.resolve(recorded) : Promise.reject(new Error("This network needs Python; run: faltung explore field"));
+    this.#setInert(true);
     /** @type {Reading | undefined} */
     const reading = await this.frame.busy(asking);
     if (key !== this.opened) return;
+    this.#setInert(false);
     if (!reading) {
       const told = this.frame.note.textContent ?? "";
       this.store.set({ file: null });
@@ -162,12 +160,16 @@ class FieldView {
     this.values = valuesOfReading(reading);
     this.frame.setNote(reading.assumed ? `${reading.assumed[0].toUpperCase()}${reading.assumed.slice(1)}.` : "");
     this.why.textContent = "The popular rule r += (k − 1)·stride takes each layer's own stride, along the way on which it is largest; the exact field takes the product of the earlier strides.";
-    const isZoo = "zoo" in file && host.data?.zoo?.includes(file.zoo);
-    const load = isZoo ? `faltung.zoo.sketch(${JSON.stringify(file.zoo)})` : `faltung.load(${JSON.stringify(file.label ?? file.zoo)})`;
-    const full = `import faltung\n\nnet = ${load}\nfor name, fields in faltung.receptive_fields(net).items():\n    print(name, *fields)\n`;
-    this.frame.setCode(`faltung.receptive_fields(${load})`, full);
+    const { line, full } = pythonOfFile(file, host.data?.zoo ?? []);
+    this.frame.setCode(line, full);
     this.table.setValues(this.values);
     this.#lay();
+  }
+
+  /** While a network is read, the one before it is still seen, but is no more to be touched.
+   * @param {boolean} isInert */
+  #setInert(isInert) {
+    for (const part of [this.row, this.table.element, this.player.element]) part.inert = isInert;
   }
 
   /** @param {File} file */
@@ -180,8 +182,7 @@ class FieldView {
     const { file } = this.store.state;
     const value = this.values[this.#selected()];
     if (!file || !value) return;
-    const given = "zoo" in file ? { zoo: file.zoo } : { file: file.name, label: file.label };
-    const found = await this.frame.busy(this.host.ask("field.effective", { ...given, value: value.name }));
+    const found = await this.frame.busy(this.host.ask("field.effective", { ...askedOf(file), value: value.name }));
     if (!found || JSON.stringify(this.store.state.file) !== JSON.stringify(file)) return;
     this.effective = found;
     this.store.set({ pinned: null });
@@ -342,10 +343,7 @@ class FieldView {
   /** @param {Cell | null} active @param {(Box | undefined)[]} boxes */
   #say(active, boxes) {
     const box = boxes[0];
-    if (!active || !box) {
-      this.frame.setFormula(active || !this.values.length ? "" : "Nothing to see: the value is empty.");
-      return;
-    }
+    if (!active || !box) return this.frame.setFormula(active || !this.values.length ? "" : "Nothing to see: the value is empty.");
     const [value, y, x] = active;
     const { layers, paths } = this.store.state;
     const parts = [cellText(this.values[value], [y, x], box, this.values[0])];
