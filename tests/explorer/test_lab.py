@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,10 @@ def until(view: Any, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any
             return figures
         view.tab.wait_for_timeout(10)
     raise AssertionError("the view did not come so far")
+
+
+def is_wide(width: int, figures: dict[str, Any]) -> bool:
+    return bool(figures["picture"]["width"] == width)
 
 
 def until_said(view: Any, text: str) -> None:
@@ -210,7 +215,9 @@ def test_factors(view: Any) -> None:
     view.set(picture="digit")
     for seed in range(24):
         rng = np.random.default_rng(seed)
-        kernel = np.outer(*(rng.integers(-3, 4, size=int(n)) for n in rng.integers(1, 5, size=2)))
+        kernel: NDArray[Any] = np.outer(
+            *(rng.integers(-3, 4, size=int(n)) for n in rng.integers(1, 5, size=2))
+        )
         kernel = kernel + (rng.integers(0, 2, size=kernel.shape) if seed % 3 == 0 else 0)
         kernel = kernel / 3 if seed % 4 == 0 else kernel
         view.set(kernels=[kernel.tolist()])
@@ -241,8 +248,8 @@ def test_templates_are_pythons(view: Any) -> None:
     flat = 0
     for seed in range(24):
         rng = np.random.default_rng(seed)
-        shape = (int(rng.integers(6, 20)), int(rng.integers(6, 20)))
-        shape = (*shape, 3) if seed % 3 == 0 else shape
+        colours = (3,) if seed % 3 == 0 else ()
+        shape = (int(rng.integers(6, 20)), int(rng.integers(6, 20)), *colours)
         scene = rng.integers(0, 256, size=shape).astype(np.uint8)
         scene[:4, :5] = 9
         box = [int(n) for n in (*rng.integers(0, 5, size=2), *rng.integers(1, 7, size=2))]
@@ -342,7 +349,7 @@ def test_dropped_and_pasted(view: Any) -> None:
             }""",
             [kind, content],
         )
-        until(view, lambda f, width=width: f["picture"]["width"] == width)
+        until(view, partial(is_wide, width))
 
 
 def test_pointer_keyboard_and_undo(view: Any) -> None:

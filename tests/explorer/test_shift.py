@@ -99,7 +99,8 @@ def test_differences_are_pythons(view: Any) -> None:
         state, layer, x = view.state(), scope["layer"], scope["x"]
         first = layer(moved(x, state["dy"], state["dx"], state["move"]))
         np.testing.assert_array_equal(plane(figures["first"]), first)
-        second = moved(layer(x), *figures["moved"], state["move"])
+        my, mx = figures["moved"]
+        second = moved(layer(x), my, mx, state["move"])
         np.testing.assert_array_equal(plane(figures["second"]), second)
         difference = scope["difference"]
         np.testing.assert_array_equal(plane(figures["difference"]), difference)
@@ -150,15 +151,16 @@ def network_of(state: dict[str, Any]) -> Any:
     conv = layers.Conv(1, kernel.shape[2], padding=padding, bias=False)
     strided = layers.Conv(1, kernel.shape[2], padding=padding, stride=state["stride"], bias=False)
     window, stride = state["window"], state["stride"]
-    chain = {
+    chains: dict[str, list[Any]] = {
         "conv": [conv],
         "stride": [strided],
         "max": [layers.MaxPool(window, stride=stride)],
         "avg": [layers.AvgPool(window, stride=stride)],
         "blur": [layers.MaxPool(window, stride=stride)],
         "stack": [conv, layers.Relu(), layers.MaxPool(window, stride=2), conv, layers.Relu()],
-    }[state["layer"]]
-    graph = layers.build(layers.Chain(*chain), (1, 32, 32)).astype("float64")
+    }
+    chain = layers.Chain(*chains[state["layer"]])
+    graph = layers.build(chain, (1, 32, 32)).astype("float64")
     graph = graph.replace(params=dict.fromkeys(graph.params, kernel))
     graph = with_blur_pooling(graph) if state["layer"] == "blur" else graph
     return graph.with_input_shape((1, 1, 32, 32))

@@ -87,10 +87,17 @@ class Lab {
     const names = Object.keys(pictures).sort((a, b) => Number(b === first) - Number(a === first));
     for (const name of names) {
       this.pictures[name] = await sentPicture(pictures[name]);
-      if (name === this.store.state.picture || (name === "camera" && this.store.state.picture === "own")) this.#change(this.store.state);
+      if (name === this.store.state.picture || (name === "camera" && this.store.state.picture === "own")) this.#refresh();
     }
     this.pictures.eye = await sentPicture(eye);
+    this.#refresh();
+  }
+
+  /** Show a picture that has come; what was said before stays said. */
+  #refresh() {
+    const said = this.frame.note.textContent ?? "";
     this.#change(this.store.state);
+    if (!this.frame.note.textContent) this.frame.setNote(said);
   }
 
   /** @param {State} state @returns {Pixels | undefined} */

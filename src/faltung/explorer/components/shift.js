@@ -125,7 +125,9 @@ class Shift {
   async #load() {
     const { pictures } = this.host.data;
     for (const name of Object.keys(pictures)) this.pictures[name] = asGrey(await sentPicture(pictures[name], LONGEST));
+    const said = this.frame.note.textContent ?? "";
     this.#change(this.store.state);
+    if (!this.frame.note.textContent) this.frame.setNote(said);
   }
 
   /** @param {State} state @returns {Pixels | undefined} */
