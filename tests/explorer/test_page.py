@@ -433,3 +433,46 @@ def test_a_file_that_is_too_large_is_not_sent(chromium: Any) -> None:
         tab.get_by_text("a file must not be larger than 268,435,456 bytes").wait_for()
         tab.close()
     assert "upload" not in asked
+
+
+FROM_ELSEWHERE = """async (url) => {
+  const found = [];
+  const note = async (name, attempt) => {
+    try { if (await attempt()) found.push(name); } catch { /* refused */ }
+  };
+  const json = { method: 'POST', body: '{}', headers: { 'Content-Type': 'application/json' } };
+  const loaded = (element) => new Promise((resolve) => {
+    element.onload = () => resolve(true);
+    element.onerror = () => resolve(false);
+    document.head.append(element);
+    setTimeout(() => resolve(false), 1500);
+  });
+  const made = (tag, attributes) => Object.assign(document.createElement(tag), attributes);
+  await note('read', async () => (await fetch(url)).ok);
+  await note('ask', async () => (await fetch(`${url}ask/network.digits`, json)).ok);
+  await note('form', async () => (await fetch(`${url}upload`, { method: 'POST', body: 'x' })).ok);
+  await note('script', () => loaded(made('script', { src: `${url}grid.js`, type: 'module' })));
+  await note('classic', () => loaded(made('script', { src: `${url}data/slide` })));
+  await note('style', () => loaded(made('link', { rel: 'stylesheet', href: `${url}grid.js` })));
+  const frame = made('iframe', { src: url });
+  document.body.append(frame);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await note('frame', () => frame.contentDocument?.querySelector('.ft-view'));
+  const opened = window.open(url);
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  await note('window', () => opened.document.title || opened.length >= 0 && !opened.closed);
+  return found;
+}"""
+
+
+def test_another_page_of_the_same_browser_gets_nothing(chromium: Any) -> None:
+    """Not even one that knows the token: the browser and the server refuse together."""
+    pytest.importorskip("uvicorn")
+    from faltung.explorer.run import serving
+
+    with listener() as (elsewhere, _), serving() as url:
+        tab = chromium.new_page()
+        tab.goto(elsewhere)
+        assert tab.evaluate(FROM_ELSEWHERE, url) == []
+        assert tab.evaluate(FROM_ELSEWHERE, url.replace("127.0.0.1", "localhost")) == []
+        tab.close()
