@@ -17,6 +17,7 @@ import pytest
 from faltung.errors import GeometryError, KernelError
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import direct_call, memory
+from faltung.kernels.direct import RUN
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.numpy_conv import conv as numpy_conv
 from faltung.kernels.registry import ROWS
@@ -208,3 +209,14 @@ def test_first_call_in_a_new_process(tmp_path: Any) -> None:
         )
         assert done.stdout.strip() == "162.0"
     assert list((tmp_path / "kernels").glob("convolve_block_*.o"))
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_runs_of_sums_are_added(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sum after the other, all terms behind the first would be rounded away."""
+    monkeypatch.setenv(VARIABLE, isa)
+    x = np.ones((1, 4096, 1, 3), np.float32)
+    x[0, 0] = 2.0**24
+    w = np.ones((2, 4096, 1, 1), np.float32)
+    y = direct_call.conv(ConvWindow.of(x.shape, w.shape), x, w)
+    assert np.all(np.abs(y - (2.0**24 + 4095)) < RUN)

@@ -17,17 +17,22 @@ them, times one weight each, to the sums of `channels` output channels. The sums
 
 from __future__ import annotations
 
+from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.kernels.compiled import kernel
-from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Variable, Vector
 from faltung.kernels.strips import copy, field, pack_planes
 
 Array = NDArray[Any]
+
+RUN: Final = 128
+"""Taps that are summed one after the other. The sums of such runs are added: what is rounded off
+grows with the length of a run and with their number, not with that of the taps."""
 
 
 @kernel(strip=POINTER, w=POINTER, bias=POINTER, out=POINTER, offsets=INTS, taps=INT, pitch=INT)
@@ -46,18 +51,26 @@ def sums(
 ) -> None:
     """Some vectors of pixels of some output channels; ``w`` has their weights tap by tap."""
     rows, columns = range(channels), range(vectors)
-    start = [code.broadcast(bias + c) for c in rows]
-    total = [[code.variable(start[c]) for _ in columns] for c in rows]
-    with code.loop(taps) as t:
-        place = strip + offsets[t]
-        pixels = [code.load(place + v * code.lanes) for v in columns]
-        for c in rows:
-            weight = code.broadcast(w + (t * channels + c))
-            for v in columns:
-                total[c][v].set(code.fma(weight, pixels[v], total[c][v].get()))
-    for c in rows:
-        for v in columns:
-            code.store(out + (pitch * c + v * code.lanes), total[c][v].get())
+
+    def added(first: Int | int, last: Int | int, start: list[Vector]) -> list[list[Variable]]:
+        total = [[code.variable(start[c]) for _ in columns] for c in rows]
+        with code.loop(last, start=first) as t:
+            place = strip + offsets[t]
+            pixels = [code.load(place + v * code.lanes) for v in columns]
+            for c in rows:
+                weight = code.broadcast(w + (t * channels + c))
+                for v in columns:
+                    total[c][v].set(code.fma(weight, pixels[v], total[c][v].get()))
+        return total
+
+    places = [[out + (pitch * c + v * code.lanes) for v in columns] for c in rows]
+    total = added(0, taps.at_most(RUN), [code.broadcast(bias + c) for c in rows])
+    for c, v in product(rows, columns):
+        code.store(places[c][v], total[c][v].get())
+    with code.loop(taps, RUN, start=RUN) as first:
+        total = added(first, (first + RUN).at_most(taps), [code.constant(0)] * channels)
+        for c, v in product(rows, columns):
+            code.store(places[c][v], code.load(places[c][v]) + total[c][v].get())
 
 
 @kernel(sums, pack_planes, arguments=INTS, block=INT, thread=INT)

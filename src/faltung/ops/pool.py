@@ -328,11 +328,11 @@ class GlobalAveragePool(AbstractGlobalPool):
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
-        """Compute the mean."""
+        """Compute the mean, summed in float64: an image has many pixels."""
         x = inputs[0]
         self.out_shapes([x.shape])
-        y = x.mean(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
-        return (y,), {}, x.shape
+        y = x.mean(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=np.float64)
+        return (y.astype(x.dtype, copy=False),), {}, x.shape
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Spread ``dout`` evenly."""
