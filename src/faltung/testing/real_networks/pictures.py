@@ -34,7 +34,10 @@ class Picture(NamedTuple):
 
 
 def pictures() -> tuple[Picture, ...]:
-    """Return the pictures: pages, turned words, photos, the dark, and one without words."""
+    """Return the pictures: pages, turned words, photos, the dark, slips, and one without words.
+
+    None is left out for what is measured on it.
+    """
     return (
         _drawn("page", _plain(900, 640, 255), PAGE),
         _drawn("turned", _plain(820, 760, 235), TURNED),
@@ -42,6 +45,9 @@ def pictures() -> tuple[Picture, ...]:
         _drawn("night", _night(700, 400), NIGHT, ink=200),
         _drawn("upside down", _plain(900, 640, 255), SIGNS, upside_down=True),
         _drawn("no words", _photo("cat", 640, 480), ()),
+        _drawn("page upside down", _plain(900, 640, 255), PAGE, upside_down=True),
+        _drawn("slip", _plain(480, 800, 245), SLIP, ink=60),
+        _drawn("worn slip", _worn(480, 800), SLIP, ink=90),
     )
 
 
@@ -74,6 +80,15 @@ SIGNS = (
     Line("a sum of products", 400, 230, 44, "DejaVuSerif"),
     Line("Translation 1989", 500, 370, 48, "DejaVuSans-Bold"),
     Line("Locality and sharing", 450, 520, 50, "STIXGeneral"),
+)
+SLIP = (
+    Line("Corner Shop", 240, 60, 48, "DejaVuSans-Bold"),
+    Line("bread 3.20", 240, 170, 32, "DejaVuSansMono"),
+    Line("two apples 1.15", 240, 240, 32, "DejaVuSansMono"),
+    Line("oat milk 2.49", 240, 310, 32, "DejaVuSansMono"),
+    Line("total 6.84", 240, 430, 44, "DejaVuSansMono-Bold"),
+    Line("paid in cash", 240, 540, 28, "DejaVuSans"),
+    Line("Thank you", 240, 660, 40, "DejaVuSerif"),
 )
 
 
@@ -129,3 +144,10 @@ def _night(width: int, height: int) -> Image.Image:
     noise = np.random.default_rng(0).normal(0, 6, (height, width, 3))
     light = np.linspace(15, 70, width)[:, None] * (1.0, 0.9, 0.7)
     return Image.fromarray(np.clip(light + noise, 0, 255).astype(np.uint8))
+
+
+def _worn(width: int, height: int) -> Image.Image:
+    """Paper that is darker towards its foot, with grain."""
+    grain = np.random.default_rng(1).normal(0, 5, (height, width, 1))
+    light = np.linspace(235, 190, height)[:, None, None] * (1.0, 0.98, 0.93)
+    return Image.fromarray(np.clip(light + grain, 0, 255).astype(np.uint8))

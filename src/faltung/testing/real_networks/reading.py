@@ -20,6 +20,7 @@ import onnxruntime
 import rapidocr_onnxruntime
 from rapidocr_onnxruntime.utils import infer_engine
 
+from faltung.graph.onnx import from_model
 from faltung.graph.onnx_backend import prepare
 from faltung.ops.operator import Array
 
@@ -129,3 +130,31 @@ def session_of(model: onnx.ModelProto, dtype: str | None = None) -> Any:
         get_modelmeta=lambda: SimpleNamespace(custom_metadata_map=texts),
         get_providers=lambda: ["CPUExecutionProvider"],
     )
+
+
+def stored_in_float32(network: str, x: Array) -> Array:
+    """Return what a network gives whose nodes are computed in float64, and kept in float32.
+
+    No runtime in float32 can be expected to round less.
+
+    Parameters
+    ----------
+    network
+        One of `MODELS`.
+    x
+        Its input.
+    """
+    graph = from_model(onnx.load(MODELS[network]), shapes={"x": x.shape})
+    last = {name: node for node in graph.nodes for name in node.inputs}
+    known = {**graph.params, **graph.state, graph.inputs[0].name: x}
+    for node in graph.nodes:
+        inputs = [_as(np.float32, np.float64, known[name]) for name in node.inputs]
+        outputs = [_as(np.float64, np.float32, y) for y in node.operator.forward(inputs)[0]]
+        known.update(zip(node.outputs, outputs, strict=True))
+        for name in {name for name in node.inputs if last[name] is node} - {*graph.outputs}:
+            del known[name]
+    return np.asarray(known[graph.outputs[0]])
+
+
+def _as(old: type, new: type, x: Array) -> Array:
+    return x.astype(new) if x.dtype == old else x
