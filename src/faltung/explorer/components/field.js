@@ -278,7 +278,7 @@ class FieldView {
     const isWindow = next.map((link) => link && (link.kind === "conv" || link.kind === "pool"));
     const padding = next.map((link, axis) => (isWindow[axis] ? [link.lo, link.hi] : [0, 0]));
     const unread = next.map((link, axis) => (isWindow[axis] && link.out ? dropped(link) : 0));
-    const margin = [rows, cols].map((n, axis) => Math.min(this.#overhang(value, axis), Math.max(3, Math.ceil(n / 4))));
+    const margin = [rows, cols].map((n, axis) => Math.min(this.#overhang(value, axis), Math.max(3, Math.ceil(n / 3))));
     return /** @type {Ground} */ ({ rows, cols, margin, padding, unread });
   }
 
