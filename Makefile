@@ -66,6 +66,7 @@ bench: $(VENV)/.peers  ## time faltung against its peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.test  ## make what the documentation shows anew
+	$(BIN)/python scripts/make_explorer_model.py
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/make_tour.py
 	$(BIN)/python scripts/make_explorer_notebooks.py

@@ -11,7 +11,7 @@ import pytest
 
 import faltung
 from faltung.errors import ExplorerError
-from faltung.explorer.ask_model import inspected, plain_report, prepared, verified
+from faltung.explorer.ask_model import inspected, plain_report, prepared, record, verified
 from faltung.explorer.uploads import Uploads
 from faltung.graph import layers as L
 
@@ -128,3 +128,15 @@ def test_what_comes_with_the_page_is_small() -> None:
     import json
 
     assert len(json.dumps(prepared())) < 60_000
+
+
+def test_the_recording_is_what_is_computed_now() -> None:
+    """Every figure of the inspection, and which layers break equivariance."""
+    import json
+
+    now, then = json.loads(json.dumps(record())), prepared()
+    assert {**then, "audit": None} == {**now, "audit": None}
+    assert then["audit"]["culprits"] == now["audit"]["culprits"]
+    assert [block["kind"] for block in then["audit"]["blocks"]] == [
+        block["kind"] for block in now["audit"]["blocks"]
+    ]
