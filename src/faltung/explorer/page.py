@@ -189,11 +189,11 @@ def _config(
     states: Mapping[str, Mapping[str, Any]] | None,
     data: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    given = data or {}
+    opened, given = view_of(first).name, data or {}
     prepared = {v.name: given[v.name] if v.name in given else v.prepared() for v in views}
     return {
         "title": TITLE,
-        "first": view_of(first).name,
+        "first": opened,
         "data": {name: value for name, value in prepared.items() if value is not None},
         "states": states or {},
     }
