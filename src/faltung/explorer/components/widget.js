@@ -19,6 +19,9 @@ let asked = 0;
 export function renderer(view) {
   return ({ model, el }) => {
     const mounted = mount(el, view, hostOf(model), model.get("state"));
+    el.classList.add("ft-widget");
+    // JupyterLab else takes keys as its own, Enter and X among them.
+    el.dataset.lmSuppressShortcuts = "true";
     const strange = strangersIn(view, model.get("state"));
     if (strange) mounted.frame.setNote(strange);
     const stop = mounted.store.subscribe((state) => {
