@@ -89,7 +89,7 @@ def test_what_was_written_is_read(i: int) -> None:
 @indices()
 def test_every_network_gives_onnx_runtime_s_outputs(i: int, request: pytest.FixtureRequest) -> None:
     if PICTURES[i].name == "page upside down":
-        # Undecided about one space: 1.5e-4 from float64, ONNX Runtime 7.1e-5. Not held to, but kept.
+        # Undecided about one space: 1.5e-4 from float64, ONNX Runtime 7.1e-5.
         request.applymarker(pytest.mark.xfail(reason="one call breaks the rule", strict=False))
     ours, theirs = reading_of("in_faltung", i), reading_of("in_onnx_runtime", i)
     assert set(ours.calls) == {"detector", "classifier", "recogniser"}
