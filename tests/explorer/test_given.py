@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -74,6 +75,20 @@ def test_a_file_for_a_page_that_asks(model: Path) -> None:
         assert uploads.path(source["file"]).read_bytes() == model.read_bytes()
         assert states["network"] == {"model": source["file"], "label": "mine.onnx"}
         assert states["field"]["file"] == {"name": source["file"], "label": "mine.onnx"}
+
+
+def test_weights_beside_a_model(model: Path) -> None:
+    """They are brought along; what is not named stays where it is."""
+    made = onnx.load(model)
+    settings = {"save_as_external_data": True, "location": "mine.weights", "size_threshold": 0}
+    onnx.save(made, model, **settings)
+    (model.parent / "diary.txt").write_text("not for anybody")
+    with Uploads() as uploads:
+        data, _ = prepared(model, None, uploads)
+        assert data["model"]["report"]["totals"]["params"] == 323
+        assert not data["model"]["report"]["totals"]["at_least"]
+        assert (uploads.folder / "mine.weights").is_file()
+        assert not (uploads.folder / "diary.txt").exists()
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:

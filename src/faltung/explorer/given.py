@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -97,7 +98,18 @@ def _source(model: str | Path, uploads: Uploads) -> dict[str, str]:
         return {"zoo": model}
     with model.open("rb") as file:
         name = uploads.add(model.name, iter(lambda: file.read(2**20), b""))
+    _bring_weights(model, uploads)
     return {"file": name, "label": model.name}
+
+
+def _bring_weights(model: Path, uploads: Uploads) -> None:
+    """Put what lies beside a model, and is named in it, beside what is kept of it."""
+    text = model.read_bytes()
+    for beside in sorted(model.parent.iterdir()):
+        kept = uploads.folder / beside.name
+        is_named = len(beside.name) > 3 and beside.name.encode() in text
+        if is_named and beside.is_file() and not beside.samefile(model) and not kept.exists():
+            shutil.copyfile(beside, kept)
 
 
 def _of_field(source: dict[str, str], reading: Any, can_ask: bool) -> Prepared:
