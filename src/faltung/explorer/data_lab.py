@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -131,7 +132,7 @@ def _page() -> Pixels:
     return page
 
 
-_MAKERS: Final = {
+_MAKERS: Final[Mapping[str, Callable[[], Pixels]]] = {
     "camera": lambda: _photograph("camera"),
     "cat": lambda: _photograph("cat"),
     "squares1": lambda: _squares(1),
