@@ -219,4 +219,4 @@ def test_runs_of_sums_are_added(isa: str, monkeypatch: pytest.MonkeyPatch) -> No
     x[0, 0] = 2.0**24
     w = np.ones((2, 4096, 1, 1), np.float32)
     y = direct_call.conv(ConvWindow.of(x.shape, w.shape), x, w)
-    assert np.all(np.abs(y - (2.0**24 + 4095)) < RUN)
+    assert np.all(np.abs(y.astype(np.float64) - (2.0**24 + 4095)) < RUN)
