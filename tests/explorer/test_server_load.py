@@ -159,21 +159,25 @@ def test_nobody_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         workers.ask("test", Question("hostile:echo"), b"{}")
 
 
-def test_workers_that_are_closed(tmp_path: Path) -> None:
-    """Nobody waits for an answer that will not come."""
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
+def test_workers_that_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Nobody waits for an answer that will not come, whether the worker is there yet or not."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
     workers = work.Workers(tmp_path, count=1)
-    question = Question("time:sleep", 60.0)
+    question = Question("hostile:sleep", 60.0)
     failures = []
 
     def ask() -> None:
         with pytest.raises(ExplorerError, match="the process that worked on it ended") as caught:
-            workers.ask("test", question, b"{}")
+            workers.ask("test", question, b'{"seconds": 60}')
         failures.append(caught.value)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    time.sleep(seconds)
     workers.close()
     for thread in threads:
         thread.join(20)
