@@ -16,9 +16,8 @@ from faltung import explorer, zoo
 from faltung.explorer import still
 from faltung.explorer.inline import style
 from faltung.explorer.page import notebook_colours
-from faltung.explorer.views import VIEWS
 
-NAMES = [name for name in explorer.__all__ if getattr(explorer, name).view in VIEWS]
+NAMES = explorer.__all__
 VIEW = "window.el.querySelector('.ft-view').faltung"
 
 # What anywidget hands to `render`: a model with get, set, save_changes, send, on and off. Buffers
