@@ -117,7 +117,7 @@ def test_every_module_runs(notebook: Callable[..., Notebook], name: str) -> None
     """It shows its view, tells Python its whole state, and leaves nothing behind."""
     widget = getattr(explorer, name)()
     page = notebook(widget)
-    assert page.tab.locator(".ft-question").inner_text()
+    assert page.tab.locator(".ft-question").first.inner_text()
     assert len(widget.state) >= 2
     assert page.figures() is not None
     assert page.tab.evaluate(f"() => Object.keys({VIEW}.store.state)") == list(widget.state)
