@@ -22,7 +22,7 @@ def test_versions_are_those_installed(faltung: Any) -> None:
     assert rows["faltung"] == package.__version__
     assert f"  Python           {platform.python_version()}\n" in said.out
     assert rows["numpy"] == np.__version__
-    for name in ("numba", "onnx", "rich", "click", "pillow", "safetensors", "pooch"):
+    for name in ("llvmlite", "onnx", "rich", "click", "pillow", "safetensors", "pooch"):
         assert rows[name] == importlib.metadata.version(name)
 
 

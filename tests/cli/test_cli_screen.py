@@ -21,7 +21,7 @@ from faltung.cli.screen import Screen, command, program
 from faltung.cli.watch import Watch
 from faltung.training.listener import Epoch, Plan, Step
 
-HEAVY = ("rich", "onnx", "PIL", "numba", "safetensors", "pooch")
+HEAVY = ("rich", "onnx", "PIL", "llvmlite", "safetensors", "pooch")
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -124,7 +125,10 @@ def httpless(app: Any) -> Callable[..., tuple[int, str]]:
             return {"type": "http.request", "body": b"", "more_body": False}
 
         scope = {"type": "http", "method": method, "path": path, "headers": [(b"host", host)]}
-        asyncio.run(app({**scope, "query_string": b"", "root_path": ""}, receive, send))
+        asked = app({**scope, "query_string": b"", "root_path": ""}, receive, send)
+        # Not in this thread, where the browser's driver may have a loop of its own.
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(asyncio.run, asked).result()
         headers = dict(told[0]["headers"])
         return told[0]["status"], headers.get(b"location", b"").decode()
 

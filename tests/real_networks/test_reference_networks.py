@@ -135,10 +135,12 @@ def test_the_page(onnxruntime: ModuleType, rapidocr: ModuleType) -> None:
         ReferenceRow("b", 3, 1, 1.5, 0.25, 1e-3, 1e-6, False),
     ]
     texts = [TextRow("bill", ("two", "rolls"), True), TextRow("night", (), False)]
-    readings = [ReadingRow("bill", "detector", (1, 3, 32, 64), 1e-5, 2e-5, 3e-5, 4e-5)]
+    readings = [ReadingRow("bill", "detector", (1, 3, 32, 64), 1e-5, 2e-5, 3e-5, 4e-5, 5e-5)]
     text = page(references, texts, readings)
     assert "| a | 3 | 1 | 50.0% | 25.0% | 1.0e-03 | 1.0e-06 |" in text
     assert "| b (differs) | 3 |" in text
     assert "| bill | same | two · rolls |" in text
     assert "| night | different |  |" in text
-    assert "| bill | detector | 1×3×32×64 | 1.0e-05 | 2.0e-05 | 3.0e-05 | 4.0e-05 |" in text
+    assert (
+        "| bill | detector | 1×3×32×64 | 1.0e-05 | 2.0e-05 | 3.0e-05 | 4.0e-05 | 5.0e-05 |" in text
+    )

@@ -14,7 +14,7 @@ const MOST = 400;
 
 export class CurveFigure {
   constructor() {
-    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "ft-curve" });
+    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": "A training run", class: "ft-curve" });
     this.caption = el("figcaption");
     this.element = el("figure", { class: "ft-figure" }, this.caption, this.drawing);
   }

@@ -11,7 +11,7 @@ export class ShiftBars {
   /** @param {string} caption @param {(shift: number) => void} [onPick] */
   constructor(caption, onPick) {
     this.onPick = onPick;
-    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "ft-bars-by-shift" });
+    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": caption, class: "ft-bars-by-shift" });
     this.caption = el("figcaption", {}, caption);
     this.element = el("figure", { class: "ft-figure" }, this.caption, this.drawing);
   }
@@ -53,7 +53,7 @@ export class ShiftBars {
 export class ShiftLines {
   /** @param {string} caption */
   constructor(caption) {
-    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": caption });
     this.caption = el("figcaption", {}, caption);
     this.element = el("figure", { class: "ft-figure" }, this.caption, this.drawing);
   }
