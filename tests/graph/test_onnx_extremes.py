@@ -299,3 +299,13 @@ def test_outputs_that_nobody_asks_for_where_sizes_are_open(tmp_path: Path) -> No
     y = np.asarray(graph(x))
     assert y.shape == (1, 4, 3, 4)
     assert np.allclose(y.mean(axis=(0, 2, 3)), 1, atol=1e-6)
+
+
+def test_a_range_over_an_array_of_many_axes_is_refused_at_once() -> None:
+    """The message shows its shape: NumPy would write its corners, of which there are millions."""
+    many = np.zeros((8,) * 8, np.float32)
+    node = helper.make_node("Range", ["many", "many", "many"], ["y"])
+    start = time.perf_counter()
+    with pytest.raises(ModelFileError, match=r"Range 'y'.*float32 \(8, 8, 8, 8, 8, 8, 8, 8\)"):
+        made(node, {"many": many}, {}, 1 << 20)
+    assert time.perf_counter() - start < 2

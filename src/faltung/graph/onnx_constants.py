@@ -7,7 +7,7 @@ are known. Nothing larger than `LARGEST_FOLDED` is made, whatever a file asks fo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -68,7 +68,12 @@ def made(
         raise
     except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         rule = "its inputs must be numbers that make an array"
-        raise ModelFileError(message(subject, rule, {"inputs": given})) from error
+        raise ModelFileError(message(subject, rule, {"inputs": _shown(given)})) from error
+
+
+def _shown(arrays: Sequence[Array]) -> list[object]:
+    """Return small arrays as lists, others by shape: NumPy takes long to write many axes."""
+    return [a.tolist() if a.size <= 8 else f"{a.dtype} {a.shape}" for a in arrays]
 
 
 def _check_size(size: int, itemsize: int, subject: str, room: int) -> None:
