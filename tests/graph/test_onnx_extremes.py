@@ -19,6 +19,7 @@ from faltung.geometry import AxisTransposed, AxisWindow, Interval
 from faltung.graph import Graph, Node, Value, room
 from faltung.graph.evaluate import evaluate
 from faltung.graph.layers import AvgPool, Chain, ConvTranspose, MaxPool, Operation, Relu, build
+from faltung.graph.onnx_batch import read_for_any_batch
 from faltung.graph.onnx_constants import made
 from faltung.graph.open_sizes import default_shapes
 from faltung.ops import (
@@ -309,3 +310,16 @@ def test_a_range_over_an_array_of_many_axes_is_refused_at_once() -> None:
     with pytest.raises(ModelFileError, match=r"Range 'y'.*float32 \(8, 8, 8, 8, 8, 8, 8, 8\)"):
         made(node, {"many": many}, {}, 1 << 20)
     assert time.perf_counter() - start < 2
+
+
+def test_weights_that_do_not_fit_twice_are_read_once() -> None:
+    """Where memory ends while a batch is compared, the batch is not left open, and that is all."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 2])
+    node = helper.make_node("Relu", ["x"], ["y"])
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y]))
+
+    def read(shapes: object) -> Graph:
+        raise MemoryError("Unable to allocate 319 MiB")
+
+    assert read_for_any_batch(model, None, None, read) is None
