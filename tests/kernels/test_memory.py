@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from faltung.geometry import ConvWindow, PoolWindow
-from faltung.kernels import blocks
+from faltung.kernels import blocks, memory
 from faltung.ops import dispatch
 
 SIDE = 1024
@@ -25,14 +25,21 @@ def peak_in_images(call: Callable[[], np.ndarray]) -> float:
         tracemalloc.stop()
 
 
+def first_peak(call: Callable[[], np.ndarray]) -> float:
+    """The peak of a call that finds its kernel compiled, but no working memory."""
+    call()
+    memory._kept.buffer = np.empty(0, np.uint8)
+    return peak_in_images(call)
+
+
 def test_convolution_allocates_its_result_and_a_block() -> None:
     w = np.ones((1, 1, 5, 5), np.float32)
     for stride in (1, 2):
         window = ConvWindow.of(IMAGE.shape, w.shape, padding=2, stride=stride)
         dout = np.ones(window.out_shape, np.float32)
-        assert peak_in_images(lambda: dispatch.conv(window, IMAGE, w)) < 2.5  # noqa: B023
-        assert peak_in_images(lambda: dispatch.conv_dx(window, dout, w)) < 2.5  # noqa: B023
-        assert peak_in_images(lambda: dispatch.conv_dw(window, IMAGE, dout)) < 1.5  # noqa: B023
+        assert first_peak(lambda: dispatch.conv(window, IMAGE, w)) < 2.5  # noqa: B023
+        assert first_peak(lambda: dispatch.conv_dx(window, dout, w)) < 2.5  # noqa: B023
+        assert first_peak(lambda: dispatch.conv_dw(window, IMAGE, dout)) < 1.5  # noqa: B023
 
 
 def test_pooling_allocates_a_few_images() -> None:

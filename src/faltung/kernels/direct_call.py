@@ -13,7 +13,7 @@ from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory
 from faltung.kernels.direct import convolve_block, packed_weights
 from faltung.kernels.isa import Isa, required_isa
-from faltung.kernels.pool import shared_pool
+from faltung.kernels.launch import launch
 from faltung.kernels.strips import FIELDS
 
 Array = NDArray[Any]
@@ -58,30 +58,17 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
     if not y.size:
         return y
     layout = _layout(window, x.dtype, isa)
-    given = np.ascontiguousarray(x)
-    weights = packed_weights(w, window.groups, layout.channels)
-    bias = bias_of(window, b, layout.channels, x.dtype)
-    pool = shared_pool()
-    size = layout.fields["scratch_size"]
-    scratch = memory.working(pool.threads * size * x.itemsize)
-    arrays = {"x": given, "w": weights, "bias": bias, "y": y, "scratch": scratch}
-    arrays |= {"offsets": layout.offsets, "phases": layout.phases}
-    fields = layout.fields | {name: array.ctypes.data for name, array in arrays.items()}
-    arguments = np.array([fields[name] for name in FIELDS], np.int64)
-    address = convolve_block.address(
-        number_of(x.dtype),
-        isa,
-        channels=layout.channels,
-        vectors=layout.vectors,
-        split=layout.split,
-    )
-    pool.run(address, arguments.ctypes.data, layout.blocks)
+    arrays = {
+        "x": np.ascontiguousarray(x),
+        "w": packed_weights(w, window.groups, layout.channels),
+        "bias": bias_of(window, b, layout.channels, x.dtype),
+        "y": y,
+        "offsets": layout.offsets,
+        "phases": layout.phases,
+    }
+    constants = {"channels": layout.channels, "vectors": layout.vectors, "split": layout.split}
+    launch(convolve_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y
-
-
-def number_of(dtype: np.dtype[Any]) -> str:
-    """Return the vocabulary's name of a dtype."""
-    return "f32" if dtype == np.float32 else "f64"
 
 
 def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:

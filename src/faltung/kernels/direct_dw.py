@@ -16,18 +16,13 @@ from typing import Final
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
-from faltung.kernels.strips import FIELDS, copy, field, pack_planes, zeros
+from faltung.kernels.strips import copy, field, pack_planes, zeros
 
 MORE: Final = (
     *("dout", "partial", "runs", "parts", "part_panels", "steps", "tap_panels"),
     *("dout_offset", "distance", "strip_size"),
 )
 """What a block is told beside `strips.FIELDS`."""
-
-
-def of_field(arguments: Pointer, name: str) -> Int:
-    """Read one of the `strips.FIELDS` or of `MORE`."""
-    return arguments[(*FIELDS, *MORE).index(name)]
 
 
 @kernel(strip=POINTER, dout=POINTER, sums=POINTER, offsets=INTS, distance=INT)
@@ -66,7 +61,7 @@ def pack_dout(code: Code, arguments: Pointer, source: Pointer, out: Pointer, row
         copy(code, source + r * width, out + r * pitch, width)
         zeros(code, out + (r * pitch + width), pitch - width)
     filled = rows * pitch
-    zeros(code, out + filled, of_field(arguments, "distance") - filled)
+    zeros(code, out + filled, field(arguments, "distance", MORE) - filled)
 
 
 @kernel(
@@ -88,7 +83,7 @@ def gradient_block(
     """One run of strips, for some of the output channels."""
 
     def of(name: str) -> Int:
-        return of_field(arguments, name)
+        return field(arguments, name, MORE)
 
     part, run = block % of("parts"), block // of("parts")
     groups, strips, depth = of("groups"), of("strips"), of("out_depth")

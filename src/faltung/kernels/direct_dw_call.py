@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import direct_call, memory, numpy_conv
+from faltung.kernels import direct_call, numpy_conv
 from faltung.kernels.direct_dw import MORE, gradient_block
 from faltung.kernels.isa import Isa, required_isa
-from faltung.kernels.pool import shared_pool
+from faltung.kernels.launch import launch
 from faltung.kernels.strips import FIELDS
 
 Array = NDArray[Any]
@@ -56,22 +56,16 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
         return numpy_conv.conv_dw(window, x, dout)
     layout = _layout(window, x.dtype, isa)
     partial = np.zeros(layout.sums, x.dtype)
-    pool = shared_pool()
-    size = layout.fields["scratch_size"]
     arrays = {
         "x": np.ascontiguousarray(x),
         "dout": np.ascontiguousarray(dout),
         "partial": partial,
-        "scratch": memory.working(pool.threads * size * x.itemsize),
         "offsets": layout.offsets,
         "phases": layout.phases,
     }
-    fields = layout.fields | {name: array.ctypes.data for name, array in arrays.items()}
     names = (*FIELDS, *MORE)
-    arguments = np.array([fields.get(name, 0) for name in names], np.int64)
     constants = {"channels": layout.channels, "taps": layout.taps, "split": layout.split}
-    address = gradient_block.address(direct_call.number_of(x.dtype), isa, **constants)
-    pool.run(address, arguments.ctypes.data, layout.blocks)
+    launch(gradient_block, isa, names, layout.fields, arrays, layout.blocks, **constants)
     dw = _combined(window, partial, layout).astype(x.dtype)
     # A zero in a gap must not meet an infinite pixel: where there is one, all is done by columns.
     return dw if np.isfinite(dw).all() else numpy_conv.conv_dw(window, x, dout)
@@ -108,17 +102,22 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     parts = min(panels, -(-RUNS // runs))
     part_panels = -(-panels // parts)
     strip_size = forward.size + distance
-    fields = fields | {
-        "runs": runs,
-        "parts": parts,
-        "part_panels": part_panels,
-        "steps": steps,
-        "tap_panels": tap_panels,
-        "dout_offset": strip_size,
-        "distance": distance,
-        "strip_size": strip_size,
-        "scratch_size": strip_size + part_panels * channels * distance,
-    }
+    unread = dict.fromkeys(("w", "bias", "y", "out_offset", "out_pitch"), 0)
+    fields = (
+        unread
+        | fields
+        | {
+            "runs": runs,
+            "parts": parts,
+            "part_panels": part_panels,
+            "steps": steps,
+            "tap_panels": tap_panels,
+            "dout_offset": strip_size,
+            "distance": distance,
+            "strip_size": strip_size,
+            "scratch_size": strip_size + part_panels * channels * distance,
+        }
+    )
     return Layout(
         *(channels, taps, forward.split, runs * parts),
         (runs, window.groups, panels, tap_panels, sums),

@@ -23,9 +23,9 @@ FIELDS: Final = (
 """What a block is told, in this order: addresses, sizes, and how the strip lies."""
 
 
-def field(arguments: Pointer, name: str) -> Int:
-    """Read one of the `FIELDS`."""
-    return arguments[FIELDS.index(name)]
+def field(arguments: Pointer, name: str, more: tuple[str, ...] = ()) -> Int:
+    """Read one of the `FIELDS`, or of those that a kernel has beside them."""
+    return arguments[(*FIELDS, *more).index(name)]
 
 
 @kernel(source=POINTER, out=POINTER, first=INT, size=INT, count=INT, stride=INT)

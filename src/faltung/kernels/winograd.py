@@ -22,7 +22,7 @@ from faltung.kernels.cook_toom import Matrix, cook_toom
 from faltung.kernels.direct import sums
 from faltung.kernels.linear import times
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
-from faltung.kernels.strips import FIELDS, pack_planes
+from faltung.kernels.strips import field, pack_planes
 
 Square = list[list[Vector]]
 
@@ -31,11 +31,6 @@ MORE: Final = (
     *("parts", "part_panels", "inputs_offset", "products_offset"),
 )
 """What a block is told beside `strips.FIELDS`."""
-
-
-def of_field(arguments: Pointer, name: str) -> Int:
-    """Read one of the `strips.FIELDS` or of `MORE`."""
-    return arguments[(*FIELDS, *MORE).index(name)]
 
 
 def both_ways(code: Code, matrix: Matrix, square: Square) -> Square:
@@ -145,7 +140,7 @@ def winograd_block(
     """One block: pack, transform, sum over channels at every point, transform back."""
 
     def of(name: str) -> Int:
-        return of_field(arguments, name)
+        return field(arguments, name, MORE)
 
     form = {"outputs": outputs, "taps": taps}
     points = cook_toom(outputs, taps).size ** 2

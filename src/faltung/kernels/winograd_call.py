@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory
 from faltung.kernels.cook_toom import cook_toom
-from faltung.kernels.direct_call import bias_of, number_of, register_block
+from faltung.kernels.direct_call import bias_of, register_block
 from faltung.kernels.isa import Isa, required_isa
-from faltung.kernels.pool import shared_pool
+from faltung.kernels.launch import launch
 from faltung.kernels.strips import FIELDS
 from faltung.kernels.threads import num_threads
 from faltung.kernels.winograd import MORE, winograd_block
@@ -61,24 +61,19 @@ def _conv(window: ConvWindow, x: Array, w: Array, b: Array | None, outputs: int)
     if not y.size:
         return y
     layout = _layout(window, x.dtype, isa, outputs, num_threads())
-    pool = shared_pool()
-    size = layout.fields["scratch_size"]
     arrays = {
         "x": np.ascontiguousarray(x),
         "w": transformed(w, window.groups, layout.channels, outputs),
         "bias": bias_of(window, b, layout.channels, x.dtype),
         "y": y,
-        "scratch": memory.working(pool.threads * size * x.itemsize),
         "offsets": layout.offsets,
         "phases": layout.phases,
         "zeros": np.zeros(layout.channels, x.dtype),
     }
-    fields = layout.fields | {name: array.ctypes.data for name, array in arrays.items()}
-    arguments = np.array([fields[name] for name in (*FIELDS, *MORE)], np.int64)
-    constants = {"channels": layout.channels, "vectors": layout.vectors}
-    number = number_of(x.dtype)
-    address = winograd_block.address(number, isa, outputs=outputs, taps=3, **constants)
-    pool.run(address, arguments.ctypes.data, layout.blocks)
+    block = {"channels": layout.channels, "vectors": layout.vectors}
+    form = {"outputs": outputs, "taps": 3}
+    names = (*FIELDS, *MORE)
+    launch(winograd_block, isa, names, layout.fields, arrays, layout.blocks, **block, **form)
     return y
 
 
