@@ -44,6 +44,16 @@ class Row:
         Whether it needs machine code: where nothing can be compiled it is passed over.
     pays : callable, optional
         Where it is the faster one; elsewhere it is taken by its name alone.
+    is_exact : bool
+        Whether its error is that of direct summation; ``exact=True`` keeps to such rows.
+    growth : callable, optional
+        By how much more than direct summation a window's algorithm may round.
+    packs : str
+        ``module:function``, called as ``function(window, w)``: the weights in the order in which
+        the row reads them, which it takes as ``packed=``. Empty for a row that takes them as
+        they are.
+    fuses : bool
+        Whether it takes an ``epilogue=``: what is done to each output before it is stored.
     """
 
     name: str
@@ -54,14 +64,22 @@ class Row:
     block: int = 1
     is_compiled: bool = False
     pays: Callable[[Window], bool] = lambda window: True
+    is_exact: bool = True
+    growth: Callable[[Window], float] = lambda window: 1.0
+    packs: str = ""
+    fuses: bool = False
 
     def load(self) -> Kernel:
         """The function itself; its module is imported here."""
         return _function(self.function)
 
     def error_bound(self, window: Window, dtype: np.dtype[Any]) -> float:
-        """The c in ``|error| ≤ c · Σ|terms|``, for every output: `gamma` of the terms summed."""
-        return gamma(self.terms(window), dtype)
+        """The c in ``|error| ≤ c · Σ|terms|``, for every output: `gamma` of the terms summed.
+
+        Where outputs share their rounding (``block > 1``), Σ|terms| is ``max|x| · Σ|w|``, the
+        largest number that the block reads at all, times the growth of the algorithm.
+        """
+        return gamma(self.terms(window), dtype) * self.growth(window)
 
 
 def gamma(terms: int, dtype: np.dtype[Any]) -> float:
