@@ -10,7 +10,7 @@ import pytest
 
 from faltung.errors import KernelError
 from faltung.geometry import ConvWindow, PoolWindow
-from faltung.kernels.choose import _isa, choose
+from faltung.kernels.choose import _choose, _isa, candidates, choose
 from faltung.kernels.isa import host_isa
 from faltung.kernels.registry import ROWS, gamma, rows_of
 
@@ -30,7 +30,7 @@ def test_names_are_unique_and_say_operation_algorithm_dtype_layout() -> None:
 def test_every_function_is_there(row) -> None:
     assert callable(row.load())
     assert row.load() is row.load()
-    assert row.block == 1
+    assert row.block == 1 or not row.is_exact
 
 
 def test_gamma_is_highams() -> None:
@@ -52,7 +52,8 @@ def test_without_a_compiler_dx_of_stride_1_is_the_adjoint_convolution() -> None:
     def row(window: ConvWindow) -> str:
         return choose("conv_dx", window, FLOAT32, isa="none").name
 
-    assert row(CONV) == "conv_dx_adjoint_any_nchw"
+    wide = ConvWindow.of((2, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    assert row(wide) == "conv_dx_adjoint_any_nchw"
     assert row(STRIDED) == "conv_dx_col2im_any_nchw"
     assert row(ConvWindow.of((2, 1, 8, 8), (16, 1, 3, 3))) == "conv_dx_col2im_any_nchw"
 
@@ -75,12 +76,12 @@ def test_without_the_compiler_numpy_does_everything_and_says_so_once(
 ) -> None:
     monkeypatch.setitem(sys.modules, "faltung.kernels.isa", None)
     _isa.cache_clear()
-    choose.cache_clear()
+    _choose.cache_clear()
     with pytest.warns(RuntimeWarning, match="nothing is compiled, NumPy does everything"):
         assert choose("conv", CONV, FLOAT32, isa="sse").name == "conv_im2col_any_nchw"
     choose("conv_dx", CONV, FLOAT32, isa="sse")
     _isa.cache_clear()
-    choose.cache_clear()
+    _choose.cache_clear()
 
 
 def test_an_imposed_row_replaces_the_choice_for_its_operation_alone() -> None:
@@ -106,3 +107,55 @@ def test_other_dtypes_have_no_kernel(dtype: type) -> None:
     window = PoolWindow.of((1, 1, 4, 4), 2)
     with pytest.raises(KernelError, match=r"no kernel takes these arrays.*float32 or float64.*K3"):
         choose("max_pool", window, np.dtype(dtype))
+
+
+def rows_chosen(batch: int) -> list[str]:
+    sizes = (1, 7, 8, 14, 56, 112)
+    windows = [
+        ConvWindow.of((batch, c, n, n), (c, c, k, k), padding=k // 2)
+        for n in sizes
+        for c in (1, 16, 64, 512)
+        for k in (1, 3, 5)
+    ]
+    return [
+        choose(operation, window, FLOAT32, prepared=prepared).name
+        for operation in ("conv", "conv_dx", "conv_dw")
+        for window in windows
+        for prepared in (False, True)
+    ]
+
+
+def test_the_batch_has_no_part_in_the_choice() -> None:
+    assert rows_chosen(1) == rows_chosen(2) == rows_chosen(128) == rows_chosen(0)
+
+
+def test_the_row_with_the_fewest_cycles_is_taken() -> None:
+    for operation in ("conv", "conv_dx", "conv_dw"):
+        taken = choose(operation, CONV, FLOAT32)
+        others = candidates(operation, CONV, FLOAT32)
+        assert taken.cycles(CONV, FLOAT32) == min(row.cycles(CONV, FLOAT32) for row in others)
+
+
+def test_exact_keeps_to_rows_with_the_error_of_direct_summation() -> None:
+    window = ConvWindow.of((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    for operation in ("conv", "conv_dx", "conv_dw"):
+        assert choose(operation, window, FLOAT32, exact=True).is_exact
+        for row in candidates(operation, window, FLOAT32, exact=True):
+            assert row.is_exact
+            assert row.growth(window) == 1.0
+
+
+def _window_of(operation: str, size: int) -> ConvWindow | PoolWindow:
+    if "pool" in operation:
+        return PoolWindow.of((1, 16, size, size), 2)
+    return ConvWindow.of((1, 64, size, size), (64, 64, 3, 3), padding=1)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_estimate_counts_more_for_more_work_and_less_for_prepared_weights(row) -> None:
+    small, large = (_window_of(row.operation, size) for size in (28, 56))
+    if not row.costs or not row.applies(small, FLOAT32):
+        pytest.skip("has no estimate here")
+    plain, prepared = (row.cycles(small, FLOAT32, is_prepared) for is_prepared in (False, True))
+    assert 0 < prepared <= plain < row.cycles(large, FLOAT32)
+    assert plain < row.cycles(small, np.dtype(np.float64))

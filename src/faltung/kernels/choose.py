@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,11 +14,20 @@ from faltung.errors import KernelError, message
 from faltung.kernels.registry import ROWS, Row, Window, rows_of
 
 
-@lru_cache(maxsize=1024)
 def choose(
-    operation: str, window: Window, dtype: np.dtype[Any], imposed: str = "", isa: str = ""
+    operation: str,
+    window: Window,
+    dtype: np.dtype[Any],
+    imposed: str = "",
+    isa: str = "",
+    *,
+    exact: bool = False,
+    prepared: bool = False,
 ) -> Row:
-    """The row that runs `operation` on this window and dtype.
+    """The row that runs `operation` on this window and dtype: the one with the fewest cycles.
+
+    The choice follows from the layer and the size of an image. The batch and the number of threads
+    have no part in it, so that an image has the same bits in any batch.
 
     Parameters
     ----------
@@ -27,9 +37,13 @@ def choose(
     dtype : numpy.dtype
     imposed : str
         A row's name. It replaces the choice for the operation that it computes; other operations
-        choose as ever. Empty: the first row of the registry that applies.
+        choose as ever. Empty: the cheapest row that applies.
     isa : str
         The instruction set to compile for, as ``FALTUNG_ISA`` names it; empty for the widest.
+    exact : bool
+        Only rows whose error is that of direct summation.
+    prepared : bool
+        The weights were brought into the row's order before; that is not paid for at each call.
 
     Raises
     ------
@@ -37,14 +51,27 @@ def choose(
         If no row has the imposed name, if that row does not take this window or dtype (K1, K2),
         or if no row does (K3).
     """
+    one = window if window.batch == 1 else replace(window, batch=1)
+    return _choose(operation, one, dtype, imposed, isa, exact, prepared)
+
+
+@lru_cache(maxsize=4096)
+def _choose(
+    operation: str,
+    window: Window,
+    dtype: np.dtype[Any],
+    imposed: str,
+    isa: str,
+    exact: bool,
+    prepared: bool,
+) -> Row:
     if imposed:
         row = _named(imposed)
         if row.operation == operation:
             return _checked(row, window, dtype)
-    for row in rows_of(operation):
-        is_here = not row.is_compiled or bool(_isa(isa))
-        if is_here and row.applies(window, dtype) and row.pays(window):
-            return row
+    fitting = candidates(operation, window, dtype, isa, exact=exact)
+    if fitting:
+        return min(fitting, key=lambda row: row.cycles(window, dtype, prepared))
     raise KernelError(
         message(
             operation,
@@ -54,6 +81,20 @@ def choose(
             "kernel K3",
         )
     )
+
+
+def candidates(
+    operation: str, window: Window, dtype: np.dtype[Any], isa: str = "", *, exact: bool = False
+) -> list[Row]:
+    """The rows that could run `operation` here, in the order of the registry."""
+    return [
+        row
+        for row in rows_of(operation)
+        if row.costs
+        and (row.is_exact or not exact)
+        and row.applies(window, dtype)
+        and (not row.is_compiled or bool(_isa(isa)))
+    ]
 
 
 def compiled_for() -> str:

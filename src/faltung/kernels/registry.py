@@ -42,8 +42,9 @@ class Row:
         Outputs on each axis whose rounding depends on one another's inputs: 1 for direct sums.
     is_compiled : bool
         Whether it needs machine code: where nothing can be compiled it is passed over.
-    pays : callable, optional
-        Where it is the faster one; elsewhere it is taken by its name alone.
+    costs : str
+        ``module:function`` of `cycles`, called as ``function(window, dtype, is_prepared)``. A row
+        without one is taken by its name alone.
     is_exact : bool
         Whether its error is that of direct summation; ``exact=True`` keeps to such rows.
     growth : callable, optional
@@ -63,7 +64,7 @@ class Row:
     terms: Callable[[Window], int]
     block: int = 1
     is_compiled: bool = False
-    pays: Callable[[Window], bool] = lambda window: True
+    costs: str = ""
     is_exact: bool = True
     growth: Callable[[Window], float] = lambda window: 1.0
     packs: str = ""
@@ -72,6 +73,17 @@ class Row:
     def load(self) -> Kernel:
         """The function itself; its module is imported here."""
         return _function(self.function)
+
+    def cycles(self, window: Window, dtype: np.dtype[Any], is_prepared: bool = False) -> float:
+        """Estimate one image's cycles on one core with AVX-512; see `faltung.kernels.cost`.
+
+        From the geometry alone: neither the batch nor threads have a part in it. Where the weights
+        are prepared, bringing them into the row's order is not counted.
+        """
+        if not self.costs:
+            return float("inf")
+        estimate: Callable[..., float] = _function(self.costs)
+        return float(estimate(window, dtype, is_prepared))
 
     def error_bound(self, window: Window, dtype: np.dtype[Any]) -> float:
         """The c in ``|error| ≤ c · Σ|terms|``, for every output: `gamma` of the terms summed.
@@ -96,27 +108,22 @@ def gamma(terms: int, dtype: np.dtype[Any]) -> float:
 
 
 @cache
-def _function(name: str) -> Kernel:
+def _function(name: str) -> Callable[..., Any]:
     module, _, function = name.partition(":")
-    kernel: Kernel = getattr(import_module(module), function)
-    return kernel
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
 
 
 def _is_float(window: Window, dtype: np.dtype[Any]) -> bool:
     return dtype in (np.float32, np.float64)
 
 
-def _adjoint_is_cheaper(window: Window, dtype: np.dtype[Any]) -> bool:
-    """Copying a column costs about half of adding one back, and dout has other channels than x.
-
-    Adding back goes tap by tap: of a large kernel there are too many for that.
-    """
+def _has_adjoint(window: Window, dtype: np.dtype[Any]) -> bool:
     return (
         isinstance(window, ConvWindow)
         and _is_float(window, dtype)
         and set(window.stride) == {1}
         and 0 not in window.out_space
-        and (window.out_channels <= 2 * window.in_channels or prod(window.kernel) > 128)
     )
 
 
@@ -147,15 +154,6 @@ def _mean_terms(window: Window) -> int:
     return _taps(window) + 1  # the division
 
 
-def _outweighs_packing(window: Window) -> bool:
-    """Weights are put into another order at each call: few of them, or each is used often.
-
-    An image's own size decides, never the batch: an image has the same bits in any batch.
-    """
-    assert isinstance(window, ConvWindow)
-    return prod(window.w_shape) <= 1 << 16 or prod(window.out_space) >= 150
-
-
 def _fits_strips(window: Window, dtype: np.dtype[Any]) -> bool:
     """Strips hold the gaps of a window too, and where they lie is kept in 64 bits.
 
@@ -167,43 +165,56 @@ def _fits_strips(window: Window, dtype: np.dtype[Any]) -> bool:
     )
 
 
-def _compiled(name: str, operation: str, function: str, terms: Callable[[Window], int]) -> Row:
+def _compiled(name: str, function: str, terms: Callable[[Window], int]) -> Row:
+    """Return the row of a direct kernel; its estimate has the operation's and its name."""
+    operation = name.rpartition("_")[0]
     return Row(
-        name,
+        f"{name}_any_nchw",
         operation,
         f"faltung.kernels.{function}",
         _fits_strips,
         terms,
         is_compiled=True,
-        pays=_outweighs_packing,
+        costs=_COST + name,
     )
 
 
-_CONV = "faltung.kernels.numpy_conv:"
-_POOL = "faltung.kernels.numpy_pool:"
+def _numpy(
+    name: str,
+    terms: Callable[[Window], int],
+    function: str = "",
+    applies: Callable[[Window, np.dtype[Any]], bool] = _is_float,
+) -> Row:
+    """Return the row of a NumPy kernel, in the module of convolutions."""
+    operation = name.rpartition("_")[0]
+    function = f"faltung.kernels.numpy_conv:{function or operation}"
+    return Row(f"{name}_any_nchw", operation, function, applies, terms, costs=_COST + name)
 
-# For each operation the first row that applies and pays is taken.
+
+def _pool(operation: str, terms: Callable[[Window], int]) -> Row:
+    function = f"faltung.kernels.numpy_pool:{operation}"
+    costs = _COST + ("pool_dx_taps" if operation.endswith("dx") else "pool_taps")
+    return Row(f"{operation}_taps_any_nchw", operation, function, _is_float, terms, costs=costs)
+
+
+_COST = "faltung.kernels.cost:"
+
+# For each operation the row with the fewest cycles is taken; of equal ones, the first.
 ROWS: tuple[Row, ...] = (
-    _compiled("conv_direct_any_nchw", "conv", "direct_call:conv", _conv_terms),
-    Row("conv_im2col_any_nchw", "conv", _CONV + "conv", _is_float, _conv_terms),
-    _compiled("conv_dx_direct_any_nchw", "conv_dx", "direct_dx:conv_dx", _conv_dx_terms),
-    Row(
-        "conv_dx_adjoint_any_nchw",
-        "conv_dx",
-        _CONV + "conv_dx_adjoint",
-        _adjoint_is_cheaper,
-        _conv_dx_terms,
-    ),
-    Row("conv_dx_col2im_any_nchw", "conv_dx", _CONV + "conv_dx", _is_float, _conv_dx_terms),
-    _compiled("conv_dw_direct_any_nchw", "conv_dw", "direct_dw_call:conv_dw", _conv_dw_terms),
-    Row("conv_dw_im2col_any_nchw", "conv_dw", _CONV + "conv_dw", _is_float, _conv_dw_terms),
-    Row("max_pool_taps_any_nchw", "max_pool", _POOL + "max_pool", _is_float, _no_terms),
-    Row("max_pool_dx_taps_any_nchw", "max_pool_dx", _POOL + "max_pool_dx", _is_float, _taps),
-    Row("avg_pool_taps_any_nchw", "avg_pool", _POOL + "avg_pool", _is_float, _mean_terms),
-    Row("avg_pool_dx_taps_any_nchw", "avg_pool_dx", _POOL + "avg_pool_dx", _is_float, _mean_terms),
+    _compiled("conv_direct", "direct_call:conv", _conv_terms),
+    _numpy("conv_im2col", _conv_terms),
+    _compiled("conv_dx_direct", "direct_dx:conv_dx", _conv_dx_terms),
+    _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),
+    _numpy("conv_dx_col2im", _conv_dx_terms),
+    _compiled("conv_dw_direct", "direct_dw_call:conv_dw", _conv_dw_terms),
+    _numpy("conv_dw_im2col", _conv_dw_terms),
+    _pool("max_pool", _no_terms),
+    _pool("max_pool_dx", _taps),
+    _pool("avg_pool", _mean_terms),
+    _pool("avg_pool_dx", _mean_terms),
 )
 
 
 def rows_of(operation: str) -> tuple[Row, ...]:
-    """The rows that compute `operation`, the preferred first."""
+    """The rows that compute `operation`."""
     return tuple(row for row in ROWS if row.operation == operation)
