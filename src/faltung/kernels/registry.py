@@ -74,6 +74,11 @@ class Row:
         """The function itself; its module is imported here."""
         return _function(self.function)
 
+    def pack(self, window: Window, w: NDArray[Any]) -> NDArray[Any]:
+        """The weights in the order in which the row reads them, for its ``packed=``."""
+        packed: NDArray[Any] = _function(self.packs)(window, w)
+        return packed
+
     def cycles(self, window: Window, dtype: np.dtype[Any], is_prepared: bool = False) -> float:
         """Estimate one image's cycles on one core with AVX-512; see `faltung.kernels.cost`.
 
