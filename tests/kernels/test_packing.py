@@ -1,0 +1,44 @@
+"""Weights in panels, against NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faltung.kernels import memory
+from faltung.kernels.isa import ISAS, Isa, has
+from faltung.kernels.packing import pack
+
+HERE = [isa for isa in ISAS if has(isa)]
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("groups", "channels", "width"), [(1, 8, 8), (1, 11, 4), (3, 5, 16)])
+def test_panels_hold_terms_of_neighbours(
+    isa: Isa, dtype: Any, groups: int, channels: int, width: int
+) -> None:
+    """Terms in any order, zeros where a place is negative and past the last channel."""
+    terms = 7
+    rng = np.random.default_rng(0)
+    w = rng.integers(-9, 10, (groups, channels, terms)).astype(dtype)
+    places = np.array([3, 0, -1, 6, 3], np.int64)
+    steps = {"step": terms, "groups": groups, "group_step": channels * terms}
+    packed = pack(w, places, isa, width=width, channels=channels, **steps)
+    panels = -(-channels // width)
+    wanted = np.zeros((groups, panels * width, len(places)), dtype)
+    for t, place in enumerate(places):
+        wanted[:, :channels, t] = w[..., place] if place >= 0 else 0
+    wanted = wanted.reshape(groups * panels, width, -1).swapaxes(1, 2)
+    np.testing.assert_array_equal(packed, wanted)
+
+
+def test_nothing_is_read_or_written_past_the_ends(guarded: Any) -> None:
+    """The last panel, of fewer channels than it has room for."""
+    w = guarded.copy(np.arange(33.0, dtype=np.float32).reshape(11, 3))
+    packed = pack(w, np.arange(3), HERE[0], width=8, channels=11, step=3)
+    assert packed.base is not None
+    assert packed[1, :, 3:].sum() == 0
+    assert memory.empty == guarded.array
