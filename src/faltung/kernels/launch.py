@@ -23,7 +23,8 @@ def launch(
     sizes: Mapping[str, int],
     arrays: Mapping[str, Array],
     blocks: int,
-    **constants: int,
+    number: np.dtype[Any] | None = None,
+    **constants: Any,
 ) -> None:
     """Run a kernel for each of so many blocks.
 
@@ -37,18 +38,21 @@ def launch(
         What the arguments are, in order: each a size or an array.
     sizes
         Integers by name; ``scratch_size`` numbers of working memory go to each thread, as the
-        argument ``scratch``.
+        argument ``scratch``; ``shared_size`` more, if there are, to all, as ``shared``.
     arrays
-        By name, contiguous; ``x`` says what numbers the kernel computes with.
+        By name, contiguous.
     blocks
         How many.
+    number
+        What the kernel computes with; the dtype of ``x`` by default.
     **constants
         What the kernel is compiled with.
     """
-    dtype, pool = arrays["x"].dtype, shared_pool()
-    scratch = memory.working(pool.threads * sizes["scratch_size"] * dtype.itemsize)
+    dtype, pool = number or arrays["x"].dtype, shared_pool()
+    own, shared = pool.threads * sizes["scratch_size"], sizes.get("shared_size", 0)
+    scratch = memory.working((own + shared) * dtype.itemsize)
     given = {name: array.ctypes.data for name, array in {**arrays, "scratch": scratch}.items()}
-    values = {**sizes, **given}
+    values = {**sizes, **given, "shared": given["scratch"] + own * dtype.itemsize}
     arguments = np.array([values[name] for name in names], np.int64)
     address = block.address("f32" if dtype == np.float32 else "f64", isa, **constants)
     pool.run(address, arguments.ctypes.data, blocks)
