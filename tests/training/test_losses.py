@@ -187,3 +187,32 @@ def test_mean_squared_error_refuses() -> None:
         mean_squared_error(np.zeros(0), np.zeros(0))
     with pytest.raises(DTypeError, match=r"y must be floating, got dtype=int64\. .*\[loss L3\]"):
         mean_squared_error(np.zeros(2, np.int64), np.zeros(2))
+
+
+@pytest.mark.parametrize("n", [1, 7, 130])
+def test_whole_weights_are_rows_repeated_and_zero_is_a_row_left_out(n: int) -> None:
+    logits, labels = scores(n, 4)
+    times = np.random.default_rng(n).integers(0, 4, n) + (n == 1)
+    repeated = np.repeat(np.arange(n), times)
+    loss, dlogits = cross_entropy(logits, labels, times.astype(float))
+    their_loss, theirs = cross_entropy(logits[repeated], labels[repeated])
+    many = len(repeated)
+    assert abs(n * loss - many * their_loss) <= gamma(2 * many + 20) * n * loss
+    summed = np.zeros_like(logits)
+    np.add.at(summed, repeated, many * theirs)
+    assert np.abs(n * dlogits - summed).max() <= gamma(20) * times.max()
+
+
+def test_weights_of_squares_are_exact_on_whole_numbers() -> None:
+    y, target = np.array([[3.0, 1.0], [5.0, 0.0]]), np.array([[1.0, 1.0], [4.0, 4.0]])
+    loss, dy = mean_squared_error(y, target, np.array([2.0, 4.0]))
+    assert loss == (2 * 4 + 4 * (1 + 16)) / 4
+    assert dy.tolist() == [[2.0, 0.0], [2.0, -8.0]]
+
+
+def test_weights_that_do_not_belong_to_the_rows_are_refused() -> None:
+    text = r"weights must hold one number for each row, got weights=\(3,\), rows=2\. \[loss L8\]"
+    with pytest.raises(GeometryError, match=text):
+        cross_entropy(np.zeros((2, 4)), np.array([0, 1]), np.ones(3))
+    with pytest.raises(GeometryError, match=text):
+        mean_squared_error(np.zeros((2, 3)), np.zeros((2, 3)), np.ones(3))

@@ -16,11 +16,14 @@ from faltung.training.state import Array
 _BLOCK = 64  # values that are summed one after the other; part of the arithmetic, not a tuning knob
 
 
-def cross_entropy(logits: Array, labels: NDArray[np.integer]) -> tuple[float, Array]:
+def cross_entropy(
+    logits: Array, labels: NDArray[np.integer], weights: Array | None = None
+) -> tuple[float, Array]:
     """Softmax cross-entropy, the mean over the batch, and its gradient.
 
     ``loss = mean_n(log(sum_k exp(logits[n, k])) - logits[n, labels[n]])`` and
-    ``dlogits = (softmax(logits) - one_hot(labels)) / N``.
+    ``dlogits = (softmax(logits) - one_hot(labels)) / N``; with weights, each row's part of both
+    is multiplied by its own, and still divided by N.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def cross_entropy(logits: Array, labels: NDArray[np.integer]) -> tuple[float, Ar
         Scores before the softmax, N >= 1 and K >= 1.
     labels : array (N,), integer
         The right class of each row, in [0, K).
+    weights : array (N,), optional
+        How much each row counts.
 
     Returns
     -------
@@ -39,7 +44,8 @@ def cross_entropy(logits: Array, labels: NDArray[np.integer]) -> tuple[float, Ar
     Raises
     ------
     GeometryError
-        Logits that are not (N, K) with N, K >= 1 [loss L1], labels that are not (N,) [loss L2].
+        Logits that are not (N, K) with N, K >= 1 [loss L1], labels that are not (N,) [loss L2],
+        weights that are not (N,) [loss L8].
     DTypeError
         Logits that are not floating [loss L3], labels that are not integers [loss L4].
     DatasetError
@@ -61,6 +67,7 @@ def cross_entropy(logits: Array, labels: NDArray[np.integer]) -> tuple[float, Ar
     """
     _check_classification(logits, labels)
     n = len(logits)
+    _check_weights("cross_entropy", weights, n)
     rows = np.arange(n)
     with np.errstate(invalid="ignore", over="ignore"):  # a loss that is not finite is the caller's
         shifted = np.array(logits, dtype=np.float64, order="C")
@@ -70,12 +77,19 @@ def cross_entropy(logits: Array, labels: NDArray[np.integer]) -> tuple[float, Ar
         losses = np.log(total) - shifted[rows, labels]
         dlogits /= total[:, None]
         dlogits[rows, labels] -= 1.0
+        if weights is not None:
+            losses *= weights
+            dlogits *= weights[:, None]
         dlogits /= n
         return _block_sum(losses) / n, dlogits.astype(logits.dtype)
 
 
-def mean_squared_error(y: Array, target: Array) -> tuple[float, Array]:
+def mean_squared_error(
+    y: Array, target: Array, weights: Array | None = None
+) -> tuple[float, Array]:
     """Mean of ``(y - target)**2`` over all values, and its gradient ``2 (y - target) / size``.
+
+    With weights, what belongs to a row is multiplied by its own, and still divided by the size.
 
     Parameters
     ----------
@@ -83,6 +97,8 @@ def mean_squared_error(y: Array, target: Array) -> tuple[float, Array]:
         What the network put out, at least one value.
     target : array of the same shape
         What it should have put out.
+    weights : array (N,), optional
+        How much each row ``y[n]`` counts.
 
     Returns
     -------
@@ -94,7 +110,8 @@ def mean_squared_error(y: Array, target: Array) -> tuple[float, Array]:
     Raises
     ------
     GeometryError
-        Shapes that differ (nothing is broadcast) [loss L6], no values [loss L7].
+        Shapes that differ (nothing is broadcast) [loss L6], no values [loss L7], weights that are
+        not (N,) [loss L8].
     DTypeError
         ``y`` is not floating [loss L3].
 
@@ -117,10 +134,14 @@ def mean_squared_error(y: Array, target: Array) -> tuple[float, Array]:
     if y.size == 0:
         rule = "there must be at least one value"
         raise GeometryError(message("mean_squared_error", rule, {"y": y.shape}, "", "loss L7"))
+    _check_weights("mean_squared_error", weights, len(y) if y.ndim else 0)
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.subtract(y, target, dtype=np.float64)
-        loss = _block_sum(np.square(difference).ravel()) / y.size
-        return loss, (difference * (2.0 / y.size)).astype(y.dtype)
+        squares, slope = np.square(difference), difference * (2.0 / y.size)
+        if weights is not None:
+            of_rows = weights.reshape(-1, *(1,) * (y.ndim - 1))
+            squares, slope = squares * of_rows, slope * of_rows
+        return _block_sum(squares.ravel()) / y.size, slope.astype(y.dtype)
 
 
 def _block_sum(values: NDArray[np.float64]) -> float:
@@ -139,6 +160,13 @@ def _check_floating(subject: str, name: str, values: Array) -> None:
         cure = f"Use {name}.astype(numpy.float32)"
         rule = f"{name} must be floating"
         raise DTypeError(message(subject, rule, {"dtype": values.dtype}, cure, "loss L3"))
+
+
+def _check_weights(subject: str, weights: Array | None, rows: int) -> None:
+    if weights is not None and weights.shape != (rows,):
+        rule = "weights must hold one number for each row"
+        values = {"weights": weights.shape, "rows": rows}
+        raise GeometryError(message(subject, rule, values, "", "loss L8"))
 
 
 def _check_classification(logits: Array, labels: NDArray[np.integer]) -> None:

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faltung.datasets import Dataset
-from faltung.graph.evaluate import evaluate
-from faltung.graph.gradients import gradients
 from faltung.graph.graph import Graph
 from faltung.training.batches import batch_count, rng
-from faltung.training.diagnosis import gradient_error, loss_error, validation_error
+from faltung.training.diagnosis import validation_error
 from faltung.training.evaluation import Score, score
 from faltung.training.listener import Epoch, Plan, Step
 from faltung.training.losses import cross_entropy
 from faltung.training.progress import Progress
 from faltung.training.recipe import Recipe
 from faltung.training.state import Array, TrainState
+from faltung.training.step import descend
 
 
 @dataclass(slots=True, eq=False)
@@ -104,20 +103,15 @@ class Run:
     def _learn(self, images: Array, labels: Array, batch: int, lr: float) -> tuple[float, int]:
         """One step down the gradient: the loss before it, and how many predictions were right."""
         graph, run = self.graph, self.train_state
-        feeds, output = {graph.inputs[0].name: images}, graph.outputs[0]
-        key = (run.seed, run.epoch, batch)
-        done = evaluate(
-            graph, feeds, params=run.params, state=run.state, training=True, key=key, record=True
+        loss, logits = descend(
+            graph,
+            run,
+            {graph.inputs[0].name: images},
+            lambda logits: cross_entropy(logits, labels),
+            self.recipe.optimiser_of(),
+            key=(run.seed, run.epoch, batch),
+            lr=lr,
         )
-        logits = done.values[output]
-        loss, dlogits = cross_entropy(logits, labels)
-        if not math.isfinite(loss):
-            raise loss_error(graph, feeds, run, key, loss, lr)
-        grads = gradients(graph, done, {output: dlogits}, wanted=run.params)
-        if error := gradient_error(graph, grads, run, loss, lr):
-            raise error
-        self.recipe.optimiser_of().update(run.params, grads, run.moments, lr=lr, step=run.step)
-        run.state = dict(done.state)
         return loss, int(np.count_nonzero(logits.argmax(axis=1) == labels))
 
     def end_epoch(self) -> Epoch:
