@@ -9,7 +9,7 @@ another that shares its structure.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -120,6 +120,20 @@ class Graph:
         inputs = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
         layers, params = len(self.nodes), sum(array.size for array in self.params.values())
         return f"<Graph {inputs} -> {', '.join(self.outputs)}: {layers} nodes, {params:,} params>"
+
+    def __copy__(self) -> Self:
+        """The graph itself, as nothing changes it."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """The graph itself, whose arrays nobody can write to."""
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Graph], tuple[bytes]]:
+        """How it is pickled: as the bytes of its ONNX file, which later versions read as well."""
+        from faltung.graph.onnx import from_bytes, to_bytes
+
+        return from_bytes, (to_bytes(self),)
 
     def replace(
         self,

@@ -79,6 +79,17 @@ def parsed(data: bytes) -> onnx.ModelProto:
     return model
 
 
+def from_bytes(data: bytes) -> Graph:
+    """Return the graph that `faltung.graph.onnx.to_bytes` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        The bytes are damaged, or no ONNX model.
+    """
+    return from_model(parsed(data))
+
+
 def _one_line(error: BaseException) -> str:
     notes = "; ".join(map(plain, getattr(error, "__notes__", ())))
     return " ".join(f"{error} ({notes})".split()) if notes else " ".join(str(error).split())

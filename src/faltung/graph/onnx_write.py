@@ -53,8 +53,19 @@ def save(graph: Graph, path: str | Path) -> Path:
     StorageError
         The file cannot be written.
     """
-    write_bytes(path, _checked(_written(graph)))
+    write_bytes(path, to_bytes(graph))
     return Path(path)
+
+
+def to_bytes(graph: Graph) -> bytes:
+    """Return what `save` writes, which `faltung.graph.onnx.from_bytes` reads.
+
+    Raises
+    ------
+    GraphError
+        The graph cannot be written as ONNX: see `to_model`.
+    """
+    return _checked(_written(graph))
 
 
 def to_model(graph: Graph) -> onnx.ModelProto:
