@@ -20,7 +20,7 @@ from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
 
 Array = NDArray[Any]
 
-FRAME: Final = ("x", "row_table", "column_table", "height", "width", "left", "right")
+FRAME: Final = ("source", "row_table", "column_table", "height", "width", "left", "right")
 """What `pack_row` is told, first of a kernel's fields: the image, the tables, how wide the border
 is in numbers of a row."""
 NOWHERE: Final = -1
