@@ -227,6 +227,18 @@ def _reduced(node: Node, inputs: Sequence[Near], y: Array) -> Array:
     return _run(node, error) + _rounded(x.size // max(y.size, 1) + 2, _run(node, np.abs(x) + error))
 
 
+def _resized(node: Node, inputs: Sequence[Near], y: Array) -> Array:
+    """Means of neighbours, whose weights are rounded as well; none of them is negative."""
+    x, error = inputs[0]
+    operator: Any = node.operator
+    if operator.mode == "nearest":
+        return _moved(node, inputs, y)
+    if operator.mode != "linear":
+        values = {"mode": operator.mode}
+        raise GraphError(message("error_bounds", "it has no rule for this Resize", values))
+    return _run(node, error) + _rounded(8 * x.ndim, _run(node, np.abs(x) + error))
+
+
 def _several(node: Node, inputs: Sequence[Near], y: Array) -> Array:
     carried = _run(node, *(x.error for x in inputs))
     return carried + _rounded(len(inputs), _run(node, *(np.abs(x.value) + x.error for x in inputs)))
@@ -292,6 +304,7 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(("Add", "Sub"), _sum),
     "Sum": _several,
     "LRN": _responses,
+    "Resize": _resized,
     "Pad": _padded,
     "Relu": _rectified,
     "Clip": _clipped,

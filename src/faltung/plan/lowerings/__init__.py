@@ -1,0 +1,37 @@
+"""One small lowering for each operator family: from a stage and its arrays to what runs.
+
+A lowering is a function of a stage and a `Room`; it returns a `Step`, or None where it does not
+take the stage. What has none, or is not taken, runs through the operator's own `forward`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+from faltung.ops.operator import AbstractOperator
+from faltung.plan.room import Lowering
+
+LOWERINGS: Final = {
+    "Conv": "conv:lower_conv",
+    "Concat": "moves:lower_concat",
+    "AbstractReshape": "moves:lower_view",
+    "AbstractSqueeze": "moves:lower_view",
+}
+"""By the operator's class, or one that it inherits from: ``module:function``."""
+
+
+def lowering_of(operator: AbstractOperator) -> Lowering | None:
+    """Return how an operator is lowered; None where it has no lowering."""
+    for kind in type(operator).__mro__:
+        if kind.__name__ in LOWERINGS:
+            return _function(LOWERINGS[kind.__name__])
+    return None
+
+
+@cache
+def _function(name: str) -> Lowering:
+    module, _, function = name.partition(":")
+    lowering: Lowering = getattr(import_module(f"{__name__}.{module}"), function)
+    return lowering

@@ -1,0 +1,30 @@
+"""Convolution, with the addition and the activation behind it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from faltung import ops
+from faltung.kernels.epilogue import Epilogue
+from faltung.plan.room import Room, Step
+from faltung.plan.stages import Stage
+
+
+def lower_conv(stage: Stage, room: Room) -> Step | None:
+    """Run a registry's row, its weights packed beforehand."""
+    operator, inputs = stage.main.operator, stage.main.inputs
+    assert isinstance(operator, ops.Conv)
+    if operator.padding_mode != "zeros" or any(name not in room.known for name in inputs[1:]):
+        return None
+    x, w = (room.arrays[name] for name in inputs[:2])
+    b = room.arrays[inputs[2]] if len(inputs) > 2 else None
+    window = operator.window(x.shape, w.shape)
+    row = room.choices.row(stage, "conv", window, x.dtype)
+    residual = room.arrays[stage.residual] if stage.residual else None
+    epilogue = Epilogue(*stage.activation, residual)
+    if not row.packs or not row.fuses:
+        return None
+    packed = room.choices.packed(stage, row, lambda: row.pack(window, w))
+    y = room.arrays[stage.output]
+    run = partial(row.load(), window, x, w, b, out=y, packed=packed, epilogue=epilogue)
+    return Step(stage, row.name, run)

@@ -1,0 +1,39 @@
+"""Operators that compute nothing: other shapes, and values one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from faltung import ops
+from faltung.plan.room import Room, Step
+from faltung.plan.stages import Stage
+
+
+def nothing() -> None:
+    """Do nothing: the values are where they should be."""
+
+
+def lower_view(stage: Stage, room: Room) -> Step | None:
+    """Give the same memory another shape."""
+    x, y = room.arrays[stage.main.inputs[0]], room.arrays[stage.output]
+    return Step(stage, "view", nothing) if np.shares_memory(x, y) else None
+
+
+def lower_concat(stage: Stage, room: Room) -> Step | None:
+    """Copy the parts that were not written in their place at once."""
+    operator, y = stage.main.operator, room.arrays[stage.output]
+    assert isinstance(operator, ops.Concat)
+    axis, first = operator.axis % y.ndim, 0
+    copies = []
+    for name in stage.main.inputs:
+        x = room.arrays[name]
+        place = y[(slice(None),) * axis + (slice(first, first + x.shape[axis]),)]
+        first += x.shape[axis]
+        if name not in room.inside or room.inside[name].whole != stage.output:
+            copies.append((place, x))
+
+    def run() -> None:
+        for place, x in copies:
+            np.copyto(place, x)
+
+    return Step(stage, "copy" if copies else "in place", run if copies else nothing)

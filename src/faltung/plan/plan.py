@@ -1,0 +1,247 @@
+"""Plans: a network made ready to run again and again on inputs of one shape."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from faltung.errors import GraphError, message
+from faltung.graph.evaluate import fed
+from faltung.graph.graph import Graph, named
+from faltung.graph.unknown import check_known
+from faltung.ops.operator import Array, Shape
+from faltung.plan.fold import folded
+from faltung.plan.lowerings import lowering_of
+from faltung.plan.room import Choices, Room, Step
+from faltung.plan.stages import Stage, stages
+from faltung.plan.values import Places, Value, described, places
+
+SHAPES: Final = 8
+"""How many shapes of inputs a plan remembers beside its own."""
+IDLE: Final = 4
+"""How many pieces of memory a plan keeps for calls that come at one time."""
+LINE: Final = 64
+
+
+class Memory(NamedTuple):
+    """One piece of memory, and the steps on it."""
+
+    arrays: Mapping[str, Array]
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """What follows from a network and the shapes of its inputs."""
+
+    graph: Graph
+    order: Sequence[Stage]
+    values: Mapping[str, Value]
+    places: Places
+
+
+class Plan:
+    """A network lowered to steps. Made by `faltung.compile`.
+
+    A plan may be called by several threads at once: each call has memory of its own, kept for
+    later ones.
+
+    Attributes
+    ----------
+    graph : Graph
+        The network, for inputs of the plan's shapes.
+    nbytes : int
+        Room for the values of one call, in bytes.
+    """
+
+    def __init__(
+        self, graph: Graph, *, exact: bool = False, choices: Mapping[str, str] | None = None
+    ) -> None:
+        check_known(graph, "compile")
+        self.graph = graph
+        self._choices = Choices(exact, dict(choices or {}))
+        self._layout = _laid_out(graph)
+        self.nbytes = self._layout.places.roots.nbytes
+        self._idle: list[Memory] = [self._memory()]
+        self._others: OrderedDict[tuple[Shape, ...], Plan] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{v.name} {v.shape}" for v in self.graph.inputs)
+        return f"<Plan {inputs}: {len(self._layout.order)} steps, {self.nbytes:,} bytes>"
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Which kernel runs each stage; can be saved, and given to `faltung.compile`."""
+        return dict(self._choices.taken)
+
+    def __call__(self, x: ArrayLike | Mapping[str, ArrayLike]) -> Array | tuple[Array, ...]:
+        """Run the network for inference.
+
+        Parameters
+        ----------
+        x
+            The input, or a mapping from names to inputs. For another shape than the plan's, a
+            plan is made for it, and kept.
+
+        Returns
+        -------
+        numpy.ndarray or tuple of numpy.ndarray
+            As `Graph` gives them.
+        """
+        given = {name: np.asarray(a) for name, a in named(self.graph, x, "x").items()}
+        plan = self._for({name: a.shape for name, a in given.items()})
+        memory = plan._taken()
+        try:
+            for value in plan.graph.inputs:
+                np.copyto(memory.arrays[value.name], fed(value, given[value.name]))
+            with np.errstate(all="ignore"):
+                for step in memory.steps:
+                    step.run()
+            outputs = tuple(memory.arrays[name].copy() for name in plan.graph.outputs)
+        finally:
+            plan._given_back(memory)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _for(self, shapes: Mapping[str, tuple[int, ...]]) -> Plan:
+        """Return the plan for inputs of these shapes: this one, or one made before."""
+        if all(shapes[v.name] == v.shape for v in self.graph.inputs):
+            return self
+        key = tuple(shapes[v.name] for v in self.graph.inputs)
+        with self._lock:
+            if key not in self._others:
+                graph = self.graph.with_input_shape(dict(shapes))
+                self._others[key] = Plan(graph, exact=self._choices.exact, choices=self.choices)
+                if len(self._others) > SHAPES:
+                    self._others.popitem(last=False)
+            self._others.move_to_end(key)
+            return self._others[key]
+
+    def _taken(self) -> Memory:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._memory()
+
+    def _given_back(self, memory: Memory) -> None:
+        with self._lock:
+            if len(self._idle) < IDLE:
+                self._idle.append(memory)
+
+    def _memory(self) -> Memory:
+        """Make a piece of memory, and the steps that run on it."""
+        layout = self._layout
+        whole = np.empty(self.nbytes + LINE, np.uint8)
+        aligned = whole[-whole.ctypes.data % LINE :]
+        constants = {**layout.graph.params, **layout.graph.state}
+        arrays: dict[str, Array] = dict(constants)
+        computed = [name for stage in layout.order for name in stage.outputs]
+        for name in (*(v.name for v in layout.graph.inputs), *computed):
+            arrays[name] = layout.places.array(name, layout.values[name], aligned)
+        room = Room(arrays, self._choices, frozenset(constants), layout.places.inside)
+        return Memory(arrays, [_lowered(stage, room) for stage in layout.order])
+
+    def timed(self, x: ArrayLike | Mapping[str, ArrayLike]) -> list[tuple[Step, float]]:
+        """Run the network once and return the seconds of each step.
+
+        Parameters
+        ----------
+        x
+            As for a call, in the plan's own shape.
+        """
+        given = named(self.graph, x, "x")
+        memory = self._taken()
+        for value in self.graph.inputs:
+            np.copyto(memory.arrays[value.name], fed(value, given[value.name]))
+        times = []
+        with np.errstate(all="ignore"):
+            for step in memory.steps:
+                begin = time.perf_counter()
+                step.run()
+                times.append((step, time.perf_counter() - begin))
+        self._given_back(memory)
+        return times
+
+
+def compile(  # noqa: A001 - the word that users know
+    graph: Graph,
+    input_shape: Shape | Mapping[str, Shape] | None = None,
+    *,
+    exact: bool = False,
+    choices: Mapping[str, str] | None = None,
+) -> Plan:
+    """Make a network ready to run fast on inputs of a shape.
+
+    Parameters
+    ----------
+    graph
+        Any network.
+    input_shape
+        ``(N, C, *space)``, by input where there are several; the declared one if left out.
+    exact
+        Keep to algorithms whose error is that of direct summation.
+    choices
+        Kernels by stage, as `Plan.choices` gives them; what is not named is chosen.
+
+    Returns
+    -------
+    Plan
+        Called as the graph is.
+
+    Raises
+    ------
+    GraphError
+        A size of the inputs is left open.
+    KernelError
+        A kernel in ``choices`` does not exist, or does not take its stage.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from faltung.graph.layers import Chain, Conv, Relu, build
+    >>> net = build(Chain(Conv(2, 3, padding=1), Relu()), (1, 8, 8))
+    >>> plan = compile(net, (1, 1, 8, 8))
+    >>> x = np.ones((1, 1, 8, 8), np.float32)
+    >>> bool(np.allclose(plan(x), net(x)))
+    True
+    """
+    sized = graph if input_shape is None else graph.with_input_shape(input_shape)
+    for value in sized.inputs:
+        if not all(isinstance(n, int) for n in value.shape):
+            rule = "every size of the inputs must be a number"
+            values = {value.name: value.shape}
+            cure = "Give the input's shape, as in compile(graph, (1, 3, 224, 224))"
+            raise GraphError(message("compile", rule, values, cure))
+    return Plan(sized, exact=exact, choices=choices)
+
+
+def _laid_out(graph: Graph) -> _Layout:
+    simpler = folded(graph)
+    order = stages(simpler, simpler.shapes())
+    values = described(simpler)
+    return _Layout(simpler, order, values, places(simpler, order, values))
+
+
+def _lowered(stage: Stage, room: Room) -> Step:
+    lower = lowering_of(stage.main.operator)
+    step = lower(stage, room) if lower is not None else None
+    return step or Step(stage, "interpreter", partial(_interpreted, stage, room))
+
+
+def _interpreted(stage: Stage, room: Room) -> None:
+    """Run every node as the interpreter does, and put the outputs in their places."""
+    made: dict[str, Array] = {}
+    for node in stage.nodes:
+        inputs = [made[n] if n in made else room.arrays[n] for n in node.inputs]
+        outputs, *_ = node.operator.forward(inputs)
+        made.update(zip(node.outputs, outputs, strict=False))
+    for name in stage.outputs:
+        np.copyto(room.arrays[name], made[name])

@@ -1,0 +1,133 @@
+"""Which nodes run as one: an operator, and what is done to its output before it is stored.
+
+A convolution followed by the addition of another value and by an activation is one stage, if
+nobody else reads what lies between: it runs where the last of its nodes stands, when everything it
+reads is there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from faltung import ops
+from faltung.graph.graph import Graph, Node
+from faltung.ops.operator import Shape
+
+FUSES: Final = (ops.Conv,)
+"""Operators whose kernels can add to an output and activate it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Nodes that run as one.
+
+    Parameters
+    ----------
+    nodes
+        In their order; the first is the one whose operator is lowered.
+    output
+        The value that the last one writes.
+    activation
+        Name, low and high, as `kernels.epilogue.Epilogue` has them.
+    residual
+        The value that is added; empty for none.
+    """
+
+    nodes: tuple[Node, ...]
+    output: str
+    activation: tuple[str, float, float] = ("", 0.0, 0.0)
+    residual: str = ""
+
+    @property
+    def main(self) -> Node:
+        """The node whose operator is lowered."""
+        return self.nodes[0]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every value that the stage reads."""
+        return (*self.main.inputs, *([self.residual] if self.residual else []))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Every value that the stage writes."""
+        return (self.output, *self.main.outputs[1:])
+
+    @property
+    def name(self) -> str:
+        """The names of its nodes."""
+        return " + ".join(node.name for node in self.nodes)
+
+
+def stages(graph: Graph, shapes: Mapping[str, Shape]) -> list[Stage]:
+    """Return a graph's nodes as stages, in an order that can be computed.
+
+    Parameters
+    ----------
+    graph
+        Any graph.
+    shapes
+        Of all its values.
+
+    Examples
+    --------
+    >>> from faltung.graph.layers import Chain, Conv, Relu, Residual, build
+    >>> body = Chain(Conv(2, 3, padding=1), Relu(), Conv(2, 3, padding=1))
+    >>> net = build(Chain(Residual(body), Relu()), (2, 8, 8))
+    >>> [stage.name for stage in stages(net, net.shapes())]
+    ['conv1 + relu1', 'conv2 + add1 + relu2']
+    """
+    readers = Counter(name for node in graph.nodes for name in node.inputs)
+    readers.update(graph.outputs)
+    made: dict[str, Stage] = {}  # by output, in the order in which they run
+    for node in graph.nodes:
+        before = _absorbing(node, made, readers, shapes)
+        if before is None:
+            stage = Stage((node,), node.outputs[0])
+        else:
+            del made[before.output]
+            stage = _with(before, node)
+        made[stage.output] = stage
+    return list(made.values())
+
+
+def _absorbing(
+    node: Node, made: Mapping[str, Stage], readers: Counter[str], shapes: Mapping[str, Shape]
+) -> Stage | None:
+    """Return the stage that a node can be part of; None where it has to be one of its own."""
+    is_sum = isinstance(node.operator, (ops.Add, ops.Sum)) and len(node.inputs) == 2
+    if not is_sum and not activation_of(node):
+        return None
+    # Of two that could take a sum the later one does: the other's value is there by then.
+    for name in [n for n in reversed(list(made)) if n in node.inputs]:
+        stage = made[name]
+        is_free = isinstance(stage.main.operator, FUSES) and readers[name] == 1
+        is_plain = stage.activation[0] == "" and (not is_sum or not stage.residual)
+        fits = all(shapes[other] == shapes[name] for other in node.inputs)
+        if is_free and is_plain and fits:
+            return stage
+    return None
+
+
+def _with(stage: Stage, node: Node) -> Stage:
+    more = replace(stage, nodes=(*stage.nodes, node), output=node.outputs[0])
+    activation = activation_of(node)
+    if activation:
+        return replace(more, activation=activation)
+    other = node.inputs[1] if node.inputs[0] == stage.output else node.inputs[0]
+    return replace(more, residual=other)
+
+
+def activation_of(node: Node) -> tuple[str, float, float] | None:
+    """Return a node as an activation that kernels fuse; None where it is none."""
+    match node.operator:
+        case ops.Relu():
+            return ("relu", 0.0, 0.0)
+        case ops.LeakyRelu(alpha=alpha):
+            return ("leaky_relu", float(alpha), 0.0)
+        case ops.Clip(low=low, high=high):
+            return ("clip", float(low), float(high))
+    return None
