@@ -297,6 +297,10 @@ class Code:
         name = "llvm.fma" if "fma" in self.isa.needs or self.isa.name == "neon" else "llvm.fmuladd"
         return self._vectors(name, a, b, c)
 
+    def square_root(self, a: Vector) -> Vector:
+        """Return the square root in each lane, rounded once; NaN of negative numbers."""
+        return self._vectors("llvm.sqrt", a)
+
     def maximum(self, a: Vector, b: Vector) -> Vector:
         """Return the larger in each lane; NaN where either is."""
         is_larger = self.build.fcmp_ordered(">", a.value, b.value)

@@ -10,6 +10,7 @@ import numpy as np
 
 from faltung.errors import GeometryError, message
 from faltung.geometry import Interval
+from faltung.ops import dispatch
 from faltung.ops.operator import (
     AbstractOperator,
     Array,
@@ -79,14 +80,22 @@ class LRN(AbstractOperator):
         """Divide by what the neighbours sum up to."""
         x = inputs[0]
         self.out_shapes([x.shape])
+        y = dispatch.lrn(x, self.before, self.size, self.alpha, self.bias, self.beta)
+        if y is None:
+            _, power = self._powers(x)
+            y = np.asarray(x * power)
+        return (y,), {}, x
+
+    def _powers(self, x: Array) -> tuple[Array, Array]:
+        """Return what each value is divided by, before and after the power is taken."""
         kind = x.dtype.type
         base = kind(self.bias) + kind(self.alpha / self.size) * self.summed(x * x, self.before)
-        power = np.asarray(base ** kind(-self.beta))
-        return (np.asarray(x * power),), {}, (x, base, power)
+        return base, np.asarray(base ** kind(-self.beta))
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` times the power, less what each value did to its neighbours."""
-        x, base, power = saved
+        x = saved
+        base, power = self._powers(x)
         dout, kind = douts[0], x.dtype.type
         shared = self.summed(dout * x * power / base, self.size - 1 - self.before)
         factor = kind(2 * self.alpha * self.beta / self.size)
