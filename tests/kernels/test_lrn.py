@@ -35,9 +35,7 @@ def test_kernel_and_definition_agree_within_their_roundings(
 
 def test_gradients_are_those_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     operator = ops.LRN(5)
-    x: np.ndarray
-    dout: np.ndarray
-    x, dout = RNG.normal(size=(2, 2, 7, 3))
+    x, dout = (RNG.normal(size=(2, 7, 3)) for _ in range(2))
     (y,), _, saved = operator.forward([x])
     monkeypatch.setenv(VARIABLE, "none")
     (z,), _, other = operator.forward([x])
