@@ -24,7 +24,7 @@ def test_kernel_and_definition_agree_within_their_roundings(
     monkeypatch.setenv(VARIABLE, isa)
     for size in (1, 2, 5, 9):
         operator = ops.LRN(size, alpha=0.3, beta=beta, bias=1.5)
-        x = (3 * RNG.normal(size=shape)).astype(dtype)
+        x: np.ndarray = (3 * RNG.normal(size=shape)).astype(dtype)
         y = operator.forward([x])[0][0]
         wide = operator.forward([x.astype(np.longdouble)])[0][0]
         assert y.dtype == dtype
