@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
+from faltung.kernels import winograd_dw_cost
 
 Window = ConvWindow | PoolWindow
 Kernel = Callable[..., NDArray[Any]]
@@ -202,6 +203,22 @@ def _pool(operation: str, terms: Callable[[Window], int]) -> Row:
     return Row(f"{operation}_taps_any_nchw", operation, function, _is_float, terms, costs=costs)
 
 
+def _winograd_dw(outputs: int, taps: int) -> Row:
+    """Return the row of the weights' gradient in Winograd's form."""
+    return Row(
+        f"conv_dw_winograd_f{outputs}_any_nchw",
+        "conv_dw",
+        "faltung.kernels.winograd_dw_call:conv_dw",
+        lambda window, dtype: winograd_dw_cost.applies(window, dtype, taps),
+        winograd_dw_cost.terms,  # type: ignore[arg-type]
+        block=taps,
+        is_compiled=True,
+        costs="faltung.kernels.winograd_dw_cost:cycles",
+        is_exact=False,
+        growth=winograd_dw_cost.growth,  # type: ignore[arg-type]
+    )
+
+
 _COST = "faltung.kernels.cost:"
 
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
@@ -213,6 +230,8 @@ ROWS: tuple[Row, ...] = (
     _numpy("conv_dx_col2im", _conv_dx_terms),
     _compiled("conv_dw_direct", "direct_dw_call:conv_dw", _conv_dw_terms),
     _numpy("conv_dw_im2col", _conv_dw_terms),
+    _winograd_dw(outputs=4, taps=3),
+    _winograd_dw(outputs=2, taps=5),
     _pool("max_pool", _no_terms),
     _pool("max_pool_dx", _taps),
     _pool("avg_pool", _mean_terms),
