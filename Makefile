@@ -23,6 +23,9 @@ $(VENV)/.test: $(VENV)/.base
 $(VENV)/.peers: $(VENV)/.test
 	$(PIP) --editable '.[test,peers]'
 	@touch $@
+$(VENV)/.bench: $(VENV)/.base
+	$(PIP) --editable '.[bench]'
+	@touch $@
 $(VENV)/.browser: $(VENV)/.peers
 	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y chromium)
 	@touch $@
@@ -62,7 +65,7 @@ lint: $(VENV)/.lint  ## style, types and the direction of imports
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH" $(VENV)/node/node_modules/.bin/tsc
 
-bench: $(VENV)/.peers  ## time faltung against its peers
+bench: $(VENV)/.bench  ## install the peers, time faltung against them (ARGS="prepared --quick")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.test  ## make what the documentation shows anew

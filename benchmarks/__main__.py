@@ -1,119 +1,142 @@
-"""Time faltung.conv against its peers: ``python -m benchmarks [--threads N] [NAME ...]``.
-
-Results are checked first. Then each candidate runs in a process of its own, in blocks of time whose
-order rotates over the rounds; the ratio (peer's time / ours) is the median over rounds.
-"""
+"""Time faltung against its peers: ``python -m benchmarks SUITE [NAME ...]``."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib.util
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from benchmarks.layers import Layer, read
+from benchmarks import machine, report, start
+from benchmarks.measure import Candidate, measured
+from benchmarks.suites import OURS, PACKAGES, SUITES, Suite
+from benchmarks.tasks import HERE
 
-HERE = Path(__file__).parent
-PEERS = ("torch",)
-LARGEST_ERROR = 1e-4
-
-
-class Candidate:
-    """A worker process, asked over its pipes."""
-
-    def __init__(self, name: str, threads: int) -> None:
-        self.name = name
-        limits = {f"{v}_NUM_THREADS": str(threads) for v in ("OMP", "OPENBLAS", "MKL", "FALTUNG")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", name],
-            cwd=HERE.parent,
-            env={**os.environ, **limits},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, layer: Layer, what: str, **more: Any) -> float:
-        """Send one request and wait for its answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        request = {"ask": what, "layer": dataclasses.asdict(layer), **more}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return float(json.loads(self.process.stdout.readline()))
-
-    def close(self) -> None:
-        """End the process."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+START = "start"
 
 
-def cpu_model() -> str:
-    """The processor's name, as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    """The commit that is measured."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    told = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
-    return told.stdout.strip() or "no commit"
-
-
-def measure(layer: Layer, candidates: list[Candidate], rounds: int, block: float) -> str:
-    """Check, time and return one row."""
-    for candidate in candidates:
-        error = candidate.ask(layer, "error")
-        if not error < LARGEST_ERROR:
-            raise SystemExit(f"{candidate.name} is wrong on {layer.name}: error {error:.1e}")
-    times: dict[str, list[float]] = {c.name: [] for c in candidates}
-    for turn in range(rounds):
-        start = turn % len(candidates)
-        for candidate in candidates[start:] + candidates[:start]:
-            times[candidate.name].append(candidate.ask(layer, "time", block=block))
-    ours = times["faltung"]
-    cells = [f"{layer.name:18}", f"{1e3 * statistics.median(ours):9.3f}"]
-    cells.append(f"{2e-9 * layer.macs / statistics.median(ours):9.1f}")
-    for candidate in candidates[1:]:
-        ratios = sorted(t / o for t, o in zip(times[candidate.name], ours, strict=True))
-        spread = f"{ratios[0]:.2f}-{ratios[-1]:.2f}"
-        cells.append(f"{statistics.median(ratios):8.2f} ({spread})")
-    return " ".join(cells)
-
-
-def main() -> None:
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help="layers of layers.txt; all of them by default")
+    parser.add_argument("suite", nargs="?", default="all", choices=["all", *SUITES, START])
+    parser.add_argument("names", nargs="*", help="some shapes alone; * and ? stand for letters")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--block", type=float, default=0.3, help="seconds")
-    options = parser.parse_args()
-    layers = [x for x in read(HERE / "layers.txt") if not options.names or x.name in options.names]
-    peers = [name for name in PEERS if importlib.util.find_spec(name)]
-    print(f"{cpu_model()}, {options.threads} threads, float32, commit {commit()}")
-    missing = sorted(set(PEERS) - set(peers))
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 0.05 s: a first look")
+    parser.add_argument("--listed", action="store_true", help="the published list alone")
+    parser.add_argument("--peers", help="some peers alone, as in benchmarks/suites.py")
+    parser.add_argument("--write", type=Path, help="the document that the results go into")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds, options.block = 3, 0.05
+    return options
+
+
+def chosen_peers(suite: Suite, wanted: str | None) -> list[str]:
+    """Return the peers that are asked for and installed; name those that are not."""
+    names = [n for n in suite.peers if wanted is None or n in wanted.split(",")]
+    missing = sorted({n for n in names if not importlib.util.find_spec(PACKAGES[n.split(":")[0]])})
     if missing:
         print(f"not installed, not measured: {', '.join(missing)}")
-    heads = " ".join(f"{f'{name} / ours':>20}" for name in peers)
-    print(f"{'layer':18} {'ours, ms':>9} {'GFLOP/s':>9} {heads}")
-    candidates = [Candidate(name, options.threads) for name in ("faltung", *peers)]
+    return [name for name in names if name not in missing]
+
+
+def run_suite(suite: Suite, options: argparse.Namespace, results: dict[str, Any]) -> list[dict]:
+    """Measure the tasks of a suite that are asked for, and print each as it comes."""
+    tasks = [
+        task
+        for task in suite.tasks()
+        if (task.listed or not options.listed)
+        and (not options.names or any(fnmatch(task.name, name) for name in options.names))
+    ]
+    names = [OURS, *chosen_peers(suite, options.peers)]
+    candidates = [Candidate(name, options.threads) for name in names]
+    rows = []
     try:
-        for layer in layers:
-            print(measure(layer, candidates, options.rounds, options.block), flush=True)
+        results["versions"] |= {c.name.split(":")[0]: c.ask("version") for c in candidates}
+        print(f"{'':22} {'ours, ms':>10} {'GFLOP/s':>8} {'roof':>7}  peers, theirs / ours")
+        for task in tasks:
+            rows.append(measured(task, candidates, options.rounds, options.block))
+            print(report.line(rows[-1], results["roofline"]), flush=True)
     finally:
         for candidate in candidates:
             candidate.close()
+    for said in report.summary(suite, rows):
+        print(said)
+    return rows
+
+
+def roofline(threads: int) -> dict[str, Any]:
+    """Measure the machine in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.roofline"],
+        cwd=HERE.parent,
+        env={**os.environ, "FALTUNG_NUM_THREADS": str(threads)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def kept(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what earlier runs on this machine left beside the document, or nothing yet."""
+    here = machine.described(options.threads)
+    path = options.write and options.write.with_suffix(".json")
+    if path and path.exists():
+        results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if results["machine"] == here:
+            return results | {"roofline": roofline(options.threads)}
+    return {
+        "machine": here,
+        "roofline": roofline(options.threads),
+        "versions": {},
+        "suites": {},
+    }
+
+
+def add(results: dict[str, Any], name: str, rows: list[dict], rounds: int) -> None:
+    """Put a suite's rows into the results: in place of those of the same names."""
+    old = results["suites"].get(name, {"rows": []})["rows"]
+    new = {row["name"]: row for row in rows}
+    merged = [new.pop(row["name"], row) for row in old] + list(new.values())
+    results["suites"][name] = {"rows": merged, "rounds": rounds, **machine.when_and_what()}
+
+
+def save(results: dict[str, Any], path: Path) -> None:
+    """Write the document, and the figures that it is made of."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figures = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+    path.with_suffix(".json").write_text(figures, encoding="utf-8")
+    path.write_text(report.document(results), encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is asked for."""
+    options = parsed(arguments)
+    results = kept(options)
+    here = results["machine"]
+    print(f"{here['cpu']}, {here['isa']}, {here['threads']} threads, commit {machine.commit()}")
+    print(f"peak {results['roofline']['flops'] / 1e9:.0f} GFLOP/s, float32")
+    for name in [*SUITES, START] if options.suite == "all" else [options.suite]:
+        print(f"\n{name}")
+        if name == START:
+            rows = start.measured(options.rounds)
+            print("\n".join(map(report.start_line, rows)))
+        else:
+            rows = run_suite(SUITES[name], options, results)
+        if rows:
+            add(results, name, rows, options.rounds)
+            if options.write:
+                save(results, options.write)
 
 
 if __name__ == "__main__":

@@ -5,69 +5,78 @@ Reads one JSON request a line, answers one JSON line: the error against float64,
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
-import numpy as np
+from benchmarks import oracle
+from benchmarks.peers.contract import Cannot
+from benchmarks.tasks import Task
 
-from benchmarks.layers import Layer
-
-
-def faltung_conv(layer: Layer) -> Callable[[], np.ndarray]:
-    import faltung
-
-    x, w = layer.arrays()
-    return lambda: faltung.conv(x, w, stride=layer.stride, padding=layer.padding)
+CHUNK = 0.01
+"""Seconds between two looks at the clock, at most a call."""
 
 
-def torch_conv(layer: Layer) -> Callable[[], np.ndarray]:
-    import torch
-
-    x, w = (torch.from_numpy(a) for a in layer.arrays())
-    conv = getattr(torch.nn.functional, f"conv{len(layer.x_shape) - 2}d")
-    torch.set_grad_enabled(False)
-    return lambda: conv(x, w, stride=layer.stride, padding=layer.padding).numpy()
-
-
-CANDIDATES = {"faltung": faltung_conv, "torch": torch_conv}
-
-
-def reference_error(layer: Layer, y: np.ndarray) -> float:
-    """Largest error over largest value, against float64 sums of shifted products."""
-    import faltung
-
-    x, w = (a.astype(np.float64) for a in layer.arrays())
-    wide = faltung.conv(x, w, stride=layer.stride, padding=layer.padding)
-    return float(np.abs(y - wide).max() / np.abs(wide).max())
+def seconds_per_call(call: Callable[[], Any], block: float) -> float:
+    """Call for a block of time; return the median over its chunks of the mean."""
+    many, taken = 1, _timed(call, 1)
+    while taken < CHUNK / 4:
+        many *= 2
+        taken = _timed(call, many)
+    chunks, start = [taken / many], time.perf_counter()
+    while time.perf_counter() - start < block or len(chunks) < 3:
+        chunks.append(_timed(call, many) / many)
+    return statistics.median(chunks[1:])
 
 
-def seconds_per_call(call: Callable[[], np.ndarray], block: float) -> float:
-    """Call for at least a block of time and return the mean."""
-    count, start = 0, time.perf_counter()
-    while (taken := time.perf_counter() - start) < block or count < 2:
+def _timed(call: Callable[[], Any], many: int) -> float:
+    turns, start = range(many), time.perf_counter()
+    for _ in turns:
         call()
-        count += 1
-    return taken / count
+    return time.perf_counter() - start
+
+
+class Worker:
+    """Answers requests for one candidate; keeps the call of the last task."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        module, _, self.variant = name.partition(":")
+        self.peer = importlib.import_module(f"benchmarks.peers.{module}")
+        self.threads = threads
+        self.task: Task | None = None
+        self.call: Any = None
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Return what is asked for; a text says why there is nothing."""
+        try:
+            if request["ask"] == "version":
+                return str(self.peer.version())
+            task = Task.from_json(request["task"])
+            if task != self.task:
+                self.call = None
+                self.call = self.peer.make(task, self.variant, self.threads)
+                self.task = task
+            if request["ask"] == "error":
+                return oracle.error(task, self.call.result())
+            return seconds_per_call(self.call.run, request["block"])
+        except Cannot as reason:
+            self.task = None
+            return str(reason)
 
 
 def main() -> None:
-    calls: dict[str, Callable[[], np.ndarray]] = {}
+    """Answer until the input ends. What libraries print goes to the standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    worker = Worker(sys.argv[1], int(sys.argv[2]))
     for line in sys.stdin:
-        request = json.loads(line)
-        layer = Layer(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in request["layer"].items()}
-        )
-        if layer.name not in calls:
-            calls.clear()
-            calls[layer.name] = CANDIDATES[sys.argv[1]](layer)
-        call = calls[layer.name]
-        if request["ask"] == "error":
-            answer = reference_error(layer, call())
-        else:
-            answer = seconds_per_call(call, request["block"])
-        print(json.dumps(answer), flush=True)
+        answers.write(json.dumps(worker.answer(json.loads(line))) + "\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,75 @@
+"""faltung itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import faltung
+from benchmarks.peers.contract import Call
+from benchmarks.tasks import Task
+from faltung.geometry.window import ConvWindow
+from faltung.ops import dispatch
+
+
+def version() -> str:
+    return faltung.__version__
+
+
+def make(task: Task, variant: str, threads: int) -> Call:
+    """Prepared, plain, one of training's passes, a filter or a signal."""
+    if task.kind == "filter":
+        return _filter(task)
+    if task.kind == "signal":
+        x, w = task.arrays()
+        return Call(lambda: faltung.convolve(x, w, mode="same"))
+    if task.what in ("forward", "dx", "dw"):
+        return _pass(task)
+    return _prepared(task) if task.what == "prepared" else _plain(task)
+
+
+def _settings(task: Task) -> dict[str, Any]:
+    return {
+        "stride": task.stride,
+        "padding": task.padding,
+        "dilation": task.dilation,
+        "groups": task.groups,
+    }
+
+
+def _plain(task: Task) -> Call:
+    x, w = task.arrays()
+    settings = _settings(task)
+    conv = faltung.conv_transpose if task.kind == "transposed" else faltung.conv
+    return Call(lambda: conv(x, w, **settings))
+
+
+def _prepared(task: Task) -> Call:
+    """Weights transformed once, the output's memory used again."""
+    name = "prepare_transpose" if task.kind == "transposed" else "prepare"
+    prepare = getattr(faltung, name, None)
+    if prepare is None:
+        return _plain(task)
+    x, w = task.arrays()
+    conv, out = prepare(w, **_settings(task)), np.empty(task.y_shape, task.dtype)
+    return Call(lambda: conv(x, out=out))
+
+
+def _pass(task: Task) -> Call:
+    """As training calls it: the transforms of the weights are in the time."""
+    x, w = task.arrays()
+    dout = task.dout()
+    window = ConvWindow.of(x.shape, w.shape, **_settings(task))
+    match task.what:
+        case "dx":
+            return Call(lambda: dispatch.conv_dx(window, dout, w))
+        case "dw":
+            return Call(lambda: dispatch.conv_dw(window, x, dout))
+    return Call(lambda: dispatch.conv(window, x, w))
+
+
+def _filter(task: Task) -> Call:
+    x, w = task.arrays()
+    dtype = np.uint8 if task.dtype == "uint8" else None
+    return Call(lambda: faltung.filter_image(x, w, dtype=dtype))

@@ -1,0 +1,106 @@
+"""The suites: what each times, against whom, and the bars that its figures are read by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks import networks, tasks
+from benchmarks.tasks import HERE, Task
+
+OURS = "ours"
+TITLES = {
+    OURS: "faltung",
+    "pytorch": "PyTorch",
+    "pytorch:cl": "PyTorch, channels last",
+    "pytorch:packed": "PyTorch, prepacked",
+    "pytorch:cl-packed": "PyTorch, channels last, prepacked",
+    "onnx_runtime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "ncnn": "ncnn",
+    "opencv": "OpenCV",
+    "scipy_signal:ndimage": "SciPy ndimage",
+    "scipy_signal:oaconvolve": "SciPy oaconvolve",
+    "scipy_signal:fftconvolve": "SciPy fftconvolve",
+    "scipy_signal:convolve": "SciPy convolve",
+    "numpy_convolve": "NumPy",
+}
+"""Candidates, ``module:variant`` in `benchmarks.peers`, and what people call them."""
+PACKAGES = {
+    "pytorch": "torch",
+    "onnx_runtime": "onnxruntime",
+    "openvino": "openvino",
+    "ncnn": "ncnn",
+    "opencv": "cv2",
+    "scipy_signal": "scipy",
+    "numpy_convolve": "numpy",
+}
+"""What a peer's module imports."""
+
+_EAGER = ("pytorch", "pytorch:cl")
+_MODELS = ("pytorch:packed", "pytorch:cl-packed", "onnx_runtime", "openvino", "ncnn")
+_SIGNALS = tuple(name for name in TITLES if name.split(":")[0] in ("opencv", "scipy_signal"))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Some tasks and peers.
+
+    ``least_mean`` and ``least`` are bars for the ratio: its geometric mean over the listed shapes,
+    and each of them; ``most_us`` is one for our time alone.
+    """
+
+    title: str
+    says: str
+    tasks: Callable[[], list[Task]]
+    peers: tuple[str, ...]
+    least_mean: float | None = None
+    least: float | None = None
+    most_us: float | None = None
+
+
+SUITES = {
+    "prepared": Suite(
+        "Prepared convolutions",
+        "Weights are transformed once and the output's memory is used again, as far as each "
+        "peer's interface allows.",
+        lambda: tasks.layers(what="prepared"),
+        (*_EAGER, *_MODELS),
+        1.4,
+        0.9,
+    ),
+    "plain": Suite(
+        "Plain calls",
+        "`faltung.conv(x, w)` against `torch.nn.functional`: each call transforms the weights and "
+        "takes new memory for its output.",
+        tasks.layers,
+        _EAGER,
+        1.6,
+        0.9,
+    ),
+    "tiny": Suite(
+        "Tiny inputs",
+        "What a call costs where there is next to nothing to compute.",
+        lambda: tasks.layers(HERE / "tiny.txt"),
+        ("pytorch",),
+        most_us=8.0,
+    ),
+    "filters": Suite(
+        "Filters and signals",
+        "One channel, zeros outside, the output as large as the input and of its dtype.",
+        tasks.filters,
+        ("pytorch", *_SIGNALS, "numpy_convolve"),
+        3.0,
+        0.9,
+    ),
+    "gradients": Suite(
+        "Training's convolutions",
+        "The three passes of every 3×3 and 5×5 convolution of the networks in "
+        "`benchmarks/networks.txt`, batch 128, the weights' transforms in the time, against "
+        "PyTorch eager.",
+        networks.gradients,
+        _EAGER,
+        2.0,
+        0.9,
+    ),
+}
