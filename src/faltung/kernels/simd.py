@@ -280,9 +280,9 @@ class Code:
         number = self.build.load(place.value, typ=self.element, align=self.itemsize)
         return Vector(self.build, self._spread(number, self.vector))
 
-    def prefetch(self, place: Pointer, locality: int = 2) -> None:
-        """Tell the CPU that a place will be read soon; 3 keeps it in the nearest cache."""
-        given = [place.value, I32(0), I32(locality), I32(1)]
+    def prefetch(self, place: Pointer, locality: int = 2, *, writes: bool = False) -> None:
+        """Tell the CPU that a place will be read, or written; 3 keeps it in the nearest cache."""
+        given = [place.value, I32(int(writes)), I32(locality), I32(1)]
         self.intrinsic("llvm.prefetch.p0", ir.VoidType(), (ADDRESS, I32, I32, I32), given)
 
     # Arithmetic -------------------------------------------------------------------------------
