@@ -13,10 +13,10 @@ import pytest
 from faltung.errors import GeometryError, KernelError
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import direct_call
-from faltung.kernels.direct import RUN
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.numpy_conv import conv as numpy_conv
 from faltung.kernels.registry import ROWS
+from faltung.kernels.tile import RUN
 
 HERE = [isa.name for isa in ISAS if has(isa)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -11,30 +12,48 @@ from numpy.typing import NDArray
 from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory
-from faltung.kernels.direct import convolve_block, packed_weights
+from faltung.kernels.direct import MORE, convolve_block
+from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
+from faltung.kernels.pointwise_call import bias_of, packed_panels, residual_of
 from faltung.kernels.strips import FIELDS
+from faltung.kernels.tile import block_constants, channels_together, cycles, vectors_together
 
 Array = NDArray[Any]
 
+ROW: Final = "conv_direct_any_nchw"
 STRIP_BYTES = 512 * 1024
 """What a strip should take at most: half of a core's second-level cache of most machines."""
+BLOCKS: Final = 8
+"""Into how many blocks a call's work is cut at least, where there is enough of it."""
+ENOUGH: Final = 1 << 19
+"""Products of a block, at least: for less it is not worth waking a thread."""
 
 
 class Layout(NamedTuple):
-    """How the work of one geometry is cut, and what `FIELDS` hold but for the addresses."""
+    """How the work of one geometry is cut, and what the fields hold but for the addresses."""
 
     channels: int
     vectors: int
     split: int
+    is_flat: bool
     blocks: int
     fields: dict[str, int]
     offsets: Array
     phases: Array
 
 
-def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Array:
+def conv(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
     """Convolve; ``y[n, co] = b[co] + Σ w[co, ci, k] x[n, ci, o·stride + k·dilation - pad]``.
 
     Parameters
@@ -47,76 +66,43 @@ def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Arra
         Weights.
     b : array (O,), optional
         Bias.
+    out : array (N, O, *out_space), C-contiguous, optional
+        Where the result goes.
+    packed : array, optional
+        What `packed_weights` gave for these weights.
+    epilogue : Epilogue, optional
+        What is done to each output before it is stored.
 
     Raises
     ------
     KernelError
         Nothing can be compiled for this CPU.
     """
-    isa = required_isa("conv_direct_any_nchw")
-    y = memory.empty(window.out_shape, x.dtype)
+    isa = required_isa(ROW)
+    y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
     layout = _layout(window, x.dtype, isa)
     arrays = {
         "x": np.ascontiguousarray(x),
-        "w": packed_weights(w, window.groups, layout.channels),
+        "w": packed_weights(window, w) if packed is None else packed,
         "bias": bias_of(window, b, layout.channels, x.dtype),
         "y": y,
+        "residual": residual_of(epilogue, y),
         "offsets": layout.offsets,
         "phases": layout.phases,
     }
-    constants = {"channels": layout.channels, "vectors": layout.vectors, "split": layout.split}
-    launch(convolve_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
+    form = {"split": layout.split, "flat": layout.is_flat}
+    constants = block_constants(layout.channels, layout.vectors, epilogue, **form)
+    names = (*FIELDS, *MORE)
+    launch(convolve_block, isa, names, layout.fields, arrays, layout.blocks, **constants)
     return y
 
 
-def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
-    """Return the biases in the order of the packed weights' channels."""
-    panels = -(-window.group_out // channels)
-    filled = np.zeros((window.groups, panels * channels), dtype)
-    if b is not None:
-        filled[:, : window.group_out] = b.reshape(window.groups, window.group_out)
-    return filled
-
-
-WIDE: Final = ((24, 1), (14, 2), (8, 3), (6, 4), (4, 6), (2, 8), (1, 8))
-NARROW: Final = ((12, 1), (6, 2), (4, 3), (2, 5), (1, 6))
-"""Output channels and vectors of pixels whose sums fit 32 and 16 registers, beside the pixels."""
-
-
-def register_block(isa: Isa, out_channels: int, length: int, lanes: int) -> tuple[int, int]:
-    """Return how many output channels and vectors of pixels are summed together.
-
-    The one with the fewest cycles: a CPU multiplies two vectors a cycle and loads two, and for each
-    tap a block loads its pixels and as many weights as it has channels. What a block computes past
-    the end of the pixels or of the channels counts like all else.
-
-    Parameters
-    ----------
-    isa
-        The instruction set.
-    out_channels
-        Of one group.
-    length
-        Pixels of a strip.
-    lanes
-        Numbers in a vector.
-
-    Examples
-    --------
-    >>> from faltung.kernels.isa import AVX512
-    >>> register_block(AVX512, 64, 3000, 16), register_block(AVX512, 64, 61, 16)
-    ((8, 3), (6, 4))
-    """
-
-    def cycles(block: tuple[int, int]) -> float:
-        channels, vectors = block
-        blocks = -(-out_channels // channels) * -(-length // (vectors * lanes))
-        return blocks * max(channels * vectors, channels + vectors)
-
-    fitting = WIDE if isa.registers >= 32 else NARROW
-    return min(fitting, key=lambda block: (cycles(block), -min(block), -block[0]))
+def packed_weights(window: ConvWindow, w: Array) -> Array:
+    """Return weights as `tile` reads them: for each few output channels, tap by tap."""
+    isa = required_isa(ROW)
+    return packed_panels(window, w, isa, channels_together(isa, window.group_out))
 
 
 class Strip(NamedTuple):
@@ -130,7 +116,7 @@ class Strip(NamedTuple):
     phases: Array
 
 
-def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int) -> Strip:
+def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int, at_least: int = 1) -> Strip:
     """Return how the strips of a geometry lie: so many rows that they stay in a core's own cache.
 
     Parameters
@@ -141,6 +127,8 @@ def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int) -> Strip:
         Of its numbers.
     lanes
         How many of them a vector holds.
+    at_least
+        Strips of a plane, if it has as many rows.
     """
     depth, rows, columns = _three(window.axes)
     split = columns.stride if columns.stride in (1, 2, 4) else 0
@@ -150,8 +138,9 @@ def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int) -> Strip:
     more_rows = (rows.extent - 1) // rows.stride
     per_row = window.group_in * depth.kernel * len(phases) * pitch * dtype.itemsize
     fitting = max(1, STRIP_BYTES // per_row - more_rows)
-    strips = -(-rows.out_size // min(fitting, rows.out_size))
+    strips = max(-(-rows.out_size // min(fitting, rows.out_size)), min(at_least, rows.out_size))
     strip_rows = -(-rows.out_size // strips)
+    strips = -(-rows.out_size // strip_rows)
     plane = (strip_rows + more_rows) * pitch
     offsets = [
         ((c * depth.kernel + kz) * len(phases) + phases.index((ky, kx))) * plane + oy * pitch + ox
@@ -194,17 +183,42 @@ def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int) -> Strip:
 @lru_cache(256)
 def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     lanes = isa.lanes(dtype.itemsize)
-    strip = strip_layout(window, dtype, lanes)
-    channels, vectors = register_block(isa, window.group_out, strip.length, lanes)
+    channels = channels_together(isa, window.group_out)
+    panels = -(-window.group_out // channels)
+    planes = window.batch * window.groups * prod(window.out_space[:-2])
+    wanted = min(BLOCKS, -(-window.macs // ENOUGH)) / planes
+    strip = strip_layout(window, dtype, lanes, _strips_wanted(window, wanted))
+    parts = max(1, min(panels, int(wanted / strip.fields["strips"])))
+    part_panels = -(-panels // parts)
+    parts = -(-panels // part_panels)
+    rows, width = strip.fields["strip_rows"], strip.fields["out_width"]
+    by_rows = vectors_together(isa, channels, rows, width, lanes)
+    flat = vectors_together(isa, channels, 1, strip.length, lanes)
+    copied = 3 * channels * rows * -(-width // lanes) / strip.fields["taps"]
+    is_flat = cycles(channels, flat, 1, strip.length, lanes) + copied < cycles(
+        channels, by_rows, rows, width, lanes
+    )
+    vectors = flat if is_flat else by_rows
     slack = vectors * lanes
-    out_pitch = strip.fields["strip_rows"] * strip.fields["pitch"] + slack
+    out_pitch = rows * strip.fields["pitch"] + slack if is_flat else 0
     fields = strip.fields | {
-        "scratch_size": strip.size + channels * out_pitch + 2 * slack,
         "out_offset": strip.size + slack,
         "out_pitch": out_pitch,
+        "partial_offset": strip.size + slack + channels * out_pitch,
+        "scratch_size": strip.size + slack + channels * (out_pitch + slack) + slack,
+        "parts": parts,
+        "part_panels": part_panels,
     }
-    blocks = window.batch * window.groups * fields["out_depth"] * fields["strips"]
-    return Layout(channels, vectors, strip.split, blocks, fields, strip.offsets, strip.phases)
+    blocks = planes * fields["strips"] * parts
+    arrays = (strip.offsets, strip.phases)
+    return Layout(channels, vectors, strip.split, is_flat, blocks, fields, *arrays)
+
+
+def _strips_wanted(window: ConvWindow, wanted: float) -> int:
+    """Return into how many strips to cut a plane: none with fewer rows than it reads twice."""
+    rows = _three(window.axes)[1]
+    twice = max(1, (rows.extent - 1) // rows.stride)
+    return max(1, min(int(np.ceil(wanted)), rows.out_size // twice))
 
 
 def _three(axes: tuple[AxisWindow, ...]) -> tuple[AxisWindow, ...]:

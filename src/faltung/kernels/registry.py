@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
-from faltung.kernels import winograd_dw_cost
+from faltung.kernels import direct_cost, winograd_dw_cost
 
 Window = ConvWindow | PoolWindow
 Kernel = Callable[..., NDArray[Any]]
@@ -171,7 +171,7 @@ def _fits_strips(window: Window, dtype: np.dtype[Any]) -> bool:
     )
 
 
-def _compiled(name: str, function: str, terms: Callable[[Window], int]) -> Row:
+def _compiled(name: str, function: str, terms: Callable[[Window], int], packs: str = "") -> Row:
     """Return the row of a direct kernel; its estimate has the operation's and its name."""
     operation = name.rpartition("_")[0]
     return Row(
@@ -182,6 +182,8 @@ def _compiled(name: str, function: str, terms: Callable[[Window], int]) -> Row:
         terms,
         is_compiled=True,
         costs=_COST + name,
+        packs=packs and f"faltung.kernels.{packs}",
+        fuses=bool(packs),
     )
 
 
@@ -201,6 +203,21 @@ def _pool(operation: str, terms: Callable[[Window], int]) -> Row:
     function = f"faltung.kernels.numpy_pool:{operation}"
     costs = _COST + ("pool_dx_taps" if operation.endswith("dx") else "pool_taps")
     return Row(f"{operation}_taps_any_nchw", operation, function, _is_float, terms, costs=costs)
+
+
+def _pointwise() -> Row:
+    """Return the row of kernels of one position."""
+    return Row(
+        "conv_pointwise_any_nchw",
+        "conv",
+        "faltung.kernels.pointwise_call:conv",
+        direct_cost.is_pointwise,  # type: ignore[arg-type]
+        _conv_terms,
+        is_compiled=True,
+        costs="faltung.kernels.direct_cost:conv_pointwise",
+        packs="faltung.kernels.pointwise_call:packed_weights",
+        fuses=True,
+    )
 
 
 def _winograd_dw(outputs: int, taps: int) -> Row:
@@ -223,7 +240,8 @@ _COST = "faltung.kernels.cost:"
 
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
 ROWS: tuple[Row, ...] = (
-    _compiled("conv_direct", "direct_call:conv", _conv_terms),
+    _compiled("conv_direct", "direct_call:conv", _conv_terms, packs="direct_call:packed_weights"),
+    _pointwise(),
     _numpy("conv_im2col", _conv_terms),
     _compiled("conv_dx_direct", "direct_dx:conv_dx", _conv_dx_terms),
     _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),
