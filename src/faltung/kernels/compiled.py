@@ -11,6 +11,7 @@ import ctypes
 import functools
 import hashlib
 import inspect
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -113,6 +114,11 @@ def assembly(kernel: Kernel, number: str, isa: Isa, **constants: Any) -> str:
 
 
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A child must not find the lock held by a thread that it does not have.
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 @functools.cache

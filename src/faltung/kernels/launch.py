@@ -12,6 +12,7 @@ from faltung.kernels import memory
 from faltung.kernels.compiled import Kernel
 from faltung.kernels.isa import Isa
 from faltung.kernels.pool import shared_pool
+from faltung.kernels.replay import Launch
 
 Array = NDArray[Any]
 
@@ -40,7 +41,8 @@ def launch(
         Integers by name; ``scratch_size`` numbers of working memory go to each thread, as the
         argument ``scratch``; ``shared_size`` more, if there are, to all, as ``shared``.
     arrays
-        By name, contiguous.
+        By name, contiguous. Those that depend on the geometry alone should be read-only: such a
+        call can be repeated for other arrays (see `faltung.kernels.replay`).
     blocks
         How many.
     number
@@ -48,11 +50,17 @@ def launch(
     **constants
         What the kernel is compiled with.
     """
-    dtype, pool = number or arrays["x"].dtype, shared_pool()
-    own, shared = pool.threads * sizes["scratch_size"], sizes.get("shared_size", 0)
-    scratch = memory.working((own + shared) * dtype.itemsize)
-    given = {name: array.ctypes.data for name, array in {**arrays, "scratch": scratch}.items()}
-    values = {**sizes, **given, "shared": given["scratch"] + own * dtype.itemsize}
-    arguments = np.array([values[name] for name in names], np.int64)
+    dtype, pool, now = number or arrays["x"].dtype, shared_pool(), memory.kept
+    own, shared = (sizes.get(name, 0) * dtype.itemsize for name in ("scratch_size", "shared_size"))
+    before = memory.line(shared)
+    area = memory.working(before + (1 if now.is_serial else pool.threads) * own)
     address = block.address("f32" if dtype == np.float32 else "f64", isa, **constants)
-    pool.run(address, arguments.ctypes.data, blocks)
+    if now.recorder is not None:
+        given = {name: arrays[name] for name in names if name in arrays}
+        call = Launch(address, names, dict(sizes), given, blocks, own, before)
+        now.recorder.launches.append(call)
+    values = {**sizes, **{name: array.ctypes.data for name, array in arrays.items()}}
+    values["shared"] = area.ctypes.data
+    values["scratch"] = values["shared"] + before
+    arguments = np.array([values[name] for name in names], np.int64)
+    pool.run(address, arguments.ctypes.data, blocks, is_serial=now.is_serial)

@@ -5,7 +5,7 @@ which block is decided as they go, and changes no bit of the result. Whoever cal
 helper wakes up, it does everything itself, and never waits for a thread that has not begun.
 
 The loop of a helper is machine code, called by a thread of Python's without the interpreter's lock.
-It watches a word in memory for `SPINS` turns; then it returns to Python and sleeps on a semaphore.
+It watches a word in memory for `SPINS` turns; then it returns to Python and sleeps on a lock.
 So nothing here depends on OpenMP or on any other library's threads. After ``fork`` a child has
 no helpers and works alone; two threads that call at once do not meet: the second works alone.
 
@@ -20,7 +20,8 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -102,7 +103,7 @@ def _take_blocks(code: Code, job: Pointer, thread: Int) -> None:
 
 
 @kernel(job=INTS, function=INT, arguments=INT, blocks=INT)
-def _dispatch(code: Code, job: Pointer, function: Int, arguments: Int, blocks: Int) -> None:
+def dispatch(code: Code, job: Pointer, function: Int, arguments: Int, blocks: Int) -> None:
     """Open a job, take part in it, close it, wait for those who are still in it."""
     build = code.build
     for at, value in ((_FUNCTION, function), (_ARGUMENTS, arguments), (_BLOCKS, blocks)):
@@ -120,6 +121,15 @@ def _dispatch(code: Code, job: Pointer, function: Int, arguments: Int, blocks: I
     _wait_a_turn(code, job)
     build.branch(wait)
     build.position_at_end(end)
+
+
+@kernel(function=INT, arguments=INT, blocks=INT)
+def call_alone(code: Code, function: Int, arguments: Int, blocks: Int) -> None:
+    """Call a function for one block after another."""
+    kind = ir.FunctionType(ir.VoidType(), [I64] * 3)
+    called = code.build.inttoptr(function.value, kind.as_pointer())
+    with code.loop(blocks) as block:
+        code.build.call(called, [arguments.value, block.value, I64(0)])
 
 
 @kernel(job=INTS, seen=INTS)
@@ -166,10 +176,22 @@ def _pool(threads: int) -> Pool:
 
 def shared_pool() -> Pool:
     """Return the pool that every kernel of this process shares; a forked child's works alone."""
-    return _pool(num_threads() if os.getpid() == _OWNER else 1)
+    return _pool(1 if _process.is_child else num_threads())
 
 
-_OWNER = os.getpid()
+class _Process:
+    """Whether this process was forked by another that had the pool."""
+
+    is_child = False
+
+    def forked(self) -> None:
+        """Note it: none of the helpers came along, and the lock may be held by one of them."""
+        self.is_child = True
+
+
+_process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forked)
 
 
 class Pool:
@@ -183,20 +205,19 @@ class Pool:
 
     def __init__(self, threads: int) -> None:
         self.threads = max(1, threads)
-        self.owner = os.getpid()
         self._job = np.zeros(_WORDS, np.int64)
         self._job[_YIELD] = _give_way()
         self._place = self._job.ctypes.data
         self._calls = threading.Lock()
-        self._asleep = threading.Semaphore(0)
-        self._sleepers = 0
+        self._asleep: list[threading.Lock] = []
         self._count = threading.Lock()
-        self._dispatch = function(_dispatch.address(), 4)
+        self._dispatch = function(dispatch.address(), 4)
+        self._alone = function(call_alone.address(), 3)
         for number in range(1, self.threads):
             helper = threading.Thread(target=self._helper, args=(number,), daemon=True)
             helper.start()
 
-    def run(self, address: int, arguments: int, blocks: int) -> None:
+    def run(self, address: int, arguments: int, blocks: int, *, is_serial: bool = False) -> None:
         """Call ``f(arguments, block, thread)`` for each block of ``range(blocks)``.
 
         ``thread`` is below `threads`, and no two calls of one `run` that happen at once share it,
@@ -210,16 +231,32 @@ class Pool:
             Handed on: the address of whatever it needs.
         blocks
             How many.
+        is_serial
+            Whether the calling thread does everything: there is too little to do for two.
         """
-        is_alone = self.threads == 1 or blocks < 2 or os.getpid() != self.owner
+        is_alone = is_serial or self.threads == 1 or blocks < 2 or _process.is_child
         if is_alone or not self._calls.acquire(blocking=False):
-            work = function(address, 3)
-            for block in range(blocks):
-                work(arguments, block, 0)
+            self._alone(address, arguments, blocks)
             return
         try:
             self._wake(blocks - 1)
             self._dispatch(self._place, address, arguments, blocks)
+        finally:
+            self._calls.release()
+
+    @contextmanager
+    def taken(self) -> Iterator[int]:
+        """Give the job's address, all helpers awake; 0 where the calling thread works alone.
+
+        For machine code that opens many jobs, one after the other (see `dispatch`).
+        """
+        is_alone = self.threads == 1 or _process.is_child
+        if is_alone or not self._calls.acquire(blocking=False):
+            yield 0
+            return
+        try:
+            self._wake(self.threads)
+            yield self._place
         finally:
             self._calls.release()
 
@@ -229,19 +266,24 @@ class Pool:
         self._wake(self.threads)
 
     def _wake(self, most: int) -> None:
-        if not self._sleepers:
-            return
-        with self._count:
-            count = min(most, self._sleepers)
-            self._sleepers -= count
-        if count:
-            self._asleep.release(count)
+        if self._asleep:
+            with self._count:
+                bells, self._asleep = self._asleep[:most], self._asleep[most:]
+            for bell in bells:
+                bell.release()
 
     def _helper(self, number: int) -> None:
-        seen = np.array([0, number])
+        bell, seen = threading.Lock(), np.array([0, number])
         watch: Callable[..., None] = function(_help.address(spins=SPINS), 2)
         while not self._job[_STOP]:
             watch(self._place, seen.ctypes.data)
+            bell.acquire(blocking=False)
             with self._count:
-                self._sleepers += 1
-            self._asleep.acquire()
+                self._asleep.append(bell)
+            if self._job[_OPEN] and self._job[_EPOCH] != seen[0]:
+                # A job began before anybody knew that this one sleeps: nobody wakes it for that.
+                with self._count:
+                    if bell in self._asleep:
+                        self._asleep.remove(bell)
+                        continue
+            bell.acquire()

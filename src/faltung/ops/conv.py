@@ -47,7 +47,11 @@ from faltung.ops.windowed import (
 
 @dataclass(frozen=True)
 class Conv(AbstractOperator):
-    """Cross-correlation of ``x (N, C, *space)`` with ``w (O, C/groups, *kernel)``."""
+    """Cross-correlation of ``x (N, C, *space)`` with ``w (O, C/groups, *kernel)``.
+
+    With ``exact`` values and gradients keep to algorithms with the error of direct summation. It
+    says how to compute, not what: files do not have it.
+    """
 
     onnx_type: ClassVar[str] = "Conv"
     arity: ClassVar[tuple[int, int]] = (2, 3)
@@ -56,6 +60,7 @@ class Conv(AbstractOperator):
     dilation: int | tuple[int, ...] = 1
     groups: int = 1
     padding_mode: str = "zeros"
+    exact: bool = False
 
     def __post_init__(self) -> None:
         check_mode(self.padding_mode, self.subject)
@@ -81,7 +86,8 @@ class Conv(AbstractOperator):
         b = inputs[2] if len(inputs) > 2 else None
         check_bias([a.shape for a in inputs], window.out_channels, self.subject)
         inner, padded = self._padded(window, x)
-        return (dispatch.conv(inner, padded, w, b),), {}, (window, inner, padded, w, b is not None)
+        y = dispatch.conv(inner, padded, w, b, exact=self.exact)
+        return (y,), {}, (window, inner, padded, w, b is not None)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return dx, dw and, where there is a bias, db."""
@@ -94,11 +100,11 @@ class Conv(AbstractOperator):
         window, inner, padded, w, biased = saved
         dx = dw = None
         if wanted[0]:
-            dx = dispatch.conv_dx(inner, douts[0], w)
+            dx = dispatch.conv_dx(inner, douts[0], w, exact=self.exact)
             if inner is not window:
                 dx = pad_backward(dx, window.x_shape, self._all_pads(window), self.padding_mode)
         if wanted[1]:
-            dw = dispatch.conv_dw(inner, padded, douts[0])
+            dw = dispatch.conv_dw(inner, padded, douts[0], exact=self.exact)
         return (dx, dw, bias_gradient(douts[0])) if biased else (dx, dw)
 
     def _all_pads(self, window: ConvWindow) -> Pads:

@@ -56,6 +56,7 @@ class ConvTranspose(AbstractOperator):
     output_padding: int | tuple[int, ...] = 0
     dilation: int | tuple[int, ...] = 1
     groups: int = 1
+    exact: bool = False
 
     def __post_init__(self) -> None:
         for name in ("stride", "padding", "dilation", "output_padding"):
@@ -92,7 +93,7 @@ class ConvTranspose(AbstractOperator):
         window = self.window(x.shape, w.shape)
         check_bias([a.shape for a in inputs], window.out_channels, self.subject)
         adjoint = window.adjoint
-        y = dispatch.conv_dx(adjoint, x, w)
+        y = dispatch.conv_dx(adjoint, x, w, exact=self.exact)
         if len(inputs) > 2:
             y += inputs[2].reshape(-1, *(1 for _ in adjoint.axes))
         return (y,), {}, (adjoint, x, w, len(inputs) > 2)
@@ -100,8 +101,8 @@ class ConvTranspose(AbstractOperator):
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return dx (a plain convolution), dw and, where there is a bias, db."""
         adjoint, x, w, biased = saved
-        dx = dispatch.conv(adjoint, douts[0], w, None)
-        dw = dispatch.conv_dw(adjoint, douts[0], x)
+        dx = dispatch.conv(adjoint, douts[0], w, None, exact=self.exact)
+        dw = dispatch.conv_dw(adjoint, douts[0], x, exact=self.exact)
         return (dx, dw, bias_gradient(douts[0])) if biased else (dx, dw)
 
     def taps(

@@ -7,7 +7,6 @@ on its operation.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -15,24 +14,31 @@ from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
 from faltung.kernels import numpy_dense
-from faltung.kernels.choose import choose
+from faltung.kernels.choose import choose, compiled_for
+from faltung.kernels.schedule import alone, is_small
+from faltung.kernels.settings import settings
 
 Array = NDArray[Any]
 
 
-def conv(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Array:
-    """Cross-correlation: `x` (N, C, *space), `w` (O, C/groups, *kernel), `b` (O,)."""
-    return _run("conv", window, x, w, b)
+def conv(
+    window: ConvWindow, x: Array, w: Array, b: Array | None = None, *, exact: bool = False
+) -> Array:
+    """Cross-correlation: `x` (N, C, *space), `w` (O, C/groups, *kernel), `b` (O,).
+
+    With `exact`, as with ``FALTUNG_EXACT=1``, only by rows with the error of direct summation.
+    """
+    return _run("conv", window, x, w, b, exact=exact)
 
 
-def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
+def conv_dx(window: ConvWindow, dout: Array, w: Array, *, exact: bool = False) -> Array:
     """Gradient of `conv` with respect to `x`, in its shape."""
-    return _run("conv_dx", window, dout, w)
+    return _run("conv_dx", window, dout, w, exact=exact)
 
 
-def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
+def conv_dw(window: ConvWindow, x: Array, dout: Array, *, exact: bool = False) -> Array:
     """Gradient of `conv` with respect to `w`, summed over the batch."""
-    return _run("conv_dw", window, x, dout)
+    return _run("conv_dw", window, x, dout, exact=exact)
 
 
 def max_pool(window: PoolWindow, x: Array) -> Array:
@@ -61,10 +67,22 @@ def avg_pool_dx(window: PoolWindow, dout: Array, count_include_pad: bool = False
 
 def matmul(a: Array, b: Array) -> Array:
     """Matrix product over the last two axes; the reference is the same product in float64."""
-    if os.environ.get("FALTUNG_KERNEL", "") == "reference":
+    if settings().kernel == "reference":
         return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)), a.dtype)
     with np.errstate(all="ignore"):
         return numpy_dense.matmul(a, b)
+
+
+def lrn(x: Array, before: int, size: int, alpha: float, bias: float, beta: float) -> Array | None:
+    """Local response normalisation; None where there is no kernel for the power or the dtype."""
+    is_defined = settings().kernel == "reference"
+    if is_defined or x.dtype not in (np.float32, np.float64) or not compiled_for():
+        return None
+    from faltung.kernels import lrn
+
+    if not lrn.applies(beta):
+        return None
+    return lrn.lrn(x, before, size - 1 - before, alpha / size, bias, beta)
 
 
 def _has_outputs(window: PoolWindow) -> bool:
@@ -72,17 +90,18 @@ def _has_outputs(window: PoolWindow) -> bool:
     return 0 not in window.out_shape
 
 
-def _run(operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any) -> Array:
-    imposed = os.environ.get("FALTUNG_KERNEL", "")
-    if imposed == "reference":
+def _run(
+    operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any, exact: bool = False
+) -> Array:
+    now = settings()
+    if now.kernel == "reference":
         return np.asarray(_run_reference(operation, window, x, *rest), x.dtype)
-    isa = os.environ.get("FALTUNG_ISA", "")
-    kernel = choose(operation, window, x.dtype, imposed, isa).load()
+    row = choose(operation, window, x.dtype, now.kernel, now.isa, exact=exact or now.is_exact)
     # Compiled kernels read every array as one of x's dtype, whatever is there.
     rest = tuple(r.astype(x.dtype, copy=False) if isinstance(r, np.ndarray) else r for r in rest)
     # Infinities and NaN are results here, and BLAS raises flags for them as it pleases.
-    with np.errstate(all="ignore"):
-        return kernel(window, x, *rest)
+    with np.errstate(all="ignore"), alone(is_small(row, window, x.dtype)):
+        return row.load()(window, x, *rest)
 
 
 def _run_reference(operation: str, window: Any, *arrays: Any) -> Any:
