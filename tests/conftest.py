@@ -53,6 +53,12 @@ def scipy() -> ModuleType:
 
 
 @pytest.fixture
+def sklearn() -> ModuleType:
+    """scikit-learn, or a skip that names it."""
+    return require_peer("sklearn")
+
+
+@pytest.fixture
 def rapidocr() -> ModuleType:
     """rapidocr, whose three trained networks find and read text, or a skip that names it."""
     if sys.version_info >= (3, 13):

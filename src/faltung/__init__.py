@@ -55,12 +55,16 @@ if TYPE_CHECKING:
     from faltung.definitions import expand as expand
     from faltung.definitions import past_report as past_report
     from faltung.definitions import signal_report as signal_report
+    from faltung.estimators import ConvClassifier as ConvClassifier
+    from faltung.estimators import ConvRegressor as ConvRegressor
     from faltung.experiments import experiment as experiment
     from faltung.graph.from_torch import from_torch as from_torch
     from faltung.imaging import filter_image as filter_image
     from faltung.imaging import find as find
 
 __all__ = [
+    "ConvClassifier",
+    "ConvRegressor",
     "Dataset",
     "FaltungError",
     "Graph",
@@ -120,6 +124,8 @@ _LAZY = {
     "Summary": "faltung.analysis:Summary",
     "receptive_fields": "faltung.analysis:receptive_fields",
     "summarize": "faltung.analysis:summarize",
+    "ConvClassifier": "faltung.estimators:ConvClassifier",
+    "ConvRegressor": "faltung.estimators:ConvRegressor",
     "Dataset": "faltung.datasets:Dataset",
     "compose": "faltung.definitions:compose",
     "constraints": "faltung.constraints",

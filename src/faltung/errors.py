@@ -13,6 +13,7 @@ Each also inherits the builtin that a caller would catch::
     ├── PictureError      (ValueError)       a picture that cannot be drawn as asked
     ├── CheckpointError   (ValueError)       a checkpoint that cannot be read or does not belong
     ├── TrainingError     (ArithmeticError)  training that cannot go on: a loss that is not finite
+    ├── EstimatorError    (ValueError)       what an estimator was given and cannot learn from
     ├── KernelError       (LookupError)      no kernel does what was asked for
     ├── TourError         (LookupError)      a card that the tour does not have
     ├── ExplorerError     (ValueError)       what the explorer does not have, or refuses to do
@@ -74,6 +75,10 @@ class CheckpointError(FaltungError, ValueError):
 
 class TrainingError(FaltungError, ArithmeticError):
     """Training that cannot go on, such as a loss that is not finite."""
+
+
+class EstimatorError(FaltungError, ValueError):
+    """Parameters, samples, targets or weights that an estimator cannot learn from."""
 
 
 class KernelError(FaltungError, LookupError):
