@@ -7,6 +7,7 @@ memory (`leased`), and gives it back when the array and all its views are gone.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -78,6 +79,15 @@ class _Shelf:
 
 
 _shelf = _Shelf()
+
+
+def _forked() -> None:
+    """Let a child have a lock that nobody holds."""
+    _shelf.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class _Lease:

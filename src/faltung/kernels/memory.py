@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faltung.kernels.leases import leased
+
 if TYPE_CHECKING:
     from faltung.kernels.replay import Recorder
 
@@ -58,10 +60,16 @@ kept: Final = Kept()
 
 def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return an array for a result; what is in it is not defined."""
-    made = np.empty(shape, dtype)
+    made = leased(shape, dtype)
     if kept.recorder is not None:
         kept.recorder.made.append(made)
     return made
+
+
+def constant(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that nobody writes to any more; see `faltung.kernels.replay`."""
+    array.setflags(write=False)
+    return array
 
 
 def line(size: int) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from faltung.errors import GraphError, message
 from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph, named
 from faltung.graph.unknown import check_known
+from faltung.kernels.program import Program
 from faltung.ops.operator import Array, Shape
 from faltung.plan.fold import folded
 from faltung.plan.lowerings import lowering_of
@@ -32,10 +34,11 @@ LINE: Final = 64
 
 
 class Memory(NamedTuple):
-    """One piece of memory, and the steps on it."""
+    """One piece of memory, the steps on it, and what runs them one after the other."""
 
     arrays: Mapping[str, Array]
     steps: Sequence[Step]
+    runs: Sequence[Callable[[], object]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +107,8 @@ class Plan:
             for value in plan.graph.inputs:
                 np.copyto(memory.arrays[value.name], fed(value, given[value.name]))
             with np.errstate(all="ignore"):
-                for step in memory.steps:
-                    step.run()
+                for run in memory.runs:
+                    run()
             outputs = tuple(memory.arrays[name].copy() for name in plan.graph.outputs)
         finally:
             plan._given_back(memory)
@@ -147,7 +150,9 @@ class Plan:
         for name in (*(v.name for v in layout.graph.inputs), *computed):
             arrays[name] = layout.places.array(name, layout.values[name], aligned)
         room = Room(arrays, self._choices, frozenset(constants), layout.places.inside)
-        return Memory(arrays, [_lowered(stage, room) for stage in layout.order])
+        with np.errstate(all="ignore"):
+            steps = [_lowered(stage, room) for stage in layout.order]
+        return Memory(arrays, steps, _runs(steps))
 
     def timed(self, x: ArrayLike | Mapping[str, ArrayLike]) -> list[tuple[Step, float]]:
         """Run the network once and return the seconds of each step.
@@ -164,8 +169,10 @@ class Plan:
         times = []
         with np.errstate(all="ignore"):
             for step in memory.steps:
+                runs = _runs([step])
                 begin = time.perf_counter()
-                step.run()
+                for run in runs:
+                    run()
                 times.append((step, time.perf_counter() - begin))
         self._given_back(memory)
         return times
@@ -228,6 +235,19 @@ def _laid_out(graph: Graph) -> _Layout:
     order = stages(simpler, simpler.shapes())
     values = described(simpler)
     return _Layout(simpler, order, values, places(simpler, order, values))
+
+
+def _runs(steps: Sequence[Step]) -> list[Callable[[], object]]:
+    """Return what runs steps: neighbours that are launches alone together, in one program."""
+    runs: list[Callable[[], object]] = []
+    for is_compiled, group in groupby(steps, key=lambda step: step.run is None):
+        if not is_compiled:
+            runs += [step.run for step in group if step.run is not None]
+            continue
+        pairs = [(launch, step.is_parallel) for step in group for launch in step.launches]
+        if pairs:
+            runs.append(Program(*zip(*pairs, strict=True)).run)
+    return runs
 
 
 def _lowered(stage: Stage, room: Room) -> Step:

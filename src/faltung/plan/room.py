@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 from faltung.kernels.choose import choose
+from faltung.kernels.program import moved, noted
+from faltung.kernels.replay import Launch
 from faltung.kernels.registry import Row, Window
 from faltung.ops.operator import Array
 from faltung.plan.stages import Stage
@@ -25,12 +29,18 @@ class Step(NamedTuple):
         The row of the registry; "interpreter" where the operator itself runs, "view" and "in
         place" where there is nothing to do.
     run
-        Computes the stage's outputs.
+        Computes the stage's outputs; None where `launches` do, or nothing has to be done.
+    launches
+        Kernels that compute them, which a compiled loop can run without Python.
+    is_parallel
+        Whether there is enough to do for several threads.
     """
 
     stage: Stage
     kernel: str
-    run: Callable[[], object]
+    run: Callable[[], object] | None = None
+    launches: tuple[Launch, ...] = ()
+    is_parallel: bool = True
 
 
 @dataclass
@@ -67,6 +77,10 @@ class Choices:
         return sum(array.nbytes for array in self._packed.values())
 
 
+OF_WEIGHTS: Final = frozenset({"w", "bias"})
+"""Arguments of kernels that follow from the weights: they stay what they are."""
+
+
 @dataclass(frozen=True)
 class Room:
     """The arrays of one piece of memory, and the choices of its plan.
@@ -87,6 +101,47 @@ class Room:
     choices: Choices
     known: frozenset[str]
     inside: Mapping[str, Inside]
+
+    def row_step(
+        self, stage: Stage, kernel: str, call: Callable[[], Array], *, is_parallel: bool = True
+    ) -> Step:
+        """Return what a row does as a step: its launches, if it does nothing else.
+
+        Parameters
+        ----------
+        stage
+            What is computed.
+        kernel
+            The row's name.
+        call
+            Calls the row on arrays of this room; gives the result, in the output's place or not.
+        is_parallel
+            Whether there is enough to do for several threads.
+        """
+        y = self.arrays[stage.output]
+        with noted() as launches:
+            made = call()
+        known = [*self.arrays.values(), made]
+        if launches and all(_stays(launch, known) for launch in launches):
+            here = tuple(moved(launch, made, y) for launch in launches)
+            return Step(stage, kernel, None, here, is_parallel)
+        return Step(stage, kernel, lambda: _into(y, call()))
+
+
+def _stays(launch: Launch, known: Sequence[Array]) -> bool:
+    """Whether a launch does the same when it is run again: it reads nothing made for one call."""
+    return all(
+        name in OF_WEIGHTS
+        or not array.flags.writeable
+        or not array.size
+        or any(np.may_share_memory(array, other) for other in known)
+        for name, array in launch.arrays.items()
+    )
+
+
+def _into(y: Array, made: Array) -> None:
+    if made is not y:
+        np.copyto(y, made)
 
 
 Lowering = Callable[[Stage, Room], Step | None]

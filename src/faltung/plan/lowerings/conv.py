@@ -6,6 +6,7 @@ from functools import partial
 
 from faltung import ops
 from faltung.kernels.epilogue import Epilogue
+from faltung.kernels.schedule import is_small
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
 
@@ -26,5 +27,5 @@ def lower_conv(stage: Stage, room: Room) -> Step | None:
         return None
     packed = room.choices.packed(stage, row, lambda: row.pack(window, w))
     y = room.arrays[stage.output]
-    run = partial(row.load(), window, x, w, b, out=y, packed=packed, epilogue=epilogue)
-    return Step(stage, row.name, run)
+    call = partial(row.load(), window, x, w, b, out=y, packed=packed, epilogue=epilogue)
+    return room.row_step(stage, row.name, call, is_parallel=not is_small(row, window, x.dtype))

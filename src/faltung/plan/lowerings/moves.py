@@ -9,14 +9,10 @@ from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
 
 
-def nothing() -> None:
-    """Do nothing: the values are where they should be."""
-
-
 def lower_view(stage: Stage, room: Room) -> Step | None:
     """Give the same memory another shape."""
     x, y = room.arrays[stage.main.inputs[0]], room.arrays[stage.output]
-    return Step(stage, "view", nothing) if np.shares_memory(x, y) else None
+    return Step(stage, "view") if np.shares_memory(x, y) else None
 
 
 def lower_concat(stage: Stage, room: Room) -> Step | None:
@@ -36,4 +32,4 @@ def lower_concat(stage: Stage, room: Room) -> Step | None:
         for place, x in copies:
             np.copyto(place, x)
 
-    return Step(stage, "copy" if copies else "in place", run if copies else nothing)
+    return Step(stage, "copy" if copies else "in place", run if copies else None)
