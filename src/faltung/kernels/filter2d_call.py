@@ -98,7 +98,12 @@ def filter_images(
 
 
 def run(
-    block: Any, isa: Isa, names: Sequence[str], layout: Layout, arrays: dict[str, Array], **more: Any
+    block: Any,
+    isa: Isa,
+    names: Sequence[str],
+    layout: Layout,
+    arrays: dict[str, Array],
+    **more: Any,
 ) -> None:
     """Launch a kernel that reads and writes numbers of other types than it sums."""
     kinds = {"kind": KINDS[arrays["x"].dtype], "to": KINDS[arrays["y"].dtype]}

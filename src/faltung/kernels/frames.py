@@ -27,9 +27,7 @@ NOWHERE: Final = -1
 """In a table: there stands a zero."""
 
 
-@kernel(
-    arguments=INTS, image=INT, row=INT, first=INT, out=POINTER, count=INT
-)
+@kernel(arguments=INTS, image=INT, row=INT, first=INT, out=POINTER, count=INT)
 def pack_row(
     code: Code,
     arguments: Pointer,
