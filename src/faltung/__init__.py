@@ -18,6 +18,8 @@ from faltung.graph import Node as Node
 from faltung.graph import Value as Value
 from faltung.graph import layers as layers
 from faltung.graph import load as load
+from faltung.kernels.threads import num_threads as num_threads
+from faltung.kernels.threads import set_num_threads as set_num_threads
 from faltung.signal import convolve as convolve
 from faltung.signal import correlate as correlate
 from faltung.version import __version__ as __version__

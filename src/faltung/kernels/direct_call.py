@@ -176,7 +176,7 @@ def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int, at_least:
     }
     length = (strip_rows - 1) * pitch + columns.out_size
     size = window.group_in * depth.kernel * len(phases) * plane
-    arrays = (np.array(offsets, np.int64), np.array(phases, np.int64))
+    arrays = (memory.constant(np.array(places, np.int64)) for places in (offsets, phases))
     return Strip(split, size, length, fields, *arrays)
 
 

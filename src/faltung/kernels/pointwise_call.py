@@ -100,7 +100,7 @@ def packed_panels(window: ConvWindow, w: Array, isa: Isa, channels: int) -> Arra
     taps = window.reduction
     return pack(
         w,
-        np.arange(taps, dtype=np.int64),
+        _first(taps),
         isa,
         width=channels,
         channels=window.group_out,
@@ -115,9 +115,9 @@ def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[
     panels = -(-window.group_out // channels)
     if b is None:
         return _no_bias(window.groups * panels * channels, dtype)
-    filled = np.zeros((window.groups, panels * channels), dtype)
-    filled[:, : window.group_out] = b.reshape(window.groups, window.group_out)
-    return filled
+    isa, of_group = required_isa(ROW), window.group_out
+    sizes = {"width": channels, "channels": of_group, "step": 1}
+    return pack(b, _first(1), isa, groups=window.groups, group_step=of_group, **sizes)
 
 
 def residual_of(epilogue: Epilogue, y: Array) -> Array:
@@ -129,7 +129,12 @@ def residual_of(epilogue: Epilogue, y: Array) -> Array:
 
 @lru_cache(64)
 def _no_bias(count: int, dtype: np.dtype[Any]) -> Array:
-    return np.zeros(count, dtype)
+    return memory.constant(np.zeros(count, dtype))
+
+
+@lru_cache(256)
+def _first(count: int) -> Array:
+    return memory.constant(np.arange(count, dtype=np.int64))
 
 
 @lru_cache(256)
@@ -152,5 +157,5 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
         "segments": segments,
         "scratch_size": channels * step,
     }
-    offsets = np.arange(window.group_in, dtype=np.int64) * pixels
+    offsets = memory.constant(np.arange(window.group_in, dtype=np.int64) * pixels)
     return Layout(channels, vectors, segments * window.batch * window.groups, fields, offsets)

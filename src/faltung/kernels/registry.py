@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
-from faltung.kernels import direct_cost, winograd_dw_cost
+from faltung.kernels import direct_cost, winograd_cost, winograd_dw_cost
 
 Window = ConvWindow | PoolWindow
 Kernel = Callable[..., NDArray[Any]]
@@ -56,6 +56,9 @@ class Row:
         they are.
     fuses : bool
         Whether it takes an ``epilogue=``: what is done to each output before it is stored.
+    replays : bool
+        Whether all that it does with arrays is to launch kernels, so that a call can be repeated
+        for others of the same shapes; see `faltung.kernels.replay`.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Row:
     growth: Callable[[Window], float] = lambda window: 1.0
     packs: str = ""
     fuses: bool = False
+    replays: bool = False
 
     def load(self) -> Kernel:
         """The function itself; its module is imported here."""
@@ -184,6 +188,7 @@ def _compiled(name: str, function: str, terms: Callable[[Window], int], packs: s
         costs=_COST + name,
         packs=packs and f"faltung.kernels.{packs}",
         fuses=bool(packs),
+        replays=operation == "conv",
     )
 
 
@@ -217,6 +222,29 @@ def _pointwise() -> Row:
         costs="faltung.kernels.direct_cost:conv_pointwise",
         packs="faltung.kernels.pointwise_call:packed_weights",
         fuses=True,
+        replays=True,
+    )
+
+
+def _winograd(operation: str, outputs: int) -> Row:
+    """Return the row of a convolution, or its gradient to the input, in Winograd's form."""
+    is_forward = operation == "conv"
+    name, module = f"f{outputs}", "faltung.kernels.winograd_call:"
+    terms = winograd_cost.terms if is_forward else winograd_cost.dx_terms
+    return Row(
+        f"{operation}_winograd_{name}_any_nchw",
+        operation,
+        f"{module}{operation}_{name}",
+        lambda window, dtype: winograd_cost.applies(window, dtype, outputs),
+        lambda window: terms(window, outputs),  # type: ignore[arg-type]
+        block=outputs,
+        is_compiled=True,
+        costs=f"faltung.kernels.winograd_cost:{'' if is_forward else 'dx_'}{name}",
+        is_exact=False,
+        growth=lambda window: winograd_cost.growth(window, outputs),  # type: ignore[arg-type]
+        packs=f"{module}pack_{name}" if is_forward else "",
+        fuses=is_forward,
+        replays=True,
     )
 
 
@@ -242,12 +270,25 @@ _COST = "faltung.kernels.cost:"
 ROWS: tuple[Row, ...] = (
     _compiled("conv_direct", "direct_call:conv", _conv_terms, packs="direct_call:packed_weights"),
     _pointwise(),
+    _winograd("conv", outputs=4),
+    _winograd("conv", outputs=2),
     _numpy("conv_im2col", _conv_terms),
     _compiled("conv_dx_direct", "direct_dx:conv_dx", _conv_dx_terms),
+    _winograd("conv_dx", outputs=4),
+    _winograd("conv_dx", outputs=2),
     _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),
     _numpy("conv_dx_col2im", _conv_dx_terms),
     _compiled("conv_dw_direct", "direct_dw_call:conv_dw", _conv_dw_terms),
     _numpy("conv_dw_im2col", _conv_dw_terms),
+    Row(
+        "conv_dw_blocked_any_nchw",
+        "conv_dw",
+        "faltung.kernels.blocked_dw_call:conv_dw",
+        _fits_strips,
+        _conv_dw_terms,
+        is_compiled=True,
+        costs="faltung.kernels.blocked_dw_cost:cycles",
+    ),
     _winograd_dw(outputs=4, taps=3),
     _winograd_dw(outputs=2, taps=5),
     _pool("max_pool", _no_terms),

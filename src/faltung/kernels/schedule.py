@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from faltung.kernels import memory
 from faltung.kernels.registry import Row, Window
+
+if TYPE_CHECKING:
+    from faltung.kernels.replay import Recorder
 
 SMALL: Final = 100_000.0
 """Cycles below which waking a thread takes as long as it would save: some 20 us."""
@@ -33,3 +36,13 @@ def alone(is_serial: bool) -> Iterator[None]:
         yield
     finally:
         memory.kept.is_serial = before
+
+
+@contextmanager
+def recorded(recorder: Recorder) -> Iterator[Recorder]:
+    """Have a recorder note what is launched meanwhile, and what memory is taken."""
+    memory.kept.recorder = recorder
+    try:
+        yield recorder
+    finally:
+        memory.kept.recorder = None

@@ -7,7 +7,7 @@ on its operation.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from faltung.geometry.window import ConvWindow, PoolWindow
 from faltung.kernels import numpy_dense
 from faltung.kernels.choose import choose, compiled_for
-from faltung.kernels.schedule import alone, is_small
+from faltung.kernels.schedule import alone, is_small, recorded
 from faltung.kernels.settings import settings
+
+if TYPE_CHECKING:
+    from faltung.kernels.registry import Row
+    from faltung.kernels.replay import Replay
 
 Array = NDArray[Any]
 
@@ -29,6 +33,24 @@ def conv(
     With `exact`, as with ``FALTUNG_EXACT=1``, only by rows with the error of direct summation.
     """
     return _run("conv", window, x, w, b, exact=exact)
+
+
+def conv_once(
+    window: ConvWindow, x: Array, w: Array, b: Array | None = None, *, exact: bool = False
+) -> tuple[Array, Replay | None]:
+    """`conv`, and the same call for other arrays of these shapes; None if it cannot be repeated.
+
+    All arrays are C-contiguous and of one dtype, float32 or float64.
+    """
+    row = _row("conv", window, x.dtype, exact)
+    if row is None or not row.replays or 0 in window.out_shape:
+        return conv(window, x, w, b, exact=exact), None
+    from faltung.kernels.replay import Recorder
+
+    small = is_small(row, window, x.dtype)
+    with np.errstate(all="ignore"), alone(small), recorded(Recorder([x, w, b])) as recorder:
+        y = row.load()(window, x, w, b)
+    return y, recorder.replay(y, small)
 
 
 def conv_dx(window: ConvWindow, dout: Array, w: Array, *, exact: bool = False) -> Array:
@@ -90,13 +112,22 @@ def _has_outputs(window: PoolWindow) -> bool:
     return 0 not in window.out_shape
 
 
+def _row(
+    operation: str, window: ConvWindow | PoolWindow, dtype: np.dtype[Any], exact: bool
+) -> Row | None:
+    """The row that is taken now; None for the reference."""
+    now = settings()
+    if now.kernel == "reference":
+        return None
+    return choose(operation, window, dtype, now.kernel, now.isa, exact=exact or now.is_exact)
+
+
 def _run(
     operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any, exact: bool = False
 ) -> Array:
-    now = settings()
-    if now.kernel == "reference":
+    row = _row(operation, window, x.dtype, exact)
+    if row is None:
         return np.asarray(_run_reference(operation, window, x, *rest), x.dtype)
-    row = choose(operation, window, x.dtype, now.kernel, now.isa, exact=exact or now.is_exact)
     # Compiled kernels read every array as one of x's dtype, whatever is there.
     rest = tuple(r.astype(x.dtype, copy=False) if isinstance(r, np.ndarray) else r for r in rest)
     # Infinities and NaN are results here, and BLAS raises flags for them as it pleases.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faltung.errors import DTypeError, message
 
@@ -70,6 +71,22 @@ def compute_dtype(
         narrow = all(dtype.itemsize < 4 for dtype in dtypes)
         return np.dtype(np.float32 if exact and narrow else np.float64)
     return np.result_type(np.float32, *dtypes)
+
+
+def product_dtype(
+    operation: str,
+    x: NDArray[Any],
+    w: NDArray[Any],
+    b: NDArray[Any] | None,
+    reduction: int,
+) -> np.dtype[Any]:
+    """The dtype of sums of so many products of `x` and `w`, and of one number of `b`."""
+    if b is None:
+        return compute_dtype(operation, x.dtype, w.dtype, reduction)
+    # An integer bias adds to the sums that must stay exact.
+    extra = int(np.iinfo(b.dtype).max) + 1 if b.dtype.kind in "iu" else 1
+    alone = compute_dtype(operation, b.dtype)
+    return np.result_type(compute_dtype(operation, x.dtype, w.dtype, reduction + extra), alone)
 
 
 def _product_of_ranges(dtypes: list[np.dtype[Any]]) -> int:
