@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from faltung.files.depth import to_depth
+from faltung.imaging.filter import slide
 from faltung.imaging.kernel_text import is_numbers, kernel_of
 from faltung.imaging.library import AbstractFilter, LinearFilter, named_filter
 
@@ -58,7 +59,8 @@ def filter_image(
         The kernel entry that meets the position itself; ``size // 2`` by default, so that even
         kernels agree with `scipy.ndimage`.
     dtype : integer dtype, optional
-        Round the result to it, halves to the even number, and clip it to its range.
+        Round the result to it, halves to the even number, and clip it to its range. From 8 bits
+        to 8 bits sums with a float kernel are taken in float32, like those of OpenCV.
 
     Returns
     -------
@@ -86,5 +88,9 @@ def filter_image(
     """
     pixels = np.asarray(image)
     chosen = filter_of(kernel, axes=1 if pixels.ndim == 1 else 2)
-    y = chosen.apply(pixels, mode=mode, border=border, channels=channels, anchor=anchor)
-    return y if dtype is None else to_depth(y, dtype).values
+    how: dict[str, Any] = {"mode": mode, "border": border, "channels": channels, "anchor": anchor}
+    to = None if dtype is None else np.dtype(dtype)
+    if isinstance(chosen, LinearFilter) and not chosen.terms and to is not None and to.kind in "iu":
+        return slide(pixels, chosen.kernel, **how, dtype=to)
+    y = chosen.apply(pixels, **how)
+    return y if to is None else to_depth(y, to).values

@@ -21,8 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from faltung import signal
 from faltung.errors import DTypeError, GeometryError, IntegerRangeError, message
+from faltung.files.depth import to_depth
 from faltung.geometry import per_axis
 from faltung.geometry.border import BORDERS
+from faltung.imaging.planes import Work, compiled
 from faltung.imaging.separable import are_worth_it, factors
 from faltung.ops.pad import pad
 
@@ -50,6 +52,7 @@ def slide(
     channels: str = "each",
     anchor: int | Sequence[int] | None = None,
     passes: bool = True,
+    dtype: np.dtype[Any] | None = None,
 ) -> Array:
     """Filter with one kernel; `faltung.filter_image` takes the library's names as well.
 
@@ -71,6 +74,8 @@ def slide(
         The kernel entry that meets the position itself, ``size // 2`` by default.
     passes : bool
         Run a kernel that is an outer product as one pass along each axis (`factors`).
+    dtype : integer dtype, optional
+        Round the result to it, and clip it.
 
     Returns
     -------
@@ -93,39 +98,46 @@ def slide(
     x, k = _numbers("image", image), _numbers("kernel", kernel)
     _check_words(mode, border, channels)
     _check_shapes(x, k, channels)
-    x, k = _promoted(x, k)
-    is_bare, kernels = x.ndim == k.ndim and channels == "each", _per_output(x, k, channels)
+    is_bare, wide = x.ndim == k.ndim and channels == "each", _wide(x, k)
+    k = _signed("kernel", k) if wide.kind == "i" else k.astype(wide)
+    kernels = _per_output(x, k, channels)
     space = kernels[0].ndim - 1
     anchors = _anchors(anchor, kernels[0].shape[:space])
     if mode == "convolve":
         kernels = [np.flip(each, tuple(range(space))) for each in kernels]
         anchors = [n - 1 - a for n, a in zip(kernels[0].shape, anchors, strict=False)]
-    y = _filtered(x[..., np.newaxis] if is_bare else x, kernels, anchors, border, passes)
+    pads = [(a, n - 1 - a) for n, a in zip(kernels[0].shape, anchors, strict=False)]
+    work = Work(x[..., np.newaxis] if is_bare else x, wide, pads, border, passes)
+    y = _filtered(work, kernels, dtype)
     if is_bare or (channels == "mixed" and k.ndim <= x.ndim):
         y = y[..., 0]
     return y
 
 
-def _filtered(
-    x: Array, kernels: Sequence[Array], anchors: Sequence[int], border: str, passes: bool
-) -> Array:
+def _filtered(work: Work, kernels: Sequence[Array], dtype: np.dtype[Any] | None) -> Array:
     """Filter x (*space, C) with kernels (*space, 1 or C): the channels of each in turn."""
-    sizes = kernels[0].shape
+    x = work.x
     if not x.size:
-        left = x.shape[-1] if sizes[-1] == 1 else len(kernels)
-        return np.zeros((*x.shape[:-1], left), x.dtype)
-    pads = tuple((a, n - 1 - a) for n, a in zip(sizes, anchors, strict=False))
-    padded = pad(x, (*pads, (0, 0)), border)
-    parts = [_summed(padded, kernel, passes) for kernel in kernels]
-    return np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+        left = x.shape[-1] if kernels[0].shape[-1] == 1 else len(kernels)
+        parts = [np.zeros((*x.shape[:-1], left), work.wide)]
+    else:
+        parts = [_summed(work, kernel, dtype) for kernel in kernels]
+    y = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    return y if dtype is None or y.dtype == dtype else to_depth(y, dtype).values
 
 
-def _summed(padded: Array, kernel: Array, passes: bool) -> Array:
-    """Where the kernel lies inside: one channel, or each one where the kernel has one of its own.
+def _summed(work: Work, kernel: Array, dtype: np.dtype[Any] | None) -> Array:
+    """One channel, or each one where the kernel has one of its own.
 
     In one pass, or in one along each axis on which the kernel is more than the number 1.
     """
-    vectors = factors(kernel) if passes and are_worth_it(kernel) else None
+    found = compiled(work, kernel, dtype)
+    if found is not None:
+        return found
+    x = work.x
+    x = _signed("image", x) if work.wide.kind == "i" else x.astype(work.wide)
+    padded = pad(x, (*work.pads, (0, 0)), work.border)
+    vectors = factors(kernel) if work.passes and are_worth_it(kernel) else None
     if vectors is None:
         return signal.correlate(padded, kernel, "valid", method="direct")
     for axis, vector in enumerate(vectors):
@@ -154,14 +166,11 @@ def _numbers(name: str, given: ArrayLike) -> Array:
     return array
 
 
-def _promoted(x: Array, k: Array) -> tuple[Array, Array]:
-    """Both in dtypes whose products and sums lose nothing that the docstring does not say."""
+def _wide(x: Array, k: Array) -> np.dtype[Any]:
+    """Return a dtype whose products and sums lose nothing that the docstring does not say."""
     if x.dtype.kind == "f":
-        wide = np.result_type(x, np.float32, *([k] if k.dtype.kind == "f" else []))
-        return x.astype(wide), k.astype(wide)
-    if k.dtype.kind == "f":
-        return x.astype(np.float64), k.astype(np.float64)
-    return _signed("image", x), _signed("kernel", k)
+        return np.result_type(x, np.float32, *([k] if k.dtype.kind == "f" else []))
+    return np.dtype(np.float64 if k.dtype.kind == "f" else np.int64)
 
 
 def _signed(name: str, values: Array) -> Array:

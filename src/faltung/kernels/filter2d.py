@@ -102,8 +102,8 @@ def filter_tile(
 
     def add(x: Pointer, w: Pointer, height: int) -> None:
         with code.loop(columns) as kx:
-            given = {"pitch": pitch, "apart": code.lanes, "height": height}
-            add_taps(code, sums, x + kx * step, w + kx * height, **given)
+            place, weights = x + kx * step, w + kx * height
+            add_taps(code, sums, place, weights, pitch=pitch, apart=code.lanes, height=height)
 
     with code.loop(runs) as run:
         add(x + run * RUN * pitch, w + run * RUN * columns, RUN)
@@ -149,9 +149,9 @@ def filter_block(
         is_whole = code.build.and_(r + rows <= height, q + step <= width)
         out = code.choose_place(is_whole, place, spare)
         out_pitch = code.choose(is_whole, of("out_width"), code.integer(step))
-        given = (frame + (r * of("pitch") + q), code.address(of("w")), out)
+        places = (frame + (r * of("pitch") + q), code.address(of("w")), out)
         sizes = (of("pitch"), of("step"), of("runs"), of("columns"), out_pitch)
-        filter_tile.call(code, *given, *sizes, rows=rows, vectors=vectors, tail=tail, to=to)
+        filter_tile.call(code, *places, *sizes, rows=rows, vectors=vectors, tail=tail, to=to)
         with code.when(code.build.not_(is_whole)):
             spared = Pointer(code.build, spare.value, y.element)
             with code.loop((height - r).at_most(rows)) as a:

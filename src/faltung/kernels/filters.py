@@ -78,7 +78,54 @@ def signals(x: Array, w: Array, pads: Pads, dtype: np.dtype[Any], *, is_direct: 
         return fft.correlate(
             x.astype(dtype, copy=False), w, outside, lambda box: _box(x, w, outside, box)
         )
-    return _direct(x, w, outside, np.dtype(np.int64) if dtype.kind == "u" else dtype).view(dtype)
+    y = _direct(x, w, outside, np.dtype(np.int64) if dtype.kind == "u" else dtype)
+    return y.view(dtype)
+
+
+def images(
+    x: Array,
+    kernel: Sequence[Array],
+    pads: Pads,
+    border: str,
+    *,
+    channels: int,
+    dtype: np.dtype[Any],
+) -> Array:
+    """Filter an image whose channels lie side by side; ``y = Σ kernel[ky, kx] x[...]``.
+
+    Parameters
+    ----------
+    x : array (H, W * channels)
+        Of any real dtype.
+    kernel
+        One array (kh, kw), or two vectors whose outer product it is: one pass along each axis.
+        Their dtype is the one that sums are taken in.
+    pads, border, channels, dtype
+        As of `filter2d_call.filter_images`.
+    """
+    number = kernel[0].dtype
+    x = readable(x, number)[np.newaxis]
+    rows, columns = pads
+    if len(kernel) == 2:
+        down, across = kernel
+        x = filter_images(x, down[:, np.newaxis], (rows, (0, 0)), border, channels=channels)
+        rows, across = (0, 0), across[np.newaxis]
+        return _image(x, across, (rows, columns), border, channels, dtype)
+    return _image(x, kernel[0], (rows, columns), border, channels, dtype)
+
+
+def _image(
+    x: Array,
+    w: Array,
+    pads: tuple[tuple[int, int], tuple[int, int]],
+    border: str,
+    channels: int,
+    dtype: np.dtype[Any],
+) -> Array:
+    if w.shape[0] == x.shape[1] == channels == 1 and pads[0] == (0, 0):
+        return filter_signals(x[:, 0], w[0], pads[1], border, dtype=dtype)
+    y = filter_images(x, w, pads, border, channels=channels, dtype=dtype)
+    return y.reshape(y.shape[1:])
 
 
 def takes_fft(out: Sequence[int], kernel: Sequence[int], itemsize: int) -> bool:
@@ -95,9 +142,10 @@ def readable(x: Array, number: np.dtype[Any]) -> Array:
 
 def _direct(x: Array, w: Array, pads: Pads, dtype: np.dtype[Any]) -> Array:
     if x.ndim == 1:
-        return filter_signals(x[np.newaxis], w, pads[0], dtype=dtype)[0]
+        return filter_signals(x[np.newaxis], w, pads[0], dtype=dtype).reshape(-1)
     rows, columns = pads
-    return filter_images(x[np.newaxis], w, (rows, columns), dtype=dtype)[0]
+    y = filter_images(x[np.newaxis], w, (rows, columns), dtype=dtype)
+    return y.reshape(y.shape[1:])
 
 
 def _box(x: Array, w: Array, pads: Pads, box: Sequence[Interval]) -> Array:

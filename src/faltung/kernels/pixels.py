@@ -13,15 +13,15 @@ from llvmlite import ir
 
 from faltung.kernels.simd import I64, NUMBERS, Code, Int, Pointer, Vector
 
-WHOLE: Final = {
+WHOLE: Final[dict[str, np.dtype[Any]]] = {
     "u8": np.dtype(np.uint8),
     "i8": np.dtype(np.int8),
     "u16": np.dtype(np.uint16),
     "i16": np.dtype(np.int16),
     "i64": np.dtype(np.int64),
 }
-FLOATS: Final = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
-KINDS: Final = {dtype: kind for kind, dtype in (WHOLE | FLOATS).items()}
+FLOATS: Final[dict[str, np.dtype[Any]]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
+KINDS: Final[dict[np.dtype[Any], str]] = {dtype: kind for kind, dtype in (WHOLE | FLOATS).items()}
 """What a kernel calls the types that it reads and writes."""
 
 
