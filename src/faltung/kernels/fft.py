@@ -34,6 +34,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from faltung.geometry.interval import Interval
+from faltung.kernels import memory
 from faltung.kernels.registry import gamma
 from faltung.kernels.threads import in_order, num_threads
 
@@ -51,6 +52,8 @@ MOST_KEPT: Final = 1 << 24
 """Bytes of the largest buffer that a thread keeps from call to call."""
 STEP_NS: Final = {4: 0.3, 8: 0.5}
 """Nanoseconds of one of the N log2(N) steps of both transforms, by the bytes of a number."""
+STEP_NS_2D: Final = {4: 0.9, 8: 1.0}
+"""The same along more axes than one, where all but the last go through memory in steps."""
 BLOCK_NS: Final = 3_000.0
 """What a block takes beside its transforms."""
 
@@ -100,7 +103,7 @@ def correlate(x: Array, w: Array, pads: Sequence[tuple[int, int]], direct: Direc
     array (*out)
     """
     sizes = zip(x.shape, w.shape, pads, strict=True)
-    y = np.empty([n + sum(pad) - k + 1 for n, k, pad in sizes], x.dtype)
+    y = memory.empty([n + sum(pad) - k + 1 for n, k, pad in sizes], x.dtype)
     work = _Work(x, w, [pad[0] for pad in pads], y, direct)
     grid = [range(-(-n // step)) for n, step in zip(y.shape, work.steps, strict=True)]
     last = _groups(len(grid[-1]), work.shape)
@@ -262,7 +265,8 @@ def _block_cost(shape: Sequence[int], itemsize: int) -> float:
     size = prod(shape)
     # What does not fit a core's own cache takes longer, and long blocks are few.
     slow = 1 + 0.1 * max(0.0, log2(size * itemsize) - 17)
-    return STEP_NS.get(itemsize, 1.0) * slow * size * log2(size) + BLOCK_NS
+    step = (STEP_NS if len(shape) == 1 else STEP_NS_2D).get(itemsize, 1.0)
+    return step * slow * size * log2(size) + BLOCK_NS
 
 
 def _cost(shape: Sequence[int], kernel: Sequence[int], itemsize: int) -> float:

@@ -108,9 +108,10 @@ def run(
     """Launch a kernel that reads and writes numbers of other types than it sums."""
     kinds = {"kind": KINDS[arrays["x"].dtype], "to": KINDS[arrays["y"].dtype]}
     cut = {"rows": layout.rows, "vectors": layout.vectors}
-    # What is called x says what numbers are summed.
-    arrays = {**arrays, "source": np.ascontiguousarray(arrays["x"]), "x": arrays["w"]}
-    launch(block, isa, names, layout.fields, arrays, layout.blocks, **(cut | kinds | more))
+    arrays = {**arrays, "source": np.ascontiguousarray(arrays["x"])}
+    number = arrays["w"].dtype
+    given = (block, isa, names, layout.fields, arrays, layout.blocks, number)
+    launch(*given, **(cut | kinds | more))
 
 
 def shape_of(x: Array, w: Array, pads: Pads, border: str, channels: int) -> Shape:

@@ -126,6 +126,14 @@ def outputs_of(code: Code, m: Pointer, distance: Int) -> list[Vector]:
     return gathered(code, times(code, FORM.to_output, column))
 
 
+def not_finite(code: Code, parts: list[Vector]) -> Vector:
+    """Return zeros, and NaN in lanes where a number is not finite."""
+    total = parts[0] * code.constant(0.0)
+    for part in parts[1:]:
+        total = code.fma(part, code.constant(0.0), total)
+    return total
+
+
 def at_points(w: Array, axis: int) -> Array:
     """Return a kernel's values at the points, taken along one axis: that axis in front, in float64.
 

@@ -14,10 +14,11 @@ from faltung.kernels.compiled import kernel
 from faltung.kernels.filter2d import filter_tile
 from faltung.kernels.frames import FRAME, pack_row
 from faltung.kernels.pixels import copy_pixels, narrowed, typed
-from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
 from faltung.kernels.toom import (
     FOUR,
     SIZE,
+    not_finite,
     outputs_of,
     points_to_rows,
     row_to_points,
@@ -116,15 +117,7 @@ def toom_block(
             parts = outputs_of(code, m, of("strip_rows") * line)
             for i, part in enumerate(parts):
                 narrowed(code, out + (t * FOUR + i * code.lanes), part, to)
-            flags.set(flags.get() + _not_finite(code, parts))
+            flags.set(flags.get() + not_finite(code, parts))
         with code.when(code.build.not_(is_whole)):
             copy_pixels(code, Pointer(code.build, spare.value, y.element), row, width, to)
     code.store(code.address(of("flags")) + block * code.lanes, flags.get())
-
-
-def _not_finite(code: Code, parts: list[Vector]) -> Vector:
-    """Return zeros, and NaN in lanes where a number is not finite."""
-    total = parts[0] * code.constant(0.0)
-    for part in parts[1:]:
-        total = code.fma(part, code.constant(0.0), total)
-    return total

@@ -109,5 +109,5 @@ def _layout(shape: Shape, dtype: np.dtype[Any], isa: Isa) -> Layout:
 def _cut(size: int, most: int, step: int) -> tuple[int, int]:
     """Return the size of a piece, a multiple of a step, and how many there are."""
     pieces = -(-size // max(most, step))
-    piece = -(-(-(-size // pieces)) // step) * step
-    return piece, -(-size // piece)
+    steps = -(-size // (pieces * step))
+    return steps * step, -(-size // (steps * step))
