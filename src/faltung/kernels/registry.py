@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
-from faltung.kernels import direct_cost, winograd_cost, winograd_dw_cost
+from faltung.kernels import depthwise_cost, direct_cost, winograd_cost, winograd_dw_cost
 
 Window = ConvWindow | PoolWindow
 Kernel = Callable[..., NDArray[Any]]
@@ -264,6 +264,22 @@ def _winograd_dw(outputs: int, taps: int) -> Row:
     )
 
 
+def _depthwise(operation: str, module: str, costs: str, terms: Callable[[Window], int]) -> Row:
+    """Return the row of convolutions that keep channels apart."""
+    is_forward = operation == "conv"
+    return Row(
+        f"{operation}_depthwise_any_nchw",
+        operation,
+        f"faltung.kernels.{module}:{operation}",
+        depthwise_cost.applies,
+        terms,
+        is_compiled=True,
+        costs=f"faltung.kernels.depthwise_cost:{costs}",
+        fuses=is_forward,
+        replays=is_forward,
+    )
+
+
 _COST = "faltung.kernels.cost:"
 
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
@@ -291,6 +307,9 @@ ROWS: tuple[Row, ...] = (
     ),
     _winograd_dw(outputs=4, taps=3),
     _winograd_dw(outputs=2, taps=5),
+    _depthwise("conv", "depthwise_call", "cycles", _conv_terms),
+    _depthwise("conv_dx", "depthwise_call", "dx_cycles", _conv_dx_terms),
+    _depthwise("conv_dw", "depthwise_dw_call", "dw_cycles", _conv_dw_terms),
     _pool("max_pool", _no_terms),
     _pool("max_pool_dx", _taps),
     _pool("avg_pool", _mean_terms),

@@ -1,0 +1,67 @@
+"""Which convolutions the depthwise rows take, and what they take for them."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from faltung.geometry.window import ConvWindow, PoolWindow
+from faltung.kernels import cost
+
+STRIDE: Final = 4
+"""The largest stride along a row whose phases are dealt out in registers."""
+LARGEST: Final = 1 << 30
+"""Sizes, strides and padding below this: positions in a row are compared as 32-bit integers."""
+
+
+def applies(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
+    """Whether a window is depthwise, and nothing in it is out of all proportion."""
+    return (
+        isinstance(window, ConvWindow)
+        and window.groups == window.in_channels
+        and dtype in (np.float32, np.float64)
+        and window.axes[-1].stride <= STRIDE
+        and all(
+            axis.extent <= axis.size + 64
+            and max(axis.stride, axis.size, abs(axis.pad_lo)) < LARGEST
+            for axis in window.axes
+        )
+    )
+
+
+def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Estimate one image: whole vectors of columns, and memory."""
+    return (
+        cost.CALL
+        + _products(window, dtype, 0.5)
+        + cost.moved(window.in_channels * prod(window.space), dtype, 0.15)
+        + cost.results(window.out_shape, dtype)
+    )
+
+
+def dx_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Estimate one image's data gradient: one pass for each remainder modulo the stride."""
+    passes = prod(window.stride[:-1])
+    return (
+        2 * cost.CALL * passes + _products(window, dtype, 0.4) + cost.results(window.x_shape, dtype)
+    )
+
+
+def dw_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Estimate one image's part of the weights' gradient."""
+    taken = window.in_channels * prod(window.space) + prod(window.out_shape[1:])
+    return (
+        2 * cost.CALL
+        + _products(window, dtype, 0.4)
+        + cost.moved(taken, dtype, 0.15)
+        + 60.0 * window.out_channels
+    )
+
+
+def _products(window: ConvWindow, dtype: np.dtype[Any], share: float) -> float:
+    """Count what is computed past the end of each row as well."""
+    lanes, columns = cost.lanes(dtype), window.axes[-1].out_size
+    filled = -(-columns // lanes) * lanes / max(1, columns)
+    return cost.products(cost.macs(window) * filled, dtype, share)
