@@ -86,10 +86,10 @@ def test_neither_threads_nor_length_show(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_which_lengths_are_transformed() -> None:
     """Direct below the crossover, transforms past it; blocks follow from the kernel alone."""
-    assert not filters.takes_fft((1_000_000,), (64,), 4)
-    assert filters.takes_fft((1_000_000,), (8000,), 4)
-    assert filters.takes_fft((1_000_000,), (8000,), 8)
-    assert not filters.takes_fft((500,), (300,), 8)
+    assert filters.algorithm((1_000_000,), (14,), 8) == filters.DIRECT
+    assert filters.algorithm((1_000_000,), (8000,), 4) == filters.FFT
+    assert filters.algorithm((1_000_000,), (8000,), 8) == filters.FFT
+    assert filters.algorithm((500,), (300,), 8) == filters.TOOM
     assert fft.block_shape((65_536,), 4)[0] >= 1 << 17
 
 

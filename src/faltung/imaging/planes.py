@@ -51,15 +51,18 @@ def compiled(work: Work, kernel: Array, dtype: np.dtype[Any] | None) -> Array | 
 
 def compiled_plane(work: Work, kernel: Array, number: np.dtype[Any], to: np.dtype[Any]) -> Array:
     """Filter an image (H, W, C): each channel, or their sum where the kernel has as many."""
-    x, how = work.x, {"pads": work.pads, "border": work.border, "dtype": to}
+    is_direct = work.wide.kind == "i"
+    x = work.x
+    how: dict[str, Any] = {"border": work.border, "dtype": to, "is_direct": is_direct}
     height, width, channels = x.shape
     if kernel.shape[-1] == 1:
         lines = x.reshape(height, width * channels)
         parts = _parts(work, kernel[..., 0], number)
-        return filters.images(lines, parts, channels=channels, **how).reshape(x.shape)
+        return filters.images(lines, parts, work.pads, channels=channels, **how).reshape(x.shape)
     y = np.zeros((height, width), to)
     for c in range(channels):
-        y += filters.images(x[..., c], _parts(work, kernel[..., c], number), channels=1, **how)
+        parts = _parts(work, kernel[..., c], number)
+        y += filters.images(x[..., c], parts, work.pads, channels=1, **how)
     return y[..., np.newaxis]
 
 

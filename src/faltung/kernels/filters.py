@@ -1,7 +1,14 @@
 """Filters by the algorithm that is quickest for their size, where anything is compiled.
 
 Which one it is follows from sizes and dtype alone. The figures are nanoseconds of one thread of an
-AVX-512 machine; they need be right only relative to one another, and only near the crossovers.
+AVX-512 machine; they need be right only relative to one another, and only near the crossovers:
+
+- direct: 0.0086 for each product (float32; twice that in float64),
+- Toom-Cook, from 15 taps on: 49/256 of the products of an image, 7/16 of those of a signal, and for
+  each output 0.9 or 0.3 on the way to the points and back,
+- transforms: what `fft.cost` says.
+
+Integers, and whoever asks for direct sums, get these.
 """
 
 from __future__ import annotations
@@ -17,13 +24,43 @@ from faltung.geometry.interval import Interval
 from faltung.kernels import fft
 from faltung.kernels.choose import compiled_for
 from faltung.kernels.filter2d_call import filter_images, reads
+from faltung.kernels.frames import NOWHERE, column_table, row_table
+from faltung.kernels.settings import settings
 from faltung.kernels.taps1d_call import filter_signals
+from faltung.kernels.toom import FOUR, SIZE
+from faltung.kernels.toom1d_call import toom_signals
+from faltung.kernels.toom2d_call import toom_images
 
 Array = NDArray[Any]
 Pads = Sequence[tuple[int, int]]
 
-DIRECT_NS: Final = {4: 0.0086, 8: 0.0172}
+PRODUCT_NS: Final = {4: 0.0086, 8: 0.0172}
 """Nanoseconds of one product of a direct sum, by the bytes of a number."""
+POINTS_NS: Final = {1: {4: 0.3, 8: 0.6}, 2: {4: 0.9, 8: 1.8}}
+"""Those of an output on the way to Toom-Cook's points and back, for one axis and two."""
+LEAST_TAPS: Final = 15
+"""Along each axis, from where on Toom-Cook is considered: below, its rounding is not worth it."""
+DIRECT, TOOM, FFT = "direct", "toom", "fft"
+
+
+def algorithm(out: Sequence[int], kernel: Sequence[int], itemsize: int) -> str:
+    """Return which of `DIRECT`, `TOOM` and `FFT` is the quickest for floats of one or two axes.
+
+    >>> [algorithm((2048, 2048), (k, k), 4) for k in (7, 15, 63, 400)]
+    ['direct', 'toom', 'toom', 'fft']
+    >>> [algorithm((1_000_000,), (k,), 4) for k in (12, 64, 256, 1024, 4096)]
+    ['direct', 'direct', 'toom', 'toom', 'fft']
+    """
+    product = PRODUCT_NS[itemsize]
+    costs = {DIRECT: product * prod(out) * prod(kernel), FFT: fft.cost(out, kernel, itemsize)}
+    if min(kernel) >= LEAST_TAPS:
+        # A block of outputs is computed whole.
+        blocks = (64,) if len(out) == 1 else (32, 128)
+        done = prod(-(-n // step) * step for n, step in zip(out, blocks, strict=True))
+        groups = prod(-(-k // FOUR) for k in kernel)
+        share = (SIZE / FOUR) ** len(out)
+        costs[TOOM] = done * (POINTS_NS[len(out)][itemsize] + share * product * groups)
+    return min(costs, key=costs.__getitem__)
 
 
 def number_for(x: Array, dtype: np.dtype[Any], largest: int) -> np.dtype[Any] | None:
@@ -67,18 +104,15 @@ def signals(x: Array, w: Array, pads: Pads, dtype: np.dtype[Any], *, is_direct: 
         Keep to direct sums.
     """
     x = readable(x, w.dtype)
-    cut = tuple(
-        slice(max(0, -lo), n - max(0, -hi)) for n, (lo, hi) in zip(x.shape, pads, strict=True)
-    )
+    sizes = zip(x.shape, pads, strict=True)
+    x = x[tuple(slice(max(0, -lo), n - max(0, -hi)) for n, (lo, hi) in sizes)]
     outside = [(max(0, lo), max(0, hi)) for lo, hi in pads]
-    x = x[cut]
-    out = [n + lo + hi - k + 1 for n, (lo, hi), k in zip(x.shape, outside, w.shape, strict=True)]
-    is_float = dtype.kind == "f"
-    if is_float and not is_direct and takes_fft(out, w.shape, w.itemsize):
-        return fft.correlate(
-            x.astype(dtype, copy=False), w, outside, lambda box: _box(x, w, outside, box)
-        )
-    y = _direct(x, w, outside, np.dtype(np.int64) if dtype.kind == "u" else dtype)
+    out = _out(x.shape, w.shape, outside)
+    is_direct = is_direct or dtype.kind != "f" or settings().is_exact
+    chosen = DIRECT if is_direct else algorithm(out, w.shape, w.itemsize)
+    if chosen == FFT:
+        return _transformed(x.astype(dtype, copy=False), w, outside)
+    y = _summed(x, w, outside, np.dtype(np.int64) if dtype.kind == "u" else dtype, chosen)
     return y.view(dtype)
 
 
@@ -90,6 +124,7 @@ def images(
     *,
     channels: int,
     dtype: np.dtype[Any],
+    is_direct: bool,
 ) -> Array:
     """Filter an image whose channels lie side by side; ``y = Σ kernel[ky, kx] x[...]``.
 
@@ -102,35 +137,42 @@ def images(
         Their dtype is the one that sums are taken in.
     pads, border, channels, dtype
         As of `filter2d_call.filter_images`.
+    is_direct
+        Keep to direct sums.
     """
     number = kernel[0].dtype
-    x = readable(x, number)[np.newaxis]
-    rows, columns = pads
-    if len(kernel) == 2:
-        down, across = kernel
-        x = filter_images(x, down[:, np.newaxis], (rows, (0, 0)), border, channels=channels)
-        rows, across = (0, 0), across[np.newaxis]
-        return _image(x, across, (rows, columns), border, channels, dtype)
-    return _image(x, kernel[0], (rows, columns), border, channels, dtype)
+    x, (rows, columns) = readable(x, number), pads
+    is_direct = is_direct or settings().is_exact
+    if len(kernel) == 1:
+        return _image(x, kernel[0], pads, border, channels, dtype, is_direct)
+    down, across = kernel[0][:, np.newaxis], kernel[1][np.newaxis]
+    x = _image(x, down, (rows, (0, 0)), border, channels, number, is_direct)
+    return _image(x, across, ((0, 0), columns), border, channels, dtype, is_direct)
 
 
 def _image(
     x: Array,
     w: Array,
-    pads: tuple[tuple[int, int], tuple[int, int]],
+    pads: Pads,
     border: str,
     channels: int,
     dtype: np.dtype[Any],
+    is_direct: bool,
 ) -> Array:
-    if w.shape[0] == x.shape[1] == channels == 1 and pads[0] == (0, 0):
-        return filter_signals(x[:, 0], w[0], pads[1], border, dtype=dtype)
-    y = filter_images(x, w, pads, border, channels=channels, dtype=dtype)
-    return y.reshape(y.shape[1:])
-
-
-def takes_fft(out: Sequence[int], kernel: Sequence[int], itemsize: int) -> bool:
-    """Whether the transform is quicker."""
-    return fft.cost(out, kernel, itemsize) < DIRECT_NS[itemsize] * prod(out) * prod(kernel)
+    out = _out((x.shape[0], x.shape[1] // channels), w.shape, pads)
+    is_line = x.shape[0] == w.shape[0] == 1 and tuple(pads[0]) == (0, 0)
+    sizes = (out[1:], w.shape[1:]) if is_line else (out, w.shape)
+    chosen = DIRECT if is_direct or 0 in out else algorithm(*sizes, w.itemsize)
+    if channels > 1 and (chosen != DIRECT or is_line):
+        how = (w, pads, border, 1, dtype, is_direct)
+        parts = [_image(x[:, c::channels], *how) for c in range(channels)]
+        return np.stack(parts, axis=-1).reshape(out[0], -1)
+    if chosen == FFT and dtype == w.dtype:
+        framed = _framed(x.astype(w.dtype, copy=False), pads, border)
+        return _transformed(framed, w, [(0, 0)] * 2)
+    if is_line:
+        return _summed(x[0], w[0], pads[1:], dtype, chosen, border)[np.newaxis]
+    return _summed(x, w, pads, dtype, chosen, border, channels)
 
 
 def readable(x: Array, number: np.dtype[Any]) -> Array:
@@ -140,12 +182,46 @@ def readable(x: Array, number: np.dtype[Any]) -> Array:
     return x if reads(x.dtype) and x.dtype.isnative else x.astype(number)
 
 
-def _direct(x: Array, w: Array, pads: Pads, dtype: np.dtype[Any]) -> Array:
+def _out(size: Sequence[int], kernel: Sequence[int], pads: Pads) -> list[int]:
+    return [max(0, n + lo + hi - k + 1) for n, (lo, hi), k in zip(size, pads, kernel, strict=True)]
+
+
+def _summed(
+    x: Array,
+    w: Array,
+    pads: Pads,
+    dtype: np.dtype[Any],
+    chosen: str,
+    border: str = "zeros",
+    channels: int = 1,
+) -> Array:
+    """Filter by one of the compiled kernels."""
+    y: Array
     if x.ndim == 1:
-        return filter_signals(x[np.newaxis], w, pads[0], dtype=dtype).reshape(-1)
-    rows, columns = pads
-    y = filter_images(x[np.newaxis], w, (rows, columns), dtype=dtype)
+        by = toom_signals if chosen == TOOM else filter_signals
+        y = by(x[np.newaxis], w, pads[0], border, dtype=dtype)
+    elif chosen == TOOM:
+        y = toom_images(x[np.newaxis], w, (pads[0], pads[1]), border, dtype=dtype)
+    else:
+        both = (pads[0], pads[1])
+        y = filter_images(x[np.newaxis], w, both, border, channels=channels, dtype=dtype)
     return y.reshape(y.shape[1:])
+
+
+def _transformed(x: Array, w: Array, pads: Pads) -> Array:
+    return fft.correlate(x, w, pads, lambda box: _box(x, w, pads, box))
+
+
+def _framed(x: Array, pads: Pads, border: str) -> Array:
+    """Return a copy of an image with its border."""
+    (height, width), (rows, columns) = x.shape, pads
+    beside = column_table(width, *columns, border)
+    table = np.concatenate([beside[: columns[0]], np.arange(width), beside[columns[0] :]])
+    for axis, index in ((0, row_table(height, *rows, border, 0)), (1, table)):
+        x = x.take(np.maximum(index, 0), axis)
+        shape = [-1 if a == axis else 1 for a in range(2)]
+        x[np.broadcast_to((index == NOWHERE).reshape(shape), x.shape)] = 0
+    return x
 
 
 def _box(x: Array, w: Array, pads: Pads, box: Sequence[Interval]) -> Array:
@@ -155,4 +231,4 @@ def _box(x: Array, w: Array, pads: Pads, box: Sequence[Interval]) -> Array:
         first, last = span.lo - lo, span.hi - lo + k - 1
         cuts.append(slice(max(0, first), max(0, min(n, last))))
         outside.append((max(0, -first), max(0, last - n)))
-    return _direct(x[tuple(cuts)], w, outside, w.dtype)
+    return _summed(x[tuple(cuts)], w, outside, w.dtype, DIRECT)
