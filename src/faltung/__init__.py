@@ -20,6 +20,8 @@ from faltung.graph import layers as layers
 from faltung.graph import load as load
 from faltung.kernels.threads import num_threads as num_threads
 from faltung.kernels.threads import set_num_threads as set_num_threads
+from faltung.prepared import PreparedConv as PreparedConv
+from faltung.prepared import prepare as prepare
 from faltung.signal import convolve as convolve
 from faltung.signal import correlate as correlate
 from faltung.version import __version__ as __version__
@@ -71,6 +73,7 @@ __all__ = [
     "FaltungError",
     "Graph",
     "Node",
+    "PreparedConv",
     "Summary",
     "Value",
     "__version__",
@@ -106,9 +109,12 @@ __all__ = [
     "loose_statements",
     "max_pool",
     "network_costs",
+    "num_threads",
     "past_report",
+    "prepare",
     "probe",
     "receptive_fields",
+    "set_num_threads",
     "signal_report",
     "square",
     "summarize",

@@ -77,11 +77,11 @@ class Row:
 
     def load(self) -> Kernel:
         """The function itself; its module is imported here."""
-        return _function(self.function)
+        return loaded(self.function)
 
     def pack(self, window: Window, w: NDArray[Any]) -> NDArray[Any]:
         """The weights in the order in which the row reads them, for its ``packed=``."""
-        packed: NDArray[Any] = _function(self.packs)(window, w)
+        packed: NDArray[Any] = loaded(self.packs)(window, w)
         return packed
 
     def cycles(self, window: Window, dtype: np.dtype[Any], is_prepared: bool = False) -> float:
@@ -92,7 +92,7 @@ class Row:
         """
         if not self.costs:
             return float("inf")
-        estimate: Callable[..., float] = _function(self.costs)
+        estimate: Callable[..., float] = loaded(self.costs)
         return float(estimate(window, dtype, is_prepared))
 
     def error_bound(self, window: Window, dtype: np.dtype[Any]) -> float:
@@ -118,7 +118,8 @@ def gamma(terms: int, dtype: np.dtype[Any]) -> float:
 
 
 @cache
-def _function(name: str) -> Callable[..., Any]:
+def loaded(name: str) -> Callable[..., Any]:
+    """Return ``module:function``; its module is imported."""
     module, _, function = name.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found

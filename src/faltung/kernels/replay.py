@@ -188,17 +188,17 @@ class Replay:
     def _bytes(self, threads: int) -> int:
         return self._end + max(threads * scratch + shared for scratch, shared in self._own)
 
-    def __call__(self, x: Array, w: Array, b: Array | None) -> Array:
+    def __call__(self, x: Array, w: Array | None, b: Array | None) -> Array:
         """Run it; the arrays have the shapes and the dtype that were written down."""
         y = memory.empty(self.shape, self.dtype)
         self.into(x, w, b, y)
         return y
 
-    def into(self, x: Array, w: Array, b: Array | None, y: Array) -> None:
+    def into(self, x: Array, w: Array | None, b: Array | None, y: Array) -> None:
         """Run it, its result in `y`."""
         if self._run is not None:
             work = memory.place(self._size)
-            self._run(self._place, work, x, w, y if b is None else b, y)
+            self._run(self._place, work, x, y if w is None else w, y if b is None else b, y)
         else:
             self._in_parallel((x, w, b, y))
 

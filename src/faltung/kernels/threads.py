@@ -71,8 +71,11 @@ def set_num_threads(n: int | None) -> None:
 def num_threads() -> int:
     """How many threads the kernels take.
 
-    What `set_num_threads` was given, else ``FALTUNG_NUM_THREADS``, else the cores that this
-    process may use.
+    Returns
+    -------
+    int
+        What `set_num_threads` was given, else ``FALTUNG_NUM_THREADS``, else the cores that this
+        process may use. A forked child works with one thread, whatever it says here.
 
     Raises
     ------

@@ -85,7 +85,7 @@ class Conv(AbstractOperator):
         window = self.window(x.shape, w.shape)
         b = inputs[2] if len(inputs) > 2 else None
         check_bias([a.shape for a in inputs], window.out_channels, self.subject)
-        inner, padded = self._padded(window, x)
+        inner, padded = self.padded(window, x)
         y = dispatch.conv(inner, padded, w, b, exact=self.exact)
         return (y,), {}, (window, inner, padded, w, b is not None)
 
@@ -110,7 +110,7 @@ class Conv(AbstractOperator):
     def _all_pads(self, window: ConvWindow) -> Pads:
         return ((0, 0), (0, 0), *window.pads)
 
-    def _padded(self, window: ConvWindow, x: Array) -> tuple[ConvWindow, Array]:
+    def padded(self, window: ConvWindow, x: Array) -> tuple[ConvWindow, Array]:
         """Zero padding is the kernel's own; the other modes are laid out first."""
         if self.padding_mode == "zeros" or not any(map(any, window.pads)):
             return window, x

@@ -25,6 +25,26 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
+def row_of(
+    operation: str,
+    window: ConvWindow | PoolWindow,
+    dtype: np.dtype[Any],
+    *,
+    exact: bool = False,
+    prepared: bool = False,
+    imposed: str = "",
+) -> Row | None:
+    """The row that is taken now; None for the reference.
+
+    What ``FALTUNG_KERNEL`` imposes goes before `imposed`, and that before the choice.
+    """
+    now = settings()
+    if now.kernel == "reference":
+        return None
+    exact, name = exact or now.is_exact, now.kernel or imposed
+    return choose(operation, window, dtype, name, now.isa, exact=exact, prepared=prepared)
+
+
 def conv(
     window: ConvWindow, x: Array, w: Array, b: Array | None = None, *, exact: bool = False
 ) -> Array:
@@ -42,7 +62,7 @@ def conv_once(
 
     All arrays are C-contiguous and of one dtype, float32 or float64.
     """
-    row = _row("conv", window, x.dtype, exact)
+    row = row_of("conv", window, x.dtype, exact=exact)
     if row is None or not row.replays or 0 in window.out_shape:
         return conv(window, x, w, b, exact=exact), None
     from faltung.kernels.replay import Recorder
@@ -112,20 +132,10 @@ def _has_outputs(window: PoolWindow) -> bool:
     return 0 not in window.out_shape
 
 
-def _row(
-    operation: str, window: ConvWindow | PoolWindow, dtype: np.dtype[Any], exact: bool
-) -> Row | None:
-    """The row that is taken now; None for the reference."""
-    now = settings()
-    if now.kernel == "reference":
-        return None
-    return choose(operation, window, dtype, now.kernel, now.isa, exact=exact or now.is_exact)
-
-
 def _run(
     operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any, exact: bool = False
 ) -> Array:
-    row = _row(operation, window, x.dtype, exact)
+    row = row_of(operation, window, x.dtype, exact=exact)
     if row is None:
         return np.asarray(_run_reference(operation, window, x, *rest), x.dtype)
     # Compiled kernels read every array as one of x's dtype, whatever is there.
