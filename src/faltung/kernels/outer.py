@@ -13,6 +13,8 @@ pixels, changes no bit.
 
 from __future__ import annotations
 
+from llvmlite import ir
+
 from faltung.kernels.compiled import kernel
 from faltung.kernels.isa import Isa
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
@@ -60,6 +62,7 @@ def outer(
         lines = [start + y * x_pitch for start in starts]
         line = dout + y * dout_pitch
         with code.loop(columns) as q:
+            _one_by_one(code)
             here, at = line + q * code.lanes, q * step
             vectors_here = [code.load(here + spread * j) for j in across]
             for i in numbers:
@@ -70,6 +73,14 @@ def outer(
     for row, variables in zip(places, total, strict=True):
         for place, variable in zip(row, variables, strict=True):
             code.store(place, variable.get())
+
+
+def _one_by_one(code: Code) -> None:
+    """Keep LLVM from writing a loop's body twice: it would share loads, and run out of registers.
+
+    It does not do that to a loop with assembly in it, though there is nothing in this.
+    """
+    code.build.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], side_effect=True)
 
 
 def together(isa: Isa, vectors: int) -> int:
