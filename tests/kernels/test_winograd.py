@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
-from faltung.errors import GeometryError
+from faltung.errors import GeometryError, KernelError
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import winograd_call
+from faltung.kernels import winograd_call, winograd_schedule
 from faltung.kernels.cook_toom import CookToom, cook_toom
-from faltung.kernels.isa import ISAS, VARIABLE, has
+from faltung.kernels.epilogue import Epilogue
+from faltung.kernels.isa import AVX2, AVX512, ISAS, SSE, VARIABLE, has
 from faltung.kernels.linear import times
 from faltung.kernels.numpy_conv import conv as numpy_conv
-from faltung.kernels.registry import gamma
+from faltung.kernels.numpy_conv import conv_dx as numpy_conv_dx
+from faltung.kernels.registry import ROWS, Row
+from faltung.kernels.winograd_cost import adjoint
 
 FORMS = [(1, 1), (2, 3), (4, 3), (3, 3), (6, 3), (2, 5), (4, 2), (2, 2), (4, 4), (3, 1), (1, 3)]
-BY_OUTPUTS: dict[int, Callable[..., Any]] = {2: winograd_call.conv_f2, 4: winograd_call.conv_f4}
+MINE = {row.name: row for row in ROWS if row.function.startswith("faltung.kernels.winograd_call:")}
+FORWARD = [row for row in MINE.values() if row.operation == "conv"]
 HERE = [isa.name for isa in ISAS if has(isa)]
+NAMED = {"ids": lambda row: row.name}
 
 
 def product(matrix: Any, column: Any) -> list[Fraction]:
@@ -41,16 +45,16 @@ def test_matrices_correlate_exactly(outputs: int, taps: int) -> None:
         assert y == [sum(x[i + k] * w[k] for k in range(taps)) for i in range(outputs)]
 
 
-@pytest.mark.parametrize("form", [cook_toom(2, 3), cook_toom(4, 3)])
+@pytest.mark.parametrize("form", [cook_toom(2, 3), cook_toom(4, 3), cook_toom(2, 5)])
 def test_constants_are_not_rounded(form: CookToom) -> None:
-    """What is compiled into the transforms is exact in float32."""
+    """What is compiled into the transforms of inputs and outputs is exact in float32."""
     entries = {v for matrix in (form.from_input, form.to_output) for row in matrix for v in row}
     halves = {v / 2 for v in entries}
     assert all(Fraction(float(np.float32(float(v)))) == v for v in entries | halves)
 
 
 class Numbers:
-    """Stands for `Code`: vectors are plain fractions, instructions are counted."""
+    """Stands for `Code`: vectors are plain fractions."""
 
     def constant(self, value: float) -> Fraction:
         return Fraction(value)
@@ -59,7 +63,7 @@ class Numbers:
         return a * b + c
 
 
-@pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3)])
+@pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3), (2, 5)])
 def test_shared_work_is_the_same_product(outputs: int, taps: int) -> None:
     """`times` gives the matrix product, by whatever it shares."""
     form = cook_toom(outputs, taps)
@@ -68,92 +72,263 @@ def test_shared_work_is_the_same_product(outputs: int, taps: int) -> None:
         assert times(Numbers(), matrix, column) == product(matrix, column)  # type: ignore[arg-type]
 
 
-def bound(window: ConvWindow, x: Any, w: Any, b: Any, outputs: int) -> Any:
-    """Return how far rounding may move each output.
-
-    Along a path from an input to an output every transform rounds at most ``n`` times for each of
-    two axes, weights once, products and the sum over channels once each, the bias once. So
-    ``|error| <= γ · |Aᵀ| [Σ |G||w||Gᵀ| ⊙ |Bᵀ||x||B|] |A|``.
-    """
-    form = cook_toom(outputs, 3)
-    a, g, bt = (
-        np.abs(np.array([[float(v) for v in row] for row in matrix]))
-        for matrix in (form.to_output, form.from_weights, form.from_input)
-    )
-    rows, columns = window.axes
-    tiles = [-(-axis.out_size // outputs) for axis in (rows, columns)]
-    padded = np.zeros((*x.shape[:2], *(outputs * t + form.size for t in tiles)))
-    y0, x0 = (max(0, -axis.pad_lo) for axis in (rows, columns))
-    part = np.abs(x)[:, :, y0:, x0:]
-    lead = [max(0, axis.pad_lo) for axis in (rows, columns)]
-    part = part[:, :, : padded.shape[2] - lead[0], : padded.shape[3] - lead[1]]
-    padded[:, :, lead[0] : lead[0] + part.shape[2], lead[1] : lead[1] + part.shape[3]] = part
-    views = np.lib.stride_tricks.sliding_window_view(padded, (form.size, form.size), (2, 3))
-    cut = views[:, :, ::outputs, ::outputs][:, :, : tiles[0], : tiles[1]]
-    v = np.einsum("ij,nctsjk,lk->nctsil", bt, cut, bt)
-    u = np.einsum("ij,ocjk,lk->ocil", g, np.abs(w), g)
-    v = v.reshape(v.shape[0], window.groups, -1, *v.shape[2:])
-    u = u.reshape(window.groups, -1, *u.shape[1:])
-    m = np.einsum("gocil,ngctsil->ngotsil", u, v)
-    y = np.einsum("pi,ngotsil,ql->ngotpsq", a, m, a)
-    whole = y.reshape(x.shape[0], w.shape[0], tiles[0] * outputs, tiles[1] * outputs)
-    steps = 4 * form.size + window.group_in + 4
-    sums = whole[:, :, : rows.out_size, : columns.out_size] + np.abs(b)[:, None, None]
-    return gamma(steps, np.dtype(np.float32)) * sums
-
-
-def drawn(seed: int) -> tuple[ConvWindow, Any, Any, Any] | None:
-    """Return a random geometry with floats for it."""
+def drawn(seed: int, taps: int, dtype: Any) -> tuple[ConvWindow, Any, Any, Any] | None:
+    """Return a random geometry with floats for it; None for one that is refused or empty."""
     rng = np.random.default_rng(seed)
     groups = int(rng.choice([1, 1, 2]))
-    channels, out = groups * int(rng.integers(1, 9)), groups * int(rng.integers(1, 20))
-    x_shape = (int(rng.integers(0, 3)), channels, *(int(n) for n in rng.integers(1, 50, 2)))
-    padding = [(int(a), int(b)) for a, b in rng.integers(-1, 4, (2, 2))]
+    channels, out = groups * int(rng.integers(1, 40)), groups * int(rng.integers(1, 40))
+    x_shape = (int(rng.integers(1, 6)), channels, *(int(n) for n in rng.integers(1, 40, 2)))
+    padding = [(int(a), int(b)) for a, b in rng.integers(-2, 5, (2, 2))]
+    w_shape = (out, channels // groups, taps, taps)
     try:
-        w_shape = (out, channels // groups, 3, 3)
         window = ConvWindow.of(x_shape, w_shape, padding=padding, groups=groups)
     except GeometryError:
         return None
-    return window, *(rng.standard_normal(s).astype(np.float32) for s in (x_shape, w_shape, (out,)))
+    if 0 in window.out_shape:
+        return None
+    return window, *(rng.standard_normal(s).astype(dtype) for s in (x_shape, w_shape, (out,)))
+
+
+def largest(window: ConvWindow, x: Any, block: int) -> Any:
+    """Return, for each output, the largest number that the tiles of its place and group read."""
+    taps = window.kernel[0]
+    size, (ys, xs) = block + taps - 1, window.axes
+    tiles = [-(-axis.out_size // block) for axis in window.axes]
+    room = [-(-axis.out_size // block) * block + taps for axis in window.axes]
+    padded = np.zeros((*x.shape[:2], *room))
+    lead = [max(0, axis.pad_lo) for axis in window.axes]
+    part = np.abs(x)[:, :, max(0, -ys.pad_lo) :, max(0, -xs.pad_lo) :]
+    part = part[:, :, : max(0, room[0] - lead[0]), : max(0, room[1] - lead[1])]
+    rows, columns = part.shape[2:]
+    padded[:, :, lead[0] : lead[0] + rows, lead[1] : lead[1] + columns] = part
+    views = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))
+    found = views[:, :, ::block, ::block][:, :, : tiles[0], : tiles[1]].max((4, 5))
+    found = found.reshape(len(x), window.groups, -1, *tiles).max(2)
+    whole = found.repeat(block, 2).repeat(block, 3)[:, :, : ys.out_size, : xs.out_size]
+    return whole.repeat(window.group_out, 1)
+
+
+def bound(row: Row, window: ConvWindow, x: Any, w: Any, b: Any = 0.0) -> Any:
+    """Return how far rounding may move each output; of a gradient, ``x`` is `dout`."""
+    if row.operation == "conv":
+        weights = np.abs(w).sum((1, 2, 3), dtype=np.float64)
+        total = largest(window, x, row.block) * weights[:, None, None]
+    else:
+        grouped = np.abs(w).reshape(window.groups, window.group_out, window.group_in, -1)
+        weights = grouped.sum((1, 3), dtype=np.float64).ravel()
+        total = largest(adjoint(window), x, row.block) * weights[:, None, None]
+    return row.error_bound(window, x.dtype) * (total + np.abs(b))
+
+
+def wide(*arrays: Any) -> list[Any]:
+    """Return the same numbers with more digits."""
+    return [array.astype(np.longdouble if array.dtype == np.float64 else float) for array in arrays]
+
+
+def exact_conv(window: ConvWindow, x: Any, w: Any, b: Any) -> Any:
+    """Convolve with more digits than the arrays have."""
+    x, w, b = wide(x, w, b)
+    taps, grouped = window.kernel[0], w.reshape(window.groups, -1, *w.shape[1:])
+    lead = [(max(0, axis.pad_lo), max(0, axis.pad_hi)) for axis in window.axes]
+    x = np.pad(x, ((0, 0), (0, 0), *lead))
+    for axis, side in enumerate(window.axes, start=2):
+        x = np.take(x, range(max(0, -side.pad_lo), x.shape[axis] - max(0, -side.pad_hi)), axis)
+    y = np.zeros(window.out_shape, x.dtype)
+    parts = np.split(x, window.groups, 1)
+    for ky in range(taps):
+        for kx in range(taps):
+            height, width = window.out_space
+            for g, part in enumerate(parts):
+                seen = part[:, :, ky : ky + height, kx : kx + width]
+                outs = slice(g * window.group_out, (g + 1) * window.group_out)
+                y[:, outs] += np.einsum("nchw,oc->nohw", seen, grouped[g, :, :, ky, kx])
+    return y + b[:, None, None]
+
+
+def run(row: Row, window: ConvWindow, x: Any, w: Any, b: Any, guarded: Any) -> Any:
+    """Return a row's error over what is allowed."""
+    x, w = guarded.copy(x), guarded.copy(w)
+    if row.operation == "conv":
+        y, wanted = row.load()(window, x, w, b), exact_conv(window, x, w, b)
+        return np.abs(y - wanted) / np.maximum(bound(row, window, x, w, b[:, None, None]), 1e-300)
+    rng = np.random.default_rng(len(x))
+    dout = guarded.copy(rng.standard_normal(window.out_shape).astype(x.dtype))
+    back = adjoint(window)
+    flipped = w.reshape(window.groups, window.group_out, -1, *w.shape[2:])
+    flipped = flipped.swapaxes(1, 2).reshape(back.w_shape)[:, :, ::-1, ::-1]
+    y = row.load()(window, dout, w)
+    wanted = exact_conv(back, dout, flipped, np.zeros(back.out_channels, x.dtype))
+    return np.abs(y - wanted) / np.maximum(bound(row, window, dout, w), 1e-300)
 
 
 @pytest.mark.parametrize("isa", HERE)
-@pytest.mark.parametrize("outputs", [2, 4])
-def test_within_the_bound(outputs: int, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random geometries in float32, against float64."""
+@pytest.mark.parametrize("row", MINE.values(), **NAMED)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_within_the_bound(
+    row: Row, dtype: Any, isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random geometries with every kernel that the row takes; no stray byte."""
     monkeypatch.setenv(VARIABLE, isa)
-    cases = [
-        case for case in map(drawn, range(30)) if case is not None and 0 not in case[0].out_shape
-    ]
-    assert len(cases) >= 15
-    for window, x, w, b in cases:
-        y = BY_OUTPUTS[outputs](window, x, w, b)
-        wanted = numpy_conv(window, *(array.astype(np.float64) for array in (x, w, b)))
-        assert y.shape == wanted.shape
-        assert (np.abs(y - wanted) <= bound(window, x, w, b, outputs)).all(), window
+    worst = 0.0
+    for taps in (3, 5) if row.block == 2 else (3,):
+        cases = [case for case in (drawn(s, taps, dtype) for s in range(6)) if case is not None]
+        assert len(cases) >= 3
+        for window, x, w, b in cases:
+            shares = run(row, window, x, w, b, guarded)
+            worst = max(worst, float(shares.max()))
+            assert worst <= 1, window
+            guarded.check()
+    # The bound is of the right size: it is neither never nor nearly reached.
+    assert worst > 1e-5
 
 
-def test_the_bound_can_fail() -> None:
+@pytest.mark.parametrize("row", FORWARD, **NAMED)
+def test_the_bound_can_fail(row: Row) -> None:
     """The control: a swapped kernel is far outside it."""
-    case = drawn(1)
+    case = drawn(1, 3, np.float32)
     assert case is not None
     window, x, w, b = case
-    wanted = numpy_conv(window, *(array.astype(np.float64) for array in (x, w, b)))
-    y = winograd_call.conv_f4(window, x, np.ascontiguousarray(w[:, :, ::-1]), b)
-    assert not (np.abs(y - wanted) <= bound(window, x, w, b, 4)).all()
+    y = row.load()(window, x, np.ascontiguousarray(w[:, :, ::-1]), b)
+    wanted = exact_conv(window, x, w, b)
+    assert not (np.abs(y - wanted) <= bound(row, window, x, w, b[:, None, None])).all()
 
 
-@pytest.mark.parametrize("outputs", [2, 4])
-def test_threads_and_batches_change_no_bit(outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("isa", HERE)
+def test_the_exact_sum_is_the_other_row_s(isa: str) -> None:
+    """The oracle of this file agrees with the NumPy row."""
+    case = drawn(3, 5, np.float32)
+    assert case is not None
+    window, *arrays = case
+    wanted = numpy_conv(window, *(a.astype(float) for a in arrays))
+    np.testing.assert_allclose(exact_conv(window, *arrays), wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("row", FORWARD, **NAMED)
+@pytest.mark.parametrize("name", ["", "relu", "leaky_relu", "clip"])
+def test_what_follows_is_fused(row: Row, name: str) -> None:
+    """Bias, residual and activation give what they give afterwards, into a given array."""
+    rng = np.random.default_rng(4)
+    x, w = rng.standard_normal((2, 20, 9, 11)), rng.standard_normal((37, 20, 3, 3))
+    x, w = x.astype(np.float32), w.astype(np.float32)
+    window = ConvWindow.of(x.shape, w.shape, padding=1)
+    b, residual = (rng.standard_normal(s).astype(np.float32) for s in (37, window.out_shape))
+    out, packed = np.empty(window.out_shape, np.float32), row.pack(window, w)
+    y = row.load()(
+        *(window, x, w, b),
+        out=out,
+        packed=packed,
+        epilogue=Epilogue(name, 0.25 if name == "leaky_relu" else -1.0, 2.0, residual),
+    )
+    assert y is out
+    plain = row.load()(window, x, w, b) + residual
+    followed = {
+        "": plain,
+        "relu": np.maximum(plain, 0),
+        "leaky_relu": np.where(plain < 0, plain * np.float32(0.25), plain),
+        "clip": np.clip(plain, -1, 2),
+    }
+    np.testing.assert_array_equal(y, followed[name])
+
+
+SHAPES = [
+    ((3, 17, 33, 30), 40, 1),
+    ((5, 40, 9, 6), 100, 1),
+    ((1, 20, 70, 70), 24, 2),
+    ((9, 16, 4, 4), 16, 1),
+]
+
+
+@pytest.mark.parametrize("row", MINE.values(), **NAMED)
+@pytest.mark.parametrize(("shape", "out", "groups"), SHAPES)
+def test_threads_and_batches_change_no_bit(
+    row: Row, shape: Any, out: int, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """1 to 3 threads, and images one by one."""
     rng = np.random.default_rng(1)
-    x = rng.standard_normal((3, 17, 33, 30)).astype(np.float32)
-    w = rng.standard_normal((40, 17, 3, 3)).astype(np.float32)
-    window, one = (ConvWindow.of((n, *x.shape[1:]), w.shape, padding=1) for n in (3, 1))
+    w_shape = (out, shape[1] // groups, 3, 3)
+    window, one = (
+        ConvWindow.of((n, *shape[1:]), w_shape, padding=1, groups=groups) for n in (shape[0], 1)
+    )
+    read = shape if row.operation == "conv" else window.out_shape
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in (read, w_shape))
     found = []
     for threads in "123":
         monkeypatch.setenv("FALTUNG_NUM_THREADS", threads)
-        found.append(BY_OUTPUTS[outputs](window, x, w))
-        singly = [BY_OUTPUTS[outputs](one, x[i : i + 1], w) for i in range(3)]
+        found.append(row.load()(window, x, w))
+        singly = [row.load()(one, x[i : i + 1], w) for i in range(len(x))]
         found.append(np.concatenate(singly))
     assert all((y == found[0]).all() for y in found)
+
+
+def test_schedules_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However blocks are cut, in both modes: many tiles a block, or all output channels dealt."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((5, 36, 22, 18)).astype(np.float32)
+    w = rng.standard_normal((150, 36, 3, 3)).astype(np.float32)
+    window = ConvWindow.of(x.shape, w.shape, padding=((2, 0), (1, 1)))
+    wanted = winograd_call.conv_f4(window, x, w)
+    rows, columns = winograd_schedule.tiles_of(window, 4)
+    cuts = [(1, 1, 1), (1, 2, 3), (1, rows, columns), (1, rows, 2), (2, rows, columns)]
+    for cut in [*cuts, (5, rows, columns)]:
+        for parts, together, pixels in ((1, 2, 14), (1, 5, 3), (3, 1, 7), (5, 1, 14)):
+            plan = winograd_schedule.Schedule(*cut, parts, together, pixels)
+            winograd_schedule.layout_of.cache_clear()
+            monkeypatch.setattr(winograd_schedule, "schedule_of", lambda *given, p=plan: p)
+            np.testing.assert_array_equal(winograd_call.conv_f4(window, x, w), wanted)
+    winograd_schedule.layout_of.cache_clear()
+
+
+@pytest.mark.parametrize("isa", [isa for isa in (AVX512, AVX2, SSE) if has(isa)])
+def test_large_images_and_layers_have_blocks_that_fit(isa: Any) -> None:
+    """Working memory stays bounded for any geometry."""
+    for shape, out in (((1, 64, 5000, 5000), 64), ((1, 512, 3, 100_000), 512), ((999, 8, 2, 2), 8)):
+        window = ConvWindow.of(shape, (out, shape[1], 3, 3), padding=1)
+        layout = winograd_schedule.layout_of(window, np.dtype(np.float32), isa, 4, 2)
+        assert layout.fields["scratch_size"] * 4 < 48 << 20
+        assert layout.blocks >= 2
+
+
+@pytest.mark.parametrize("row", MINE.values(), **NAMED)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_non_finite_inputs_stay_in_their_tiles(row: Row, value: float) -> None:
+    """Wherever the definition has them, and in no tile that does not read them."""
+    m, n = row.block, 22
+    window = ConvWindow.of((1, 3, n, n), (5, 3, 3, 3), padding=1)
+    x = np.ones((1, 3 if row.operation == "conv" else 5, n, n), np.float32)
+    x[0, 1, 9, 13] = value
+    w = np.random.default_rng(0).standard_normal(window.w_shape).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        y = row.load()(window, x, w)
+    is_tile = np.zeros((n, n), bool)
+    for top in range(0, n, m):
+        for left in range(0, n, m):
+            if top - 1 <= 9 < top + m + 1 and left - 1 <= 13 < left + m + 1:
+                is_tile[top : top + m, left : left + m] = True
+    is_lost = ~np.isfinite(y[0])
+    assert is_lost[:, 8:11, 12:15].all()
+    assert not is_lost[:, ~is_tile].any()
+
+
+@pytest.mark.parametrize("row", MINE.values(), **NAMED)
+def test_what_is_cropped_is_not_read(row: Row) -> None:
+    """Negative padding crops, and what no window reaches does not count either."""
+    rng = np.random.default_rng(6)
+    window = ConvWindow.of((1, 2, 12, 13), (3, 2, 3, 3), padding=((-2, -1), (-1, -3)))
+    w = rng.standard_normal(window.w_shape).astype(np.float32)
+    if row.operation == "conv_dx":
+        dout = rng.standard_normal(window.out_shape).astype(np.float32)
+        dx, wanted = row.load()(window, dout, w), numpy_conv_dx(window, dout, w)
+        np.testing.assert_allclose(dx, wanted, atol=1e-4)
+        return
+    x = np.full(window.x_shape, np.nan, np.float32)
+    x[:, :, 2:-1, 1:-3] = 1
+    assert np.isfinite(row.load()(window, x, w)).all()
+
+
+def test_nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for by name where nothing is compiled, the row says so."""
+    monkeypatch.setenv(VARIABLE, "none")
+    x = np.zeros((1, 1, 3, 3), np.float32)
+    rule = "winograd: nothing is compiled here, got FALTUNG_ISA=none. Unset FALTUNG_ISA"
+    with pytest.raises(KernelError, match=rule):
+        winograd_call.conv_f4(ConvWindow.of(x.shape, x.shape), x, x)

@@ -36,13 +36,16 @@ def square_to_lanes(
     """Write `lanes` pixels; 0 for channels and pixels past those that there are."""
     lanes = range(code.lanes)
     rows = [code.variable(code.constant(0.0)) for _ in lanes]
-    is_whole = code.build.and_(channels >= code.lanes, pixels >= code.lanes)
     mask = code.first(pixels)
-    with code.either(is_whole) as (whole, border):
-        with whole:
-            for c in lanes:
-                rows[c].set(code.load(source + plane * c))
-        with border:
+    with code.either(channels >= code.lanes) as (full, few):
+        with full, code.either(pixels >= code.lanes) as (whole, end):
+            with whole:
+                for c in lanes:
+                    rows[c].set(code.load(source + plane * c))
+            with end:
+                for c in lanes:
+                    rows[c].set(code.load_some(mask, source + plane * c))
+        with few:
             for c in lanes:
                 with code.when(channels > c):
                     rows[c].set(code.load_some(mask, source + plane * c))
@@ -120,19 +123,26 @@ def square_from_lanes(
     """
     lanes = range(code.lanes)
     rows = transposed(code, [code.load(source + step * i) for i in lanes])
-    is_whole = code.build.and_(channels >= code.lanes, pixels >= code.lanes)
     mask = code.first(pixels)
-    with code.either(is_whole) as (whole, border):
-        with whole:
-            for c in lanes:
-                vector = rows[c] + code.load(residual + plane * c) if adds else rows[c]
-                code.store(out + plane * c, activated(code, vector, activation))
-        with border:
+
+    def write_some(c: int) -> None:
+        at = plane * c
+        vector = rows[c] + code.load_some(mask, residual + at) if adds else rows[c]
+        code.store_some(mask, out + at, activated(code, vector, activation))
+
+    with code.either(channels >= code.lanes) as (full, few):
+        with full, code.either(pixels >= code.lanes) as (whole, end):
+            with whole:
+                for c in lanes:
+                    vector = rows[c] + code.load(residual + plane * c) if adds else rows[c]
+                    code.store(out + plane * c, activated(code, vector, activation))
+            with end:
+                for c in lanes:
+                    write_some(c)
+        with few:
             for c in lanes:
                 with code.when(channels > c):
-                    at = plane * c
-                    vector = rows[c] + code.load_some(mask, residual + at) if adds else rows[c]
-                    code.store_some(mask, out + at, activated(code, vector, activation))
+                    write_some(c)
 
 
 @kernel(

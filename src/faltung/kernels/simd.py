@@ -367,6 +367,16 @@ class Code:
         function = known if known is not None else ir.Function(self.build.module, kind, name)
         return self.build.call(function, given)
 
+    def call(self, address: Int, *given: Int | Pointer) -> None:
+        """Call machine code that was compiled by itself, as `Kernel.address` gives it."""
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(given))
+        function = self.build.inttoptr(address.value, kind.as_pointer())
+        values = [
+            self.build.ptrtoint(one.value, I64) if isinstance(one, Pointer) else one.value
+            for one in given
+        ]
+        self.build.call(function, values)
+
     @contextmanager
     def either(self, condition: Any) -> Iterator[Any]:
         """Give two blocks: one runs where a condition holds, the other where it does not."""

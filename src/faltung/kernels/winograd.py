@@ -1,127 +1,299 @@
-"""Winograd's convolution: tiles of outputs from fewer products, tiles in the lanes.
+"""Winograd's convolution with channels in the lanes: from rows of an image to rows of its result.
 
 A tile is ``m × m`` outputs; it needs ``n × n`` inputs, n = m + r - 1. With `cook_toom`'s matrices::
 
     V = Bᵀ x B,   U = G w Gᵀ,   y = Aᵀ [Σ over channels U ⊙ V] A
 
-The sum over channels is, for each of the n² points, a matrix product: `direct.sums` with one tap
-for each channel. What makes all loads contiguous: tiles are m apart, so a strip that is split into
-m × m phases holds each of the n × n inputs of neighbouring tiles side by side. So the strip is that
-of a convolution with kernel n and stride m, and neighbours in a lane are neighbouring tiles.
+Every vector holds one pixel, or one point, of as many channels as there are lanes. So the
+transforms are the same arithmetic on vectors as on numbers, and the sum over channels is, for each
+of the n² points, a matrix product: tiles times output channels, in register blocks of
+`micro.panel`.
 
-A block is some rows of tiles of one image and group, and some of its output channels. Rounding
-inside a tile depends on all of its inputs, so tiles are anchored at the output's origin.
+A block of work is all tiles of some rows of one image (or of a few small images), and some of the
+output channels. It does three things, with working memory that stays in a core's cache::
+
+    points[p][block of channels][tile][lane]    every tile's V, the input transformed
+    sums[p][tile][output channel]               Σ U ⊙ V for a few panels of output channels
+    strip[row][pixel][lane]                     rows on their way in, or out
+
+Between two points lies one vector more than is needed: else they would lie a power of two apart,
+and the cache would keep only a few of them.
+
+Rounding inside a tile depends on all of its inputs, so tiles begin at the output's origin; how
+tiles and output channels are dealt out to blocks changes no bit.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.cook_toom import Matrix, cook_toom
-from faltung.kernels.direct import sums
-from faltung.kernels.linear import times
+from faltung.kernels.interleave import row_from_lanes, row_to_lanes
+from faltung.kernels.linear import Arithmetic, shared_rows, times
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
-from faltung.kernels.strips import field, pack_planes
 
 Square = list[list[Vector]]
 
-MORE: Final = (
-    *("tile_rows", "tile_columns", "in_plane", "out_plane", "distance", "zeros"),
-    *("parts", "part_panels", "inputs_offset", "products_offset"),
+FIELDS: Final = (
+    *("x", "w", "bias", "y", "residual", "scratch", "offsets"),
+    *("batch", "groups", "group_in", "group_out", "pad_y", "pad_x"),
+    *("height", "width", "row", "in_plane", "out_height", "out_width", "out_plane"),
+    *("tile_rows", "tile_columns", "images", "strips", "strip_rows"),
+    *("across", "part_columns", "chunk", "fetches", "panel", "fetching_panel"),
+    *("length", "panel_width", "in_blocks", "panels", "parts", "part_panels", "together", "pixels"),
+    *("tiles", "distance", "sum_pitch", "sum_distance", "strip_pitch"),
+    *("sums_offset", "strip_offset", "scratch_size"),
 )
-"""What a block is told beside `strips.FIELDS`."""
+"""What a block is told, in this order: addresses, sizes, how work is cut, how memory is used."""
 
 
-def both_ways(code: Code, matrix: Matrix, square: Square) -> Square:
+def field(arguments: Pointer, name: str) -> Int:
+    """Read one of the `FIELDS`."""
+    return arguments[FIELDS.index(name)]
+
+
+def both_ways(code: Arithmetic, matrix: Matrix, square: Square) -> Square:
     """Return ``M x Mᵀ`` for a square of vectors, M constant."""
     columns = [times(code, matrix, list(column)) for column in zip(*square, strict=True)]
     return [times(code, matrix, list(row)) for row in zip(*columns, strict=True)]
 
 
-@kernel(strip=POINTER, points=POINTER, pitch=INT, plane=INT, distance=INT, count=INT)
+@kernel(strip=POINTER, points=POINTER, pitch=INT, distance=INT, count=INT)
 def to_points(
     code: Code,
     strip: Pointer,
     points: Pointer,
     pitch: Int,
-    plane: Int,
     distance: Int,
     count: Int,
     *,
     outputs: int,
     taps: int,
 ) -> None:
-    """``V = Bᵀ x B`` for one channel's tiles: ``count`` of them, points a ``distance`` apart."""
+    """``V = Bᵀ x B`` for tiles beside each other; rows are a ``pitch``, points a ``distance``."""
     form = cook_toom(outputs, taps)
-    with code.loop(count, step=code.lanes) as q:
-
-        def pixels(i: int, j: int) -> Vector:
-            phase = (i % outputs) * outputs + j % outputs
-            return code.load(strip + (plane * phase + pitch * (i // outputs) + (q + j // outputs)))
-
-        square = [[pixels(i, j) for j in range(form.size)] for i in range(form.size)]
-        found = both_ways(code, form.from_input, square)
-        for i, row in enumerate(found):
-            for j, vector in enumerate(row):
-                code.store(points + (distance * (i * form.size + j) + q), vector)
+    every = range(form.size)
+    with code.loop(count) as tile:
+        corner = strip + tile * (outputs * code.lanes)
+        to = points + tile * code.lanes
+        # A few rows of points at a time, read anew for each: all of them would not fit registers,
+        # and a cache reads twice as many vectors in a cycle as it writes.
+        for group in shared_rows(form.from_input):
+            needed = [i for i in every if any(form.from_input[row][i] for row in group)]
+            matrix = [tuple(form.from_input[row][i] for i in needed) for row in group]
+            columns = [
+                [code.load(corner + pitch * i + j * code.lanes) for i in needed] for j in every
+            ]
+            mixed = [times(code, matrix, column) for column in columns]
+            for i, row in zip(group, zip(*mixed, strict=True), strict=True):
+                for j, vector in enumerate(times(code, form.from_input, list(row))):
+                    code.store(to + distance * (i * form.size + j), vector)
 
 
 @kernel(
-    products=POINTER,
-    out=POINTER,
+    sums=POINTER,
+    strip=POINTER,
     bias=POINTER,
+    pitch=INT,
     distance=INT,
-    columns=INT,
-    rows=INT,
-    width=INT,
+    strip_pitch=INT,
+    count=INT,
 )
 def from_points(
     code: Code,
-    products: Pointer,
-    out: Pointer,
+    sums: Pointer,
+    strip: Pointer,
     bias: Pointer,
+    pitch: Int,
     distance: Int,
-    columns: Int,
-    rows: Int,
-    width: Int,
+    strip_pitch: Int,
+    count: Int,
     *,
     outputs: int,
     taps: int,
 ) -> None:
-    """``y = Aᵀ P A + bias`` for a vector of tiles that lie in one row of tiles.
-
-    ``out`` is where the first tile's corner goes in an image so wide; ``columns`` and ``rows``
-    are the outputs that there are from there on: what tiles compute past them is not written.
-    """
+    """``y = Aᵀ S A + bias`` for tiles beside each other, whose sums are a ``pitch`` apart."""
     form = cook_toom(outputs, taps)
-    size = form.size
-    square = [
-        [code.load(products + distance * (i * size + j)) for j in range(size)] for i in range(size)
-    ]
-    start = code.broadcast(bias)
-    found = both_ways(code, form.to_output, square)
-    for i, row in enumerate(found):
-        with code.when(rows > i):
-            place = out + width * i
-            for part, vector in enumerate(deal(code, [v + start for v in row])):
-                here = part * code.lanes
-                code.store_some(code.first(columns - here), place + here, vector)
+    size, start = form.size, code.load(bias)
+    every = range(size)
+    with code.loop(count) as tile:
+        at = sums + tile * pitch
+        square = [[code.load(at + distance * (i * size + j)) for j in every] for i in every]
+        to = strip + tile * (outputs * code.lanes)
+        for i, row in enumerate(both_ways(code, form.to_output, square)):
+            for j, vector in enumerate(row):
+                code.store(to + strip_pitch * i + j * code.lanes, vector + start)
 
 
-def deal(code: Code, parts: list[Vector]) -> list[Vector]:
-    """Return numbers taken from 2 or 4 vectors in turn: what `strips` splits, put together."""
-    lanes = code.lanes
-    if len(parts) == 2:
-        a, b = parts
-        halves = (range(lanes // 2), range(lanes // 2, lanes))
-        return [code.shuffle(a, b, [at for i in half for at in (i, lanes + i)]) for half in halves]
-    evens, odds = deal(code, [parts[0], parts[2]]), deal(code, [parts[1], parts[3]])
-    return [vector for pair in zip(evens, odds, strict=True) for vector in deal(code, list(pair))]
+@kernel(source=POINTER, plane=INT, channels=INT, count=INT)
+def fetch(
+    code: Code, source: Pointer, plane: Int, channels: Int, count: Int, *, writes: bool
+) -> None:
+    """Tell the CPU that so many numbers of so many planes are needed soon."""
+    with code.loop(channels) as c, code.loop(count, step=64 // code.itemsize) as q:
+        code.prefetch(source + (plane * c + q), writes=writes)
 
 
 @kernel(
-    *(pack_planes, to_points, sums, from_points),
+    *(row_to_lanes, to_points, fetch),
+    arguments=INTS,
+    x=POINTER,
+    strip=POINTER,
+    points=POINTER,
+    channels=INT,
+    first_row=INT,
+    rows=INT,
+    first_column=INT,
+    columns=INT,
+)
+def transform_input(
+    code: Code,
+    arguments: Pointer,
+    x: Pointer,
+    strip: Pointer,
+    points: Pointer,
+    channels: Int,
+    first_row: Int,
+    rows: Int,
+    first_column: Int,
+    columns: Int,
+    *,
+    outputs: int,
+    taps: int,
+) -> None:
+    """Transform so many tiles of one block of channels, a chunk of columns at a time."""
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    chunk, pitch, plane = of("chunk"), of("strip_pitch"), of("in_plane")
+    lanes, overlap = code.lanes, taps - 1
+    with code.loop((columns + (chunk - 1)) // chunk) as number:
+        column = number * chunk
+        here = (columns - column).at_most(chunk)
+        first = (first_column + column) * outputs - of("pad_x")
+        lead = (0 - first).at_least(0)
+        # Whole squares where the row goes on, so that no masks are needed.
+        squares = (here * outputs + (overlap + lanes - 1) - lead).at_least(0) // lanes
+        count = (lead + squares * lanes).at_most(pitch // lanes - lanes)
+        with code.loop(rows * outputs + overlap) as r:
+            at_y = first_row * outputs + r - of("pad_y")
+            is_inside = code.build.and_(at_y >= 0, at_y < of("height"))
+            # A row outside is one of no size: everything that is read of it is padding.
+            width = code.choose(is_inside, of("width"), code.integer(0))
+            row = code.choose_place(is_inside, x + at_y * of("row"), x)
+            row_to_lanes.call_apart(
+                code, row, strip + r * pitch, plane, channels, first, width, count
+            )
+            # The same row of the next block of channels is on its way meanwhile.
+            with code.when(of("fetches") > 0):
+                soon = row + (plane * channels + first)
+                fetch.call(code, soon, plane, channels, count, writes=False)
+        with code.loop(rows) as r:
+            to = points + (r * columns + column) * lanes
+            tiles = (strip + r * pitch * outputs, to, pitch, of("distance"), here)
+            to_points.call_apart(code, *tiles, outputs=outputs, taps=taps)
+
+
+@kernel(arguments=INTS, points=POINTER, w=POINTER, sums=POINTER, tiles=INT, panels=INT)
+def multiply(
+    code: Code,
+    arguments: Pointer,
+    points: Pointer,
+    w: Pointer,
+    sums: Pointer,
+    tiles: Int,
+    panels: Int,
+    *,
+    outputs: int,
+    taps: int,
+) -> None:
+    """Sum over channels, at every point, for so many panels of output channels.
+
+    `micro.panel` is compiled by itself, so that its sizes do not multiply what else is compiled.
+    """
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    lanes, width, pixels = code.lanes, of("panel_width"), of("pixels")
+    count = cook_toom(outputs, taps).size ** 2
+    blocks, pitch = of("in_blocks"), of("sum_pitch")
+    size = blocks * of("length") * width
+    offsets = code.ints(code.address(of("offsets")))
+    with code.loop(count) as p, code.loop(panels) as number:
+        inputs, to = points + p * of("distance"), sums + (p * of("sum_distance") + number * width)
+        here = w + (number * count + p) * size
+        is_last = number.equals(panels - 1)
+        # The next weights are those of the next panel, or of the next point's first.
+        soon = code.choose_place(is_last, w + (p + 1) * size, here + size * count)
+        with code.loop((tiles + (pixels - 1)) // pixels) as turn:
+            t = turn * pixels
+            some = (inputs + t * lanes, here, here, to + t * pitch, offsets, blocks, pitch)
+            kind = code.choose(turn < 1, of("fetching_panel"), of("panel"))
+            code.call(kind, *some, code.integer(lanes), soon)
+
+
+@kernel(
+    *(from_points, row_from_lanes, fetch),
+    arguments=INTS,
+    sums=POINTER,
+    strip=POINTER,
+    bias=POINTER,
+    y=POINTER,
+    residual=POINTER,
+    channels=INT,
+    first_row=INT,
+    rows=INT,
+    first_column=INT,
+    columns=INT,
+)
+def transform_output(
+    code: Code,
+    arguments: Pointer,
+    sums: Pointer,
+    strip: Pointer,
+    bias: Pointer,
+    y: Pointer,
+    residual: Pointer,
+    channels: Int,
+    first_row: Int,
+    rows: Int,
+    first_column: Int,
+    columns: Int,
+    *,
+    outputs: int,
+    taps: int,
+    activation: tuple[str, float, float],
+    adds: bool,
+) -> None:
+    """Transform so many tiles of a vector of output channels, and write them."""
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    chunk, pitch = of("chunk"), of("strip_pitch")
+    plane, width, lanes = of("out_plane"), of("out_width"), code.lanes
+    follows: dict[str, Any] = {"activation": activation, "adds": adds}
+    with code.loop(rows) as r, code.loop((columns + (chunk - 1)) // chunk) as number:
+        column = number * chunk
+        here = (columns - column).at_most(chunk)
+        tiles = sums + (r * columns + column) * of("sum_pitch")
+        given = (of("sum_pitch"), of("sum_distance"), pitch, here)
+        from_points.call_apart(code, tiles, strip, bias, *given, outputs=outputs, taps=taps)
+        first, x = (first_row + r) * outputs, (first_column + column) * outputs
+        count = (here * outputs).at_most(width - x)
+        with code.loop((of("out_height") - first).at_most(outputs)) as i:
+            at = (first + i) * width + x
+            row = (strip + i * pitch, code.integer(lanes), y + at, plane, channels, count)
+            row_from_lanes.call_apart(code, *row, residual + at, **follows)
+            with code.when(of("fetches") > 0):
+                fetch.call(code, y + (plane * lanes + at), plane, channels, count, writes=True)
+
+
+@kernel(
+    *(transform_input, multiply, transform_output),
     arguments=INTS,
     block=INT,
     thread=INT,
@@ -134,57 +306,53 @@ def winograd_block(
     *,
     outputs: int,
     taps: int,
-    channels: int,
-    vectors: int,
+    activation: tuple[str, float, float] = ("", 0.0, 0.0),
+    adds: bool = False,
 ) -> None:
-    """One block: pack, transform, sum over channels at every point, transform back."""
+    """One block: transform its input, then for a few panels at a time multiply, transform back."""
 
     def of(name: str) -> Int:
-        return field(arguments, name, MORE)
+        return field(arguments, name)
 
-    form = {"outputs": outputs, "taps": taps}
-    points = cook_toom(outputs, taps).size ** 2
+    form: dict[str, Any] = {"outputs": outputs, "taps": taps}
+    lanes, width, length = code.lanes, of("panel_width"), of("length")
     part, rest = block % of("parts"), block // of("parts")
-    strip, rest = rest % of("strips"), rest // of("strips")
-    group, image = rest % of("groups"), rest // of("groups")
-    first_row = strip * of("strip_rows")
-    rows = of("strip_rows").at_most(of("tile_rows") - first_row)
-    length = (rows - 1) * of("pitch") + of("tile_columns")
-    scratch = code.address(of("scratch")) + thread * of("scratch_size")
-    inputs, products = scratch + of("inputs_offset"), scratch + of("products_offset")
-    group_in, distance = of("group_in"), of("distance")
-    source = code.address(of("x")) + (image * of("groups") + group) * group_in * of("in_plane")
-    plane = of("plane_rows") * of("pitch")
-    with code.loop(group_in) as c:
-        channel = source + c * of("in_plane")
-        pack_planes.call(
-            code, arguments, channel, scratch, code.integer(0), first_row, split=outputs
-        )
-        to = inputs + c * distance
-        to_points.call(code, scratch, to, of("pitch"), plane, group_in * distance, length, **form)
-    offsets = code.ints(code.address(of("offsets")))
-    panels = (of("group_out") + (channels - 1)) // channels
-    first_panel = part * of("part_panels")
+    part_column, rest = rest % of("across"), rest // of("across")
+    strip_number, rest = rest % of("strips"), rest // of("strips")
+    group, first_image = rest % of("groups"), rest // of("groups") * of("images")
+    images = (of("batch") - first_image).at_most(of("images"))
+    first_row, first_column = strip_number * of("strip_rows"), part_column * of("part_columns")
+    rows = (of("tile_rows") - first_row).at_most(of("strip_rows"))
+    columns = (of("tile_columns") - first_column).at_most(of("part_columns"))
+    each, place = rows * columns, (first_row, rows, first_column, columns)
+    points = code.address(of("scratch")) + thread * of("scratch_size")
+    sums, strip = points + of("sums_offset"), points + of("strip_offset")
+    with code.loop(of("in_blocks")) as b, code.loop(images) as i:
+        channel = b * length
+        plane = ((first_image + i) * of("groups") + group) * of("group_in") + channel
+        source = code.address(of("x")) + plane * of("in_plane")
+        to = points + (b * of("tiles") + i * each) * lanes
+        some = (of("group_in") - channel).at_most(length)
+        given = (source, strip, to, some, *place)
+        transform_input.call_apart(code, arguments, *given, **form)
+    count = cook_toom(outputs, taps).size ** 2
+    panels, first_panel = of("panels"), part * of("part_panels")
     last_panel = (first_panel + of("part_panels")).at_most(panels)
-    with code.loop(last_panel, start=first_panel) as panel:
-        number = group * panels + panel
-        weights = code.address(of("w")) + number * (points * channels) * group_in
-        with code.loop(points) as point, code.loop(length, step=vectors * code.lanes) as q:
-            w = weights + point * group_in * channels
-            v = inputs + (point * group_in * distance + q)
-            to = products + (point * channels * distance + q)
-            given = (v, w, code.address(of("zeros")), to, offsets, group_in, distance)
-            sums.call(code, *given, channels=channels, vectors=vectors)
-        bias = code.address(of("bias")) + number * channels
-        first = panel * channels
-        left = (of("group_out") - first).at_most(channels)
-        base = (image * of("groups") + group) * of("group_out") + first
-        with code.loop(left) as k, code.loop(rows) as r:
-            y = (first_row + r) * outputs
-            to = code.address(of("y")) + (base + k) * of("out_plane") + y * of("out_width")
-            row = products + (k * distance + r * of("pitch"))
-            with code.loop(of("tile_columns"), step=code.lanes) as q:
-                x = q * outputs
-                place = (row + q, to + x, bias + k, channels * distance)
-                room = (of("out_width") - x, of("out_height") - y, of("out_width"))
-                from_points.call(code, *place, *room, **form)
+    together = of("together")
+    with code.loop((last_panel - first_panel + (together - 1)) // together) as turn:
+        at = first_panel + turn * together
+        here = (last_panel - at).at_most(together)
+        w = code.address(of("w")) + (group * panels + at) * count * of("in_blocks") * length * width
+        multiply.call_apart(code, arguments, points, w, sums, each * images, here, **form)
+        left = (of("group_out") - at * width).at_most(here * width)
+        with code.loop(left, step=lanes) as k, code.loop(images) as i:
+            channel = at * width + k
+            plane = ((first_image + i) * of("groups") + group) * of("group_out") + channel
+            bias = code.address(of("bias")) + (group * panels * width + channel)
+            to, more = (
+                code.address(of(name)) + plane * of("out_plane") for name in ("y", "residual")
+            )
+            found = (sums + (i * each * of("sum_pitch") + k), strip, bias, to, more)
+            some = (left - k).at_most(lanes)
+            follows: dict[str, Any] = {"activation": activation, "adds": adds}
+            transform_output.call_apart(code, arguments, *found, some, *place, **form, **follows)

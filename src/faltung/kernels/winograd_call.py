@@ -1,9 +1,9 @@
-"""Winograd's convolution as the registry calls it: for which layers, sizes, weights, threads."""
+"""Winograd's convolution as the registry calls it: for which layers, sizes, memory, threads."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,158 +11,147 @@ from numpy.typing import NDArray
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory
 from faltung.kernels.cook_toom import cook_toom
-from faltung.kernels.direct_call import bias_of, register_block
-from faltung.kernels.isa import Isa, required_isa
+from faltung.kernels.epilogue import PLAIN, Epilogue
+from faltung.kernels.isa import required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.strips import FIELDS
 from faltung.kernels.threads import num_threads
-from faltung.kernels.winograd import MORE, winograd_block
+from faltung.kernels.winograd import FIELDS, winograd_block
+from faltung.kernels.winograd_cost import adjoint
+from faltung.kernels.winograd_schedule import layout_of, panels_of
+from faltung.kernels.winograd_weights import FIELDS as WEIGHT_FIELDS
+from faltung.kernels.winograd_weights import transform_weights
 
 Array = NDArray[Any]
 
-INPUT_BYTES: Final = 640 * 1024
-"""What a block's transformed input should take at most: it is read once for each few channels."""
+
+def pack_f2(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_f2` reads them."""
+    return _pack(window, w, 2)
 
 
-class Layout(NamedTuple):
-    """How the work of one geometry is cut, and what the fields hold but for the addresses."""
-
-    channels: int
-    vectors: int
-    blocks: int
-    fields: dict[str, int]
-    offsets: Array
-    phases: Array
+def pack_f4(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_f4` reads them."""
+    return _pack(window, w, 4)
 
 
-def applies(window: ConvWindow, dtype: np.dtype[Any]) -> bool:
-    """Whether Winograd's form is for this geometry: squares of 3 by 3, next to each other."""
-    return (
-        dtype in (np.float32, np.float64)
-        and window.kernel == (3, 3)
-        and window.stride == (1, 1)
-        and window.dilation == (1, 1)
+def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Array:
+    """Return ``U = G w Gᵀ``; with `flips` for the gradient of the input.
+
+    ``window`` is that of the convolution that takes them.
+    """
+    isa = required_isa("winograd")
+    taps, lanes = window.kernel[0], isa.lanes(w.dtype.itemsize)
+    size, square = cook_toom(outputs, taps).size, taps * taps
+    panels = panels_of(window.group_in, window.group_out, lanes)
+    shape = (
+        *(window.groups * panels.panels, size * size),
+        *(panels.in_blocks, panels.length, panels.vectors * lanes),
     )
+    packed = memory.empty(shape, w.dtype)
+    near, far = square, (window.group_out if flips else window.group_in) * square
+    fields = {
+        "length": panels.length,
+        "width": panels.vectors * lanes,
+        "in_blocks": panels.in_blocks,
+        "panels": panels.panels,
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "in_step": far if flips else near,
+        "out_step": near if flips else far,
+        "group_step": window.group_in * window.group_out * square,
+        "run": 1 if flips else panels.length,
+        "scratch_size": (panels.length * square + lanes) * lanes,
+    }
+    constants: dict[str, Any] = {"outputs": outputs, "taps": taps, "flips": flips}
+    arrays = {"x": np.ascontiguousarray(w), "packed": packed}
+    blocks = window.groups * panels.panels * panels.in_blocks
+    launch(transform_weights, isa, WEIGHT_FIELDS, fields, arrays, blocks, **constants)
+    return packed
 
 
-def conv_f2(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Array:
+def conv_f2(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
     """Convolve by tiles of 2 by 2: 2.25 times fewer products, hardly less exact than directly."""
-    return _conv(window, x, w, b, outputs=2)
+    packed = pack_f2(window, w) if packed is None else packed
+    return _conv(window, x, packed, b, out, epilogue, 2)
 
 
-def conv_f4(window: ConvWindow, x: Array, w: Array, b: Array | None = None) -> Array:
-    """Convolve by tiles of 4 by 4: 4 times fewer products, a few digits less exact."""
-    return _conv(window, x, w, b, outputs=4)
+def conv_f4(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Convolve by tiles of 4 by 4: 4 times fewer products, a digit less exact."""
+    packed = pack_f4(window, w) if packed is None else packed
+    return _conv(window, x, packed, b, out, epilogue, 4)
 
 
-def _conv(window: ConvWindow, x: Array, w: Array, b: Array | None, outputs: int) -> Array:
-    isa = required_isa(f"conv_f{outputs}_any_nchw")
-    y = memory.empty(window.out_shape, x.dtype)
+def conv_dx_f2(window: ConvWindow, dout: Array, w: Array) -> Array:
+    """Return the gradient of the input, by tiles of 2 by 2 of its own."""
+    return _conv_dx(window, dout, w, 2)
+
+
+def conv_dx_f4(window: ConvWindow, dout: Array, w: Array) -> Array:
+    """Return the gradient of the input, by tiles of 4 by 4 of its own."""
+    return _conv_dx(window, dout, w, 4)
+
+
+def _conv_dx(window: ConvWindow, dout: Array, w: Array, outputs: int) -> Array:
+    back = adjoint(window)
+    return _conv(back, dout, _pack(back, w, outputs, flips=True), None, None, PLAIN, outputs)
+
+
+def _conv(
+    window: ConvWindow,
+    x: Array,
+    packed: Array,
+    b: Array | None,
+    out: Array | None,
+    epilogue: Epilogue,
+    outputs: int,
+) -> Array:
+    isa = required_isa("winograd")
+    y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
-    layout = _layout(window, x.dtype, isa, outputs, num_threads())
+    layout = layout_of(window, x.dtype, isa, outputs, num_threads())
+    residual = y if epilogue.residual is None else np.ascontiguousarray(epilogue.residual)
     arrays = {
         "x": np.ascontiguousarray(x),
-        "w": transformed(w, window.groups, layout.channels, outputs),
-        "bias": bias_of(window, b, layout.channels, x.dtype),
+        "w": packed,
+        "bias": _bias(window, b, layout.fields["panels"] * layout.fields["panel_width"], x.dtype),
         "y": y,
+        "residual": residual,
         "offsets": layout.offsets,
-        "phases": layout.phases,
-        "zeros": np.zeros(layout.channels, x.dtype),
     }
-    block = {"channels": layout.channels, "vectors": layout.vectors}
-    form = {"outputs": outputs, "taps": 3}
-    names = (*FIELDS, *MORE)
-    launch(winograd_block, isa, names, layout.fields, arrays, layout.blocks, **block, **form)
+    constants: dict[str, Any] = {"outputs": outputs, "taps": window.kernel[0]}
+    constants |= {**epilogue.constants, "adds": epilogue.residual is not None}
+    launch(winograd_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y
 
 
-def transformed(w: Array, groups: int, channels: int, outputs: int) -> Array:
-    """Return ``G w Gᵀ`` for each pair of channels, as a block reads it.
-
-    Parameters
-    ----------
-    w : array (out_channels, in_channels / groups, 3, 3)
-        The weights; the sums are taken in float64 and rounded once.
-    groups, channels
-        As of `direct.packed_weights`.
-    outputs
-        Along a side of a tile.
-    """
-    form = cook_toom(outputs, 3)
-    g = np.array([[float(v) for v in row] for row in form.from_weights])
-    u = np.einsum("ik,ockl,jl->ijoc", g, w, g, optimize=True).reshape(form.size**2, *w.shape[:2])
-    group_out, group_in = w.shape[0] // groups, w.shape[1]
-    panels = -(-group_out // channels)
-    filled = np.zeros((form.size**2, groups, panels * channels, group_in), w.dtype)
-    filled[:, :, :group_out] = u.reshape(-1, groups, group_out, group_in)
-    by_panel = filled.reshape(-1, groups * panels, channels, group_in)
-    return np.ascontiguousarray(by_panel.transpose(1, 0, 3, 2))
+def _bias(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
+    """Return biases, each group's filled up to so many channels."""
+    if b is None:
+        return _no_bias(window.groups * channels, dtype)
+    filled = np.zeros((window.groups, channels), dtype)
+    filled[:, : window.group_out] = b.reshape(window.groups, window.group_out)
+    return filled
 
 
-@lru_cache(256)
-def _layout(
-    window: ConvWindow, dtype: np.dtype[Any], isa: Isa, outputs: int, threads: int
-) -> Layout:
-    size = cook_toom(outputs, 3).size
-    lanes = isa.lanes(dtype.itemsize)
-    rows, columns = window.axes
-    tile_rows, tile_columns = (-(-axis.out_size // outputs) for axis in (rows, columns))
-    more = (size - 1) // outputs
-    pitch = tile_columns + more
-    per_row = size * size * window.group_in * pitch * dtype.itemsize
-    strip_rows = min(max(1, INPUT_BYTES // per_row), tile_rows)
-    strips = -(-tile_rows // strip_rows)
-    strip_rows = -(-tile_rows // strips)
-    length = (strip_rows - 1) * pitch + tile_columns
-    channels, vectors = register_block(isa, window.group_out, length, lanes)
-    step = vectors * lanes
-    # Transforms read a vector past the last tile, register blocks up to a step.
-    distance = -(-length // step) * step
-    plane_rows = strip_rows + more
-    strip_size = outputs * outputs * plane_rows * pitch + lanes + more
-    panels = -(-window.group_out // channels)
-    blocks = window.batch * window.groups * strips
-    parts = 1 if blocks >= threads else min(panels, -(-threads // blocks))
-    inputs = size * size * window.group_in * distance
-    products = size * size * channels * distance
-    fields = {
-        "depth": 1,
-        "height": rows.size,
-        "width": columns.size,
-        "out_depth": 1,
-        "out_height": rows.out_size,
-        "out_width": columns.out_size,
-        "kernel_depth": 1,
-        "stride_depth": 1,
-        "stride_y": outputs,
-        "stride_x": outputs,
-        "dilation_depth": 1,
-        "pad_depth": 0,
-        "pad_y": rows.pad_lo,
-        "pad_x": columns.pad_lo,
-        "groups": window.groups,
-        "group_in": window.group_in,
-        "group_out": window.group_out,
-        "taps": window.group_in,
-        "phase_count": outputs * outputs,
-        "strips": strips,
-        "strip_rows": strip_rows,
-        "plane_rows": plane_rows,
-        "pitch": pitch,
-        "scratch_size": strip_size + inputs + products + lanes,
-        "out_offset": 0,
-        "out_pitch": 0,
-        "tile_rows": tile_rows,
-        "tile_columns": tile_columns,
-        "in_plane": rows.size * columns.size,
-        "out_plane": rows.out_size * columns.out_size,
-        "distance": distance,
-        "parts": parts,
-        "part_panels": -(-panels // parts),
-        "inputs_offset": strip_size,
-        "products_offset": strip_size + inputs,
-    }
-    offsets = np.arange(window.group_in, dtype=np.int64) * distance
-    phases = [(py, px) for py in range(outputs) for px in range(outputs)]
-    return Layout(channels, vectors, blocks * parts, fields, offsets, np.array(phases, np.int64))
+@lru_cache(64)
+def _no_bias(count: int, dtype: np.dtype[Any]) -> Array:
+    return np.zeros(count, dtype)

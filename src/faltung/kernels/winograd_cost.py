@@ -1,0 +1,128 @@
+"""For which geometries a convolution has Winograd's form, what it takes and how it rounds.
+
+Nothing here compiles anything: the registry asks it about every convolution. What is said of a
+window holds for its gradient to the input too, as the convolution that this is: `adjoint`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from faltung.geometry.adjoint import data_gradient
+from faltung.geometry.window import ConvWindow
+from faltung.kernels import cost
+from faltung.kernels.cook_toom import cook_toom
+
+TAPS: Final = {2: (3, 5), 4: (3,)}
+"""Sides of the kernels for which there are tiles with so many outputs along a side."""
+FAR: Final = 20 * 2**20
+"""Bytes of transformed weights that caches hold; more come from memory for each image."""
+
+
+def applies(window: object, dtype: np.dtype[Any], outputs: int) -> bool:
+    """Whether this is a square kernel of a side that `TAPS` has, its taps next to each other."""
+    return (
+        isinstance(window, ConvWindow)
+        and dtype in (np.float32, np.float64)
+        and len(window.axes) == 2
+        and window.kernel[0] == window.kernel[1]
+        and window.kernel[0] in TAPS[outputs]
+        and window.stride == (1, 1)
+        and window.dilation == (1, 1)
+        and all(abs(pad) < 1 << 31 for axis in window.axes for pad in (axis.pad_lo, axis.pad_hi))
+    )
+
+
+@lru_cache(1024)
+def adjoint(window: ConvWindow) -> ConvWindow:
+    """Return the convolution of `dout` with flipped weights that is the gradient of the input."""
+    return ConvWindow(
+        axes=tuple(data_gradient(axis) for axis in window.axes),
+        batch=window.batch,
+        in_channels=window.out_channels,
+        out_channels=window.in_channels,
+        groups=window.groups,
+    )
+
+
+def terms(window: ConvWindow, outputs: int) -> int:
+    """Roundings on the way from an input and a weight to an output.
+
+    With n points: n + 1 for each of the input's and of the output's two products with a matrix;
+    twice the taps + 2 for those of the weights, and one to the kernel's own numbers; one for the
+    product, one for each channel, one each for bias and residual.
+    """
+    taps = window.kernel[0]
+    size = taps + outputs - 1
+    return 4 * (size + 1) + 2 * (taps + 2) + window.group_in + 4
+
+
+def dx_terms(window: ConvWindow, outputs: int) -> int:
+    """`terms` of the gradient of the input."""
+    return terms(adjoint(window), outputs)
+
+
+@lru_cache
+def growth_of(outputs: int, taps: int) -> float:
+    """By how much more than the terms' own sum the form may round: docs/derivations/winograd.md.
+
+    On one axis ``max over outputs i and taps k of Σ_p |A[p, i]| |G[p, k]| Σ_q |B[q, p]|``; squared
+    for two axes.
+
+    >>> growth_of(2, 3), growth_of(4, 3)
+    (16.0, 204.75857305009146)
+    """
+    form = cook_toom(outputs, taps)
+    a, g, b = (
+        np.abs(np.array([[float(v) for v in row] for row in matrix]))
+        for matrix in (form.to_output, form.from_weights, form.from_input)
+    )
+    return float((a @ (g * b.sum(1)[:, None])).max()) ** 2
+
+
+def growth(window: ConvWindow, outputs: int) -> float:
+    """`growth_of` for a window's kernel."""
+    return growth_of(outputs, window.kernel[0])
+
+
+def _cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs: int) -> float:
+    """Transforms of all tiles, products at every point, and the weights, which come by once."""
+    points, width = (window.kernel[0] + outputs - 1) ** 2, cost.lanes(dtype)
+    tiles = prod(-(-size // outputs) for size in window.out_space)
+    ins, outs = (-(-count // width) for count in (window.group_in, window.group_out))
+    deep = -(-window.group_in // ins) * ins
+    products = cost.products(points * tiles * deep * outs * width, dtype, 0.8)
+    weights = points * window.group_in * outs * cost.VECTOR
+    streamed = weights / (16 if weights < FAR else 6)
+    moved = tiles * points * (6.0 * ins + 5.0 * outs)
+    images = prod(window.x_shape[1:]), prod(window.out_shape[1:])
+    return (
+        cost.CALL
+        + window.groups * (max(products, streamed) + moved)
+        + (0.0 if is_prepared else window.groups * weights / 12)
+        + cost.moved(sum(images), dtype, 0.3)
+    )
+
+
+def f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Cycles of a convolution by tiles of 2 by 2."""
+    return _cycles(window, dtype, is_prepared, 2)
+
+
+def f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Cycles of a convolution by tiles of 4 by 4."""
+    return _cycles(window, dtype, is_prepared, 4)
+
+
+def dx_f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Cycles of the gradient of the input by tiles of 2 by 2."""
+    return _cycles(adjoint(window), dtype, is_prepared, 2)
+
+
+def dx_f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Cycles of the gradient of the input by tiles of 4 by 4."""
+    return _cycles(adjoint(window), dtype, is_prepared, 4)
