@@ -293,7 +293,7 @@ def _check_range(subject: str, f: Array, g: Array, dtype: np.dtype[Any]) -> int:
     """Refuse integers whose sums could leave `dtype`, by two bounds; return one that holds."""
     limit = int(np.iinfo(dtype).max)
     overlap = prod(map(min, zip(f.shape, g.shape, strict=True)))
-    bound = _largest(f) * _largest(g) * overlap
+    bound: int = _largest(f) * _largest(g) * overlap
     if bound > min(limit, 1 << 24):
         small, large = (f, g) if f.size < g.size else (g, f)
         bound = min(bound, _largest(large) * sum(map(abs, small.ravel().tolist())))

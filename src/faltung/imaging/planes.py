@@ -45,7 +45,7 @@ def compiled(work: Work, kernel: Array, dtype: np.dtype[Any] | None) -> Array | 
     if axes == 1:
         x, kernel = work.x[np.newaxis], kernel[np.newaxis]
         found = compiled_plane(work._replace(x=x, pads=[(0, 0), *work.pads]), kernel, number, to)
-        return found[0]
+        return found.reshape(found.shape[1:])
     return compiled_plane(work, kernel, number, to)
 
 

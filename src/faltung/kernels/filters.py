@@ -5,7 +5,7 @@ AVX-512 machine; they need be right only relative to one another, and only near 
 
 - direct: 0.0086 for each product (float32; twice that in float64),
 - Toom-Cook, from 15 taps on: 49/256 of the products of an image, 7/16 of those of a signal, and for
-  each output 0.9 or 0.3 on the way to the points and back,
+  each output 0.9 or 0.6 on the way to the points and back,
 - transforms: what `fft.cost` says.
 
 Integers, and whoever asks for direct sums, get these.
@@ -36,7 +36,7 @@ Pads = Sequence[tuple[int, int]]
 
 PRODUCT_NS: Final = {4: 0.0086, 8: 0.0172}
 """Nanoseconds of one product of a direct sum, by the bytes of a number."""
-POINTS_NS: Final = {1: {4: 0.3, 8: 0.6}, 2: {4: 0.9, 8: 1.8}}
+POINTS_NS: Final = {1: {4: 0.6, 8: 1.0}, 2: {4: 0.9, 8: 1.8}}
 """Those of an output on the way to Toom-Cook's points and back, for one axis and two."""
 LEAST_TAPS: Final = 15
 """Along each axis, from where on Toom-Cook is considered: below, its rounding is not worth it."""

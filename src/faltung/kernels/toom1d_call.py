@@ -43,7 +43,7 @@ def toom_signals(
         return y
     layout = _layout(shape, w.dtype, isa)
     u = np.concatenate([packed_taps(taps.astype(w.dtype), lanes) for taps in at_points(w, 0)])
-    flags = np.zeros(layout.blocks * lanes, w.dtype)
+    flags = memory.empty((layout.blocks * lanes,), w.dtype)
     tables = tables_of(shape, {**layout.fields, "frame_rows": 1})
     arrays = {"x": x, "w": u, "y": y, "flags": flags, **tables}
     run(toom_taps_block, isa, FIELDS, layout, arrays, tail=-(-len(w) // FOUR) // lanes % RUN)

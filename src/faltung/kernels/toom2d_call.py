@@ -28,7 +28,7 @@ from faltung.kernels.toom2d import FIELDS, toom_block
 
 Array = NDArray[Any]
 
-TILE: Final = (64, 512)
+TILE: Final = (64, 1024)
 """Rows and columns of outputs of a block, at most: what it keeps then stays in a core's own cache
 for all but the largest kernels."""
 
@@ -47,7 +47,7 @@ def toom_images(
     if not y.size:
         return y
     layout, u = _layout(shape, w.dtype, isa), transformed(w)
-    flags = np.zeros(layout.blocks * isa.lanes(w.itemsize), w.dtype)
+    flags = memory.empty((layout.blocks * isa.lanes(w.itemsize),), w.dtype)
     arrays = {"x": x, "w": u, "y": y, "flags": flags, **tables(shape, layout.fields)}
     groups = -(-w.shape[0] // FOUR)
     run(toom_block, isa, FIELDS, layout, arrays, tail=groups % RUN)
