@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from faltung.kernels.simd import Code, Vector
 
-ACTIVATIONS: Final = ("", "relu", "leaky_relu", "clip")
+ACTIVATIONS: Final = ("", "relu", "leaky_relu", "clip", "hard_sigmoid", "hard_swish")
 """What kernels can fuse; "" is none."""
 
 
@@ -20,7 +20,8 @@ class Epilogue(NamedTuple):
     activation
         One of `ACTIVATIONS`.
     low, high
-        The slope of a leaky ReLU is ``low``; "clip" keeps outputs between both.
+        The slope of a leaky ReLU is ``low``; "clip" keeps outputs between both; a hard logistic
+        function is ``low x + high`` between 0 and 1.
     residual
         An array in the output's shape, added before the activation.
     """
@@ -49,5 +50,14 @@ def activated(code: Code, vector: Vector, activation: tuple[str, float, float]) 
         is_negative = code.build.fcmp_ordered("<", vector.value, code.constant(0.0).value)
         return code.select(is_negative, vector * code.constant(low), vector)
     if name == "clip":
-        return -code.maximum(-code.maximum(vector, code.constant(low)), code.constant(-high))
+        return _between(code, vector, low, high)
+    if name == "hard_sigmoid":
+        return _between(code, vector * code.constant(low) + code.constant(high), 0.0, 1.0)
+    if name == "hard_swish":
+        gate = _between(code, vector + code.constant(3.0), 0.0, 6.0)
+        return vector * gate / code.constant(6.0)
     return vector
+
+
+def _between(code: Code, vector: Vector, low: float, high: float) -> Vector:
+    return -code.maximum(-code.maximum(vector, code.constant(low)), code.constant(-high))
