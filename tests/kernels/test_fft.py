@@ -45,7 +45,7 @@ def test_a_block_that_is_not_finite_is_summed_directly() -> None:
     (n,) = fft.block_shape(w.shape, 4)
     for value in (np.nan, np.inf):
         x[20_000] = value
-        boxes = []
+        boxes: list[Any] = []
 
         def direct(box: Any, x: Any = x, boxes: Any = boxes) -> Any:
             boxes.append(box)
@@ -96,9 +96,14 @@ def test_which_lengths_are_transformed() -> None:
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 def test_auto_takes_it_for_floats(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the crossover `convolve` transforms, ``method="direct"`` never does."""
-    taken = []
+    taken: list[int] = []
     original = fft.correlate
-    monkeypatch.setattr(fft, "correlate", lambda *a: taken.append(1) or original(*a))
+
+    def noted(*given: Any) -> Any:
+        taken.append(1)
+        return original(*given)
+
+    monkeypatch.setattr(fft, "correlate", noted)
     rng = np.random.default_rng(4)
     x, w = (rng.standard_normal(n).astype(np.float32) for n in (60_000, 9000))
     direct = faltung.convolve(x, w, mode, "direct")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faltung.geometry.border import BORDERS, source
-from faltung.kernels import filter2d_call, filters, taps1d_call, toom1d_call, toom2d_call
+from faltung.kernels import filter2d_call, filters, frames, taps1d_call, toom1d_call, toom2d_call
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.registry import gamma
 from faltung.kernels.toom import FORM, GROWTH, at_points
@@ -182,7 +182,7 @@ def test_schedules_change_no_bit(by: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_broken_table_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: a border that is one off is found."""
     x, w, pads, border, channels, to = drawn(1)
-    table = filter2d_call.row_table
+    table = frames.row_table
     monkeypatch.setattr(filter2d_call, "row_table", lambda *a: np.roll(table(*a), 1))
     y = filter2d_call.filter_images(x, w, pads, border, channels=channels, dtype=np.dtype(to))
     assert not (y == by_definition(x, w, pads, border, channels, to)).all()
