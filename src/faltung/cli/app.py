@@ -22,6 +22,7 @@ from faltung.cli.find import find
 from faltung.cli.inspect import inspect
 from faltung.cli.run import run as run_verb
 from faltung.cli.train import train
+from faltung.cli.tune import tune
 from faltung.version import __version__
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
@@ -41,7 +42,7 @@ def cli(context: click.Context) -> None:
 
 VERBS = (
     *(train, evaluate, explain, explore, exercise, experiment),
-    *(filter_verb, find, inspect, run_verb, doctor),
+    *(filter_verb, find, inspect, run_verb, tune, doctor),
 )
 for verb in VERBS:
     cli.add_command(verb)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from faltung.cache import cache_folder
+from faltung.kernels import memory as scratch
+from faltung.kernels import tuned
 from faltung.kernels.threads import num_threads
 from faltung.training.environment import environment
 from faltung.version import __version__
@@ -19,8 +21,11 @@ from faltung.version import __version__
 VARIABLES = {
     "FALTUNG_CACHE": "folder for downloaded data sets and compiled kernels",
     "FALTUNG_DEBUG": "1 prints the traceback of an error",
+    "FALTUNG_EXACT": "1 keeps to kernels with the error of direct summation",
     "FALTUNG_ISA": "'avx512', 'avx2', 'sse' or 'neon' to compile for; 'none' for NumPy alone",
     "FALTUNG_KERNEL": "'reference', or the name of the kernel to use",
+    "FALTUNG_NUM_THREADS": "how many threads kernels take",
+    "FALTUNG_TUNED": "a file of 'faltung tune' to go by; 'none' for none",
 }
 
 
@@ -39,11 +44,23 @@ def facts() -> dict[str, Any]:
         "blas": now["blas"],
         "blas_core": now["blas_core"],
         "threads": now["threads"],
-        "kernels": {"compiled_for": now["compiled_for"], "threads": num_threads()},
+        "kernels": kernels(str(now["compiled_for"])),
         "memory_bytes": memory(),
         "extras": extras(),
         "cache": {"path": str(cache_path()), "data_sets": cached(cache_path())},
         "variables": {name: os.environ[name] for name in sorted(os.environ) if _is_ours(name)},
+    }
+
+
+def kernels(compiled_for: str) -> dict[str, Any]:
+    """What kernels are compiled for, who runs them, their working memory, the tuned table."""
+    table = tuned.current()
+    return {
+        "compiled_for": compiled_for,
+        "threads": num_threads(),
+        "threading_layer": "faltung's own pool" if compiled_for else "Python's threads",
+        "working_memory_bytes": scratch.kept_bytes(),
+        "tuned_layers": len(table.rows),
     }
 
 

@@ -46,10 +46,18 @@ def machine(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "instruction set", f"{facts['architecture']}, {facts['instruction_set']}".rstrip(", ")
     yield "cores", f"{facts['cores']}, {facts['usable_cores']} for this process"
     yield "threads", f"{facts['kernels']['threads']} in kernels, {facts['threads']} in BLAS"
-    yield "kernels", facts["kernels"]["compiled_for"] or "NumPy alone: nothing is compiled"
+    yield from _kernels(facts["kernels"])
     if facts["memory_bytes"]:
         yield "memory", f"{facts['memory_bytes'] / 2**30:.1f} GiB"
     yield "system", facts["system"]
+
+
+def _kernels(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "kernels", found["compiled_for"] or "NumPy alone: nothing is compiled"
+    yield "threading layer", found["threading_layer"]
+    yield "working memory", f"{found['working_memory_bytes'] / 2**20:.1f} MiB kept by kernels"
+    count = found["tuned_layers"]
+    yield "tuned", f"{count} layers" if count else "nothing; see faltung tune"
 
 
 def extras(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from faltung.errors import KernelError, message
 from faltung.kernels.registry import ROWS, Row, Window, rows_of
+from faltung.kernels.tuned import EMPTY, Table, key_of
 
 
 def choose(
@@ -23,6 +24,7 @@ def choose(
     *,
     exact: bool = False,
     prepared: bool = False,
+    table: Table = EMPTY,
 ) -> Row:
     """The row that runs `operation` on this window and dtype: the one with the fewest cycles.
 
@@ -44,6 +46,8 @@ def choose(
         Only rows whose error is that of direct summation.
     prepared : bool
         The weights were brought into the row's order before; that is not paid for at each call.
+    table : Table
+        Measured rows, as `faltung.kernels.tuned` reads them: they go before the estimates.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def choose(
         or if no row does (K3).
     """
     one = window if window.batch == 1 else replace(window, batch=1)
-    return _choose(operation, one, dtype, imposed, isa, exact, prepared)
+    return _choose(operation, one, dtype, imposed, isa, exact, prepared, table)
 
 
 @lru_cache(maxsize=4096)
@@ -64,6 +68,7 @@ def _choose(
     isa: str,
     exact: bool,
     prepared: bool,
+    table: Table,
 ) -> Row:
     if imposed:
         row = _named(imposed)
@@ -71,6 +76,10 @@ def _choose(
             return _checked(row, window, dtype)
     fitting = candidates(operation, window, dtype, isa, exact=exact)
     if fitting:
+        measured = table.rows.get(key_of(operation, window, dtype, prepared)) if table.rows else ""
+        for row in fitting:
+            if row.name == measured:
+                return row
         return min(fitting, key=lambda row: row.cycles(window, dtype, prepared))
     raise KernelError(
         message(

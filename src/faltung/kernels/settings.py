@@ -63,9 +63,23 @@ def _read(kernel: str, isa: str, exact: str, tuned: str) -> Settings:
     return Settings(kernel, isa, exact == "1", tuned)
 
 
+class _Changes:
+    """How often a setting was changed by a function, not by a variable."""
+
+    number = 0
+
+
+_changes = _Changes()
+
+
+def changed() -> None:
+    """Note that a setting was changed: the next `token` is another one."""
+    _changes.number += 1
+
+
 def token() -> Hashable:
     """Return a value that changes with the settings, in a fraction of a microsecond."""
-    return _tokens()()
+    return _tokens()(), _changes.number
 
 
 @cache

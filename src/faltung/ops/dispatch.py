@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
-from faltung.kernels import numpy_dense
+from faltung.kernels import numpy_dense, tuned
 from faltung.kernels.choose import choose, compiled_for
 from faltung.kernels.schedule import alone, is_small, recorded
 from faltung.kernels.settings import settings
@@ -41,8 +41,9 @@ def row_of(
     now = settings()
     if now.kernel == "reference":
         return None
-    exact, name = exact or now.is_exact, now.kernel or imposed
-    return choose(operation, window, dtype, name, now.isa, exact=exact, prepared=prepared)
+    how: dict[str, Any] = {"exact": exact or now.is_exact, "prepared": prepared}
+    name = now.kernel or imposed
+    return choose(operation, window, dtype, name, now.isa, **how, table=tuned.current())
 
 
 def conv(
