@@ -83,10 +83,10 @@ def convolve(f: ArrayLike, g: ArrayLike, mode: str = "full", method: str = "auto
     ``7·u·log2(n)`` of the norms (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd
     edition, theorem 24.2), the one back as much of ``‖f*g‖₂ ≤ √k·‖f‖₂·‖g‖₂``.
 
-    By ``"auto"`` kernels from some 15 taps on may save products by Toom-Cook, with errors of at most
-    ``c·γ_k·max|f|·Σ|g|``, c = 29 on one axis and 29² on two, max|f| over what the output's block of
-    4 (or 4 by 4) reads, `k` two to three dozen terms more than g has; outputs of a block that is not
-    finite are summed directly. A block of N samples that is transformed has errors of at most
+    By ``"auto"`` kernels from some 15 taps on may save products by Toom-Cook, with errors of at
+    most ``c·γ_k·max|f|·Σ|g|``, c = 29 on one axis and 29² on two, max|f| over what the output's
+    block of 4 (or 4 by 4) reads, k two or three dozen more than g's taps; outputs of a block that
+    is not finite are summed directly. A block of N samples that is transformed has errors up to
     ``8·u·log2(N)·√N·max|f|·(‖g‖₂ + max|ĝ|)``, u that of the result's dtype, max|f| over the block,
     g the smaller array and ĝ its transform. A block is summed directly where it holds NaN or
     infinity, or where this exceeds the bound of direct sums at its quietest place 100 times.
