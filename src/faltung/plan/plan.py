@@ -20,6 +20,7 @@ from faltung.graph.graph import Graph, named
 from faltung.graph.unknown import check_known
 from faltung.kernels.program import Program
 from faltung.ops.operator import Array, Shape
+from faltung.plan.chains import chained
 from faltung.plan.fold import folded
 from faltung.plan.lowerings import lowering_of
 from faltung.plan.room import Choices, Room, Step
@@ -232,7 +233,8 @@ def compile(  # noqa: A001 - the word that users know
 
 def _laid_out(graph: Graph) -> _Layout:
     simpler = folded(graph)
-    order = stages(simpler, simpler.shapes())
+    shapes = simpler.shapes()
+    order = chained(simpler, stages(simpler, shapes), shapes)
     values = described(simpler)
     return _Layout(simpler, order, values, places(simpler, order, values))
 

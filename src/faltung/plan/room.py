@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -63,10 +64,10 @@ class Choices:
         self.taken[stage.name] = row.name
         return row
 
-    def packed(self, stage: Stage, row: Row, make: Callable[[], Array]) -> Array:
+    def packed(self, stage: Stage, row: str, make: Callable[[], Array]) -> Array:
         """Return a stage's weights for a row, made once."""
         with self._lock:
-            key = (stage.name, row.name)
+            key = (stage.name, row)
             if key not in self._packed:
                 self._packed[key] = make()
             return self._packed[key]
@@ -121,11 +122,45 @@ class Room:
         y = self.arrays[stage.output]
         with noted() as launches:
             made = call()
-        known = [*self.arrays.values(), made]
-        if launches and all(_stays(launch, known) for launch in launches):
+        if launches and self._stay(launches, [made]):
             here = tuple(moved(launch, made, y) for launch in launches)
             return Step(stage, kernel, None, here, is_parallel)
         return Step(stage, kernel, lambda: _into(y, call()))
+
+    def step(
+        self,
+        stage: Stage,
+        kernel: str,
+        calls: Sequence[Callable[[], object]],
+        *,
+        is_parallel: bool = True,
+    ) -> Step:
+        """Return calls as a step: what they launch, if they do nothing else.
+
+        Parameters
+        ----------
+        stage, kernel
+            What is computed, and by what.
+        calls
+            Each works on arrays of this room alone.
+        is_parallel
+            Whether there is enough to do for several threads.
+        """
+        with noted() as launches:
+            for call in calls:
+                call()
+        if launches and self._stay(launches, []):
+            return Step(stage, kernel, None, tuple(launches), is_parallel)
+        return Step(stage, kernel, partial(_each, calls))
+
+    def _stay(self, launches: Sequence[Launch], more: Sequence[Array]) -> bool:
+        known = [*self.arrays.values(), *more]
+        return all(_stays(launch, known) for launch in launches)
+
+
+def _each(calls: Sequence[Callable[[], object]]) -> None:
+    for call in calls:
+        call()
 
 
 def _stays(launch: Launch, known: Sequence[Array]) -> bool:

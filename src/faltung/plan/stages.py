@@ -2,7 +2,8 @@
 
 A convolution followed by the addition of another value and by an activation is one stage, if
 nobody else reads what lies between: it runs where the last of its nodes stands, when everything it
-reads is there.
+reads is there. What is computed number by number becomes one chain, from the last node back to
+everything that only the chain reads.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from faltung import ops
 from faltung.graph.graph import Graph, Node
 from faltung.ops.operator import Shape
 
-FUSES: Final = (ops.Conv,)
-"""Operators whose kernels can add to an output and activate it."""
+FUSES: Final = (ops.Conv, ops.Gemm)
+"""Operators whose kernels can activate an output, and those of the first also add to it."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class Stage:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Every value that the stage reads."""
-        return (*self.main.inputs, *([self.residual] if self.residual else []))
+        made = {name for node in self.nodes for name in node.outputs}
+        read = (name for node in self.nodes for name in node.inputs)
+        return tuple(dict.fromkeys(name for name in read if name not in made))
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Every value that the stage writes."""
-        return (self.output, *self.main.outputs[1:])
+        return (self.output, *self.nodes[-1].outputs[1:])
 
     @property
     def name(self) -> str:
@@ -104,7 +107,8 @@ def _absorbing(
     # Of two that could take a sum the later one does: the other's value is there by then.
     for name in [n for n in reversed(list(made)) if n in node.inputs]:
         stage = made[name]
-        is_free = isinstance(stage.main.operator, FUSES) and readers[name] == 1
+        kinds = FUSES[:1] if is_sum else FUSES
+        is_free = isinstance(stage.main.operator, kinds) and readers[name] == 1
         is_plain = stage.activation[0] == "" and (not is_sum or not stage.residual)
         fits = all(shapes[other] == shapes[name] for other in node.inputs)
         if is_free and is_plain and fits:
@@ -130,4 +134,8 @@ def activation_of(node: Node) -> tuple[str, float, float] | None:
             return ("leaky_relu", float(alpha), 0.0)
         case ops.Clip(low=low, high=high):
             return ("clip", float(low), float(high))
+        case ops.HardSigmoid(alpha=alpha, beta=beta):
+            return ("hard_sigmoid", float(alpha), float(beta))
+        case ops.HardSwish():
+            return ("hard_swish", 0.0, 0.0)
     return None

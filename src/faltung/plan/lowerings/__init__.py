@@ -18,6 +18,15 @@ LOWERINGS: Final = {
     "Concat": "moves:lower_concat",
     "AbstractReshape": "moves:lower_view",
     "AbstractSqueeze": "moves:lower_view",
+    "Transpose": "chain:lower_transpose",
+    **dict.fromkeys(
+        (
+            *("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "PRelu", "Neg", "Abs", "Sqrt"),
+            *("Exp", "Sigmoid", "Relu", "LeakyRelu", "Clip", "HardSigmoid", "HardSwish"),
+            "BatchNormalization",
+        ),
+        "chain:lower_chain",
+    ),
 }
 """By the operator's class, or one that it inherits from: ``module:function``."""
 

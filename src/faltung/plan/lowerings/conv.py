@@ -23,9 +23,9 @@ def lower_conv(stage: Stage, room: Room) -> Step | None:
     row = room.choices.row(stage, "conv", window, x.dtype)
     residual = room.arrays[stage.residual] if stage.residual else None
     epilogue = Epilogue(*stage.activation, residual)
-    if not row.packs or not row.fuses:
+    if not row.fuses:
         return None
-    packed = room.choices.packed(stage, row, lambda: row.pack(window, w))
+    packed = room.choices.packed(stage, row.name, lambda: row.pack(window, w)) if row.packs else None
     y = room.arrays[stage.output]
     call = partial(row.load(), window, x, w, b, out=y, packed=packed, epilogue=epilogue)
     return room.row_step(stage, row.name, call, is_parallel=not is_small(row, window, x.dtype))

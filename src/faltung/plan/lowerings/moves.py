@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from faltung import ops
+from faltung.plan.lowerings.chain import copies
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
 
@@ -20,16 +21,12 @@ def lower_concat(stage: Stage, room: Room) -> Step | None:
     operator, y = stage.main.operator, room.arrays[stage.output]
     assert isinstance(operator, ops.Concat)
     axis, first = operator.axis % y.ndim, 0
-    copies = []
+    moves = []
     for name in stage.main.inputs:
         x = room.arrays[name]
         place = y[(slice(None),) * axis + (slice(first, first + x.shape[axis]),)]
         first += x.shape[axis]
         if name not in room.inside or room.inside[name].whole != stage.output:
-            copies.append((place, x))
+            moves.append((place, x))
 
-    def run() -> None:
-        for place, x in copies:
-            np.copyto(place, x)
-
-    return Step(stage, "copy" if copies else "in place", run if copies else None)
+    return copies(stage, room, moves) if moves else Step(stage, "in place")
