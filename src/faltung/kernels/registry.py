@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
-from faltung.kernels import depthwise_cost, direct_cost, winograd_cost, winograd_dw_cost
+from faltung.kernels import (
+    depthwise_cost,
+    direct_cost,
+    pooling_cost,
+    winograd_cost,
+    winograd_dw_cost,
+)
 
 Window = ConvWindow | PoolWindow
 Kernel = Callable[..., NDArray[Any]]
@@ -281,6 +287,20 @@ def _depthwise(operation: str, module: str, costs: str, terms: Callable[[Window]
     )
 
 
+def _pooling(operation: str, terms: Callable[[Window], int]) -> Row:
+    """Return the row of a compiled pooling."""
+    costs = "dx_cycles" if operation.endswith("dx") else "cycles"
+    return Row(
+        f"{operation}_rows_any_nchw",
+        operation,
+        f"faltung.kernels.pooling_call:{operation}",
+        pooling_cost.applies,
+        terms,
+        is_compiled=True,
+        costs=f"faltung.kernels.pooling_cost:{costs}",
+    )
+
+
 _COST = "faltung.kernels.cost:"
 
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
@@ -311,6 +331,10 @@ ROWS: tuple[Row, ...] = (
     _depthwise("conv", "depthwise_call", "cycles", _conv_terms),
     _depthwise("conv_dx", "depthwise_call", "dx_cycles", _conv_dx_terms),
     _depthwise("conv_dw", "depthwise_dw_call", "dw_cycles", _conv_dw_terms),
+    _pooling("max_pool", _no_terms),
+    _pooling("max_pool_dx", _taps),
+    _pooling("avg_pool", _mean_terms),
+    _pooling("avg_pool_dx", _mean_terms),
     _pool("max_pool", _no_terms),
     _pool("max_pool_dx", _taps),
     _pool("avg_pool", _mean_terms),
