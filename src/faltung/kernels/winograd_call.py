@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import required_isa
 from faltung.kernels.launch import launch
+from faltung.kernels.pointwise_call import bias_of
 from faltung.kernels.threads import num_threads
 from faltung.kernels.winograd import FIELDS, winograd_block
 from faltung.kernels.winograd_cost import adjoint
@@ -129,10 +129,11 @@ def _conv(
         return y
     layout = layout_of(window, x.dtype, isa, outputs, num_threads())
     residual = y if epilogue.residual is None else np.ascontiguousarray(epilogue.residual)
+    channels = layout.fields["panels"] * layout.fields["panel_width"]
     arrays = {
         "x": np.ascontiguousarray(x),
         "w": packed,
-        "bias": _bias(window, b, layout.fields["panels"] * layout.fields["panel_width"], x.dtype),
+        "bias": bias_of(window, b, channels, x.dtype),
         "y": y,
         "residual": residual,
         "offsets": layout.offsets,
@@ -141,17 +142,3 @@ def _conv(
     constants |= {**epilogue.constants, "adds": epilogue.residual is not None}
     launch(winograd_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y
-
-
-def _bias(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
-    """Return biases, each group's filled up to so many channels."""
-    if b is None:
-        return _no_bias(window.groups * channels, dtype)
-    filled = np.zeros((window.groups, channels), dtype)
-    filled[:, : window.group_out] = b.reshape(window.groups, window.group_out)
-    return filled
-
-
-@lru_cache(64)
-def _no_bias(count: int, dtype: np.dtype[Any]) -> Array:
-    return np.zeros(count, dtype)
