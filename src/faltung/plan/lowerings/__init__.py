@@ -19,6 +19,13 @@ LOWERINGS: Final = {
     "AbstractReshape": "moves:lower_view",
     "AbstractSqueeze": "moves:lower_view",
     "Transpose": "chain:lower_transpose",
+    "Gemm": "dense:lower_gemm",
+    "MatMul": "dense:lower_matmul",
+    "MaxPool": "pool:lower_pool",
+    "AveragePool": "pool:lower_pool",
+    "GlobalAveragePool": "pool:lower_mean",
+    "ReduceMean": "pool:lower_mean",
+    "LRN": "pool:lower_lrn",
     **dict.fromkeys(
         (
             *("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "PRelu", "Neg", "Abs", "Sqrt"),
