@@ -1,0 +1,241 @@
+"""Run one case between guards, and say what is wrong with it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import faltung
+from faltung.geometry.window import ConvWindow
+from faltung.kernels.registry import Row, Window, gamma
+from faltung.testing.random_kernels import oracle
+from faltung.testing.random_kernels.broken import broken
+from faltung.testing.random_kernels.drawn import Case, plain_epilogue
+from faltung.testing.random_kernels.guarded import Guards
+
+Array = NDArray[Any]
+F64 = np.dtype(np.float64)
+
+ARGUMENTS = {
+    "conv": ("x", "w"),
+    "conv_dx": ("dout", "w"),
+    "conv_dw": ("x", "dout"),
+    "max_pool": ("x",),
+    "max_pool_dx": ("x", "dout"),
+    "avg_pool": ("x",),
+    "avg_pool_dx": ("dout",),
+}
+"""Operations that are drawn, and what each is called with."""
+
+
+class Findings(Exception):  # noqa: N818 - findings, not an error of this program
+    """What is wrong with a case."""
+
+
+def check(case: Case, guards: Guards, how: str = "") -> None:
+    """Compare with float64: exactly on integers, else within the row's bound.
+
+    Parameters
+    ----------
+    case : Case
+    guards : Guards
+    how : str
+        A mistake of `broken.MISTAKES`, for the control.
+
+    Raises
+    ------
+    Findings
+        A value is wrong, or a byte beside a buffer has changed.
+    """
+    numbers = case.numbers()
+    with guards.installed(), np.errstate(all="ignore"):
+        y = run(case, numbers, guards, how)
+        _compare(case, y, numbers)
+    if not guards.check():
+        raise Findings("a byte before a buffer was written")
+
+
+def run(
+    case: Case, numbers: dict[str, Array], guards: Guards | None = None, how: str = ""
+) -> Array:
+    """Call the row on these numbers, or on guarded copies of them."""
+    names = ARGUMENTS[case.row.operation]
+    given = {n: guards.copy(a) if guards else a for n, a in numbers.items()}
+    arrays: list[Any] = [given[name] for name in names]
+    more: dict[str, Any] = {}
+    if case.row.operation == "conv":
+        arrays.append(given["b"] if "bias" in case.extras else None)
+        more = _more(case, given, guards)
+    elif case.row.operation.startswith("avg"):
+        arrays.append("include pad" in case.extras)
+    return broken(how, case.row.load())(case.window, *arrays, **more)
+
+
+def _more(case: Case, given: dict[str, Array], guards: Guards | None) -> dict[str, Any]:
+    """Return what a row of a convolution takes by name."""
+    taken = _parameters(case.row)
+    more: dict[str, Any] = {}
+    if "epilogue" in taken:
+        more["epilogue"] = plain_epilogue(case, given.get("residual"))
+    if "out" in case.extras and "out" in taken:
+        shape = case.window.out_shape
+        more["out"] = (
+            guards.array(shape, case.dtype) if guards else np.full(shape, np.nan, case.dtype)
+        )
+    if "packed" in case.extras and "packed" in taken:
+        more["packed"] = case.row.pack(_other_image(case.window), given["w"])
+    return more
+
+
+@cache
+def _parameters(row: Row) -> frozenset[str]:
+    return frozenset(inspect.signature(row.load()).parameters)
+
+
+def _other_image(window: Window) -> ConvWindow:
+    """Return the geometry of the same weights on a larger image: packing must not depend on it."""
+    assert isinstance(window, ConvWindow)
+    space = tuple(n + 7 for n in window.space)
+    return ConvWindow.of(
+        (1, window.in_channels, *space),
+        window.w_shape,
+        stride=window.stride,
+        padding=window.pads,
+        dilation=window.dilation,
+        groups=window.groups,
+    )
+
+
+def _compare(case: Case, y: Array, numbers: dict[str, Array]) -> None:
+    wanted = expected(case, numbers)
+    if y.shape != wanted.shape or y.dtype != case.dtype:
+        raise Findings(f"{y.dtype} {y.shape} instead of {case.dtype} {wanted.shape}")
+    if case.is_whole and not case.row.operation.startswith("avg"):
+        is_wrong = y != wanted
+        bound = np.zeros(())
+    else:
+        bound = bounds(case, numbers)
+        is_wrong = ~(np.abs(y - wanted) <= bound)
+    if is_wrong.any():
+        at = tuple(int(i) for i in np.argwhere(is_wrong)[0])
+        limit = np.broadcast_to(bound, y.shape)[at]
+        raise Findings(
+            f"{int(is_wrong.sum())} of {y.size} are wrong, the first at {at}: {y[at]!r} "
+            f"instead of {wanted[at]!r}, the bound is {limit:.1e}"
+        )
+
+
+def expected(case: Case, numbers: dict[str, Array]) -> Array:
+    """Return the result in float64."""
+    row, window = case.row, case.window
+    arrays = [numbers[name] for name in ARGUMENTS[row.operation]]
+    if row.operation.startswith("avg"):
+        arrays.append("include pad" in case.extras)  # type: ignore[arg-type]
+    y: Array = getattr(oracle, row.operation)(window, *arrays)
+    if row.operation != "conv":
+        return y
+    if "bias" in case.extras:
+        y = y + _across(numbers["b"], y)
+    if "residual" in numbers:
+        y = y + numbers["residual"]
+    name, low, high = case.epilogue
+    if name == "relu":
+        return np.maximum(y, 0.0)
+    if name == "leaky_relu":
+        return np.where(y < 0, y * low, y)
+    return np.clip(y, low, high) if name == "clip" else y
+
+
+def bounds(case: Case, numbers: dict[str, Array]) -> Array:
+    """Return how far each output may be from the float64 one."""
+    row, window, dtype = case.row, case.window, case.dtype
+    sizes = {name: np.abs(a) for name, a in numbers.items()}
+    limit = row.error_bound(window, dtype) + gamma(row.terms(window), F64)
+    if row.block == 1 and row.is_exact:
+        kept = {"x": numbers["x"]} if row.operation == "max_pool_dx" else {}
+        arrays = {**sizes, **kept}
+        plain = Case(row, case.seed, window, dtype, False, _sums_alone(case))
+        total = expected(plain, {n: a for n, a in arrays.items() if n != "residual"})
+    else:
+        total = _block_sums(row, window, numbers, sizes)
+        total = total + _across(sizes["b"], total) if "bias" in case.extras else total
+    if "residual" in numbers or case.epilogue[0]:
+        # Adding and multiplying once more each; no activation here enlarges a difference.
+        total = total + sizes.get("residual", 0.0)
+        limit += 2 * gamma(2, dtype)
+    found: Array = limit * total
+    return found
+
+
+def _sums_alone(case: Case) -> tuple[str, ...]:
+    return tuple(extra for extra in case.extras if extra in ("bias", "include pad"))
+
+
+def _block_sums(row: Row, window: Window, numbers: dict[str, Array], sizes: Any) -> Array:
+    """Return ``max|x| over the block * sum |w|`` for each output."""
+    assert isinstance(window, ConvWindow)
+    groups, n, axes = window.groups, window.batch, window.axes
+    spread = (1,) * len(axes)
+    if row.operation == "conv_dw":
+        largest = sizes["x"].max((0, *range(2, 2 + len(axes))), initial=0.0).reshape(groups, 1, -1)
+        sums = sizes["dout"].sum((0, *range(2, 2 + len(axes))), dtype=np.float64)
+        each = sums.reshape(groups, -1, 1) * largest
+        full: Array = np.broadcast_to(each.reshape(*window.w_shape[:2], *spread), window.w_shape)
+        return full
+    weights = sizes["w"].reshape(groups, window.group_out, window.group_in, -1)
+    if row.operation == "conv":
+        sums, read = weights.sum((2, 3), dtype=np.float64), numbers["x"]
+    else:
+        sums, read = weights.sum((1, 3), dtype=np.float64), numbers["dout"]
+    find = oracle.largest_read if row.operation == "conv" else oracle.largest_read_by_dx
+    parts = [
+        find(axes, part, row.block)[:, None] * sums[g].reshape(1, -1, *spread)
+        for g, part in enumerate(np.split(read, groups, 1))
+    ]
+    assert len(parts[0]) == n
+    return np.concatenate(parts, 1)
+
+
+def _across(b: Array, y: Array) -> Array:
+    return b.reshape(1, -1, *(1,) * (y.ndim - 2))
+
+
+def check_bits(case: Case) -> None:
+    """Compare 1, 2 and 3 threads, repeated runs and parts of the batch: the same bits each.
+
+    Raises
+    ------
+    Findings
+        A bit differs.
+    """
+    numbers = case.numbers()
+    try:
+        faltung.set_num_threads(1)
+        wanted = run(case, numbers).tobytes()
+        for threads in (1, 2, 3):
+            faltung.set_num_threads(threads)
+            for turn in range(10 if threads == 2 else 3):
+                if run(case, numbers).tobytes() != wanted:
+                    raise Findings(f"other bits by {threads} threads, run {turn}")
+        if case.row.operation != "conv_dw":
+            _check_parts(case, numbers, wanted)
+    finally:
+        faltung.set_num_threads(None)
+
+
+def _check_parts(case: Case, numbers: dict[str, Array], wanted: bytes) -> None:
+    """Any image alone, and the rest, give what the whole batch gives."""
+    found = []
+    for part in (slice(0, 1), slice(1, None)):
+        batch = len(numbers["x"][part])
+        window = replace(case.window, batch=batch)
+        own = {n: a if n in ("w", "b") else a[part] for n, a in numbers.items()}
+        one = Case(case.row, case.seed, window, case.dtype, case.is_whole, case.extras)
+        found.append(run(one, own).tobytes())
+    if b"".join(found) != wanted:
+        raise Findings("other bits where the batch is split")

@@ -1,0 +1,167 @@
+"""Every kernel on random geometries: within its bound, no stray byte, on every instruction set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from faltung import reference
+from faltung.geometry.window import ConvWindow
+from faltung.kernels.isa import ISAS, VARIABLE, has
+from faltung.kernels.registry import ROWS, Row
+from faltung.testing.random_kernels import __main__ as command
+from faltung.testing.random_kernels import oracle
+from faltung.testing.random_kernels.broken import MISTAKES
+from faltung.testing.random_kernels.check import ARGUMENTS, expected
+from faltung.testing.random_kernels.drawn import Case, drawn
+from faltung.testing.random_kernels.guarded import Guards
+from faltung.testing.random_kernels.hunt import Chunk, Found, chunks, hunt, rows
+from faltung.testing.random_kernels.worker import findings
+
+HERE = [isa.name for isa in ISAS if has(isa)]
+ROW = pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
+ELSEWHERE = {"lrn"}
+"""Operations whose rows have random tests of their own."""
+
+
+def assert_right(found: Found, least: int) -> None:
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert sum(found.checked.values()) >= least
+
+
+def test_every_operation_is_drawn() -> None:
+    assert {row.operation for row in ROWS} - ELSEWHERE == set(ARGUMENTS)
+
+
+@pytest.mark.skipif(not HERE, reason="nothing can be compiled here")
+def test_a_sample() -> None:
+    """On the widest instruction set; a finding says how to make it again."""
+    assert_right(hunt(chunks(HERE[0], 3000)), 2500)
+
+
+@pytest.mark.parametrize("isa", HERE[1:])
+def test_a_sample_on_other_instruction_sets(isa: str) -> None:
+    assert_right(hunt(chunks(isa, 600)), 450)
+
+
+@pytest.mark.skipif(not HERE, reason="nothing can be compiled here")
+def test_a_sample_has_the_same_bits_again() -> None:
+    """Any number of threads, repeated runs, any split of the batch."""
+    work = [Chunk(HERE[0], row.name, 0, 4, "bits") for row in rows()]
+    assert_right(hunt(work), 3 * len(rows()))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("isa", HERE)
+def test_200_000_geometries(isa: str) -> None:
+    """Against float64, guards around everything."""
+    assert_right(hunt(chunks(isa, 203_000, seed=10_000)), 200_000)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not HERE, reason="nothing can be compiled here")
+def test_many_have_the_same_bits_again() -> None:
+    """Threads, repeated runs and splits again, on larger shapes."""
+    work = [Chunk(HERE[0], row.name, 2000, 2060, "bits") for row in rows()]
+    assert_right(hunt(work, processes=1), 40 * len(rows()))
+
+
+def defined(case: Case, numbers: dict[str, Any]) -> Any:
+    """What the definitions say, for an operation without epilogue."""
+    row, window = case.row, case.window
+    slide = {"stride": window.stride, "pads": window.pads, "dilation": window.dilation}
+    arrays = [numbers[name] for name in ARGUMENTS[row.operation]]
+    function = getattr(reference, row.operation)
+    if isinstance(window, ConvWindow):
+        shape = {"conv_dx": [window.x_shape], "conv_dw": [window.w_shape]}.get(row.operation, [])
+        return function(*arrays, *shape, **slide, groups=window.groups)
+    slide["out_space"] = window.out_space
+    if row.operation.startswith("avg"):
+        slide["count_include_pad"] = "include pad" in case.extras
+    shape = [window.x_shape] if row.operation == "avg_pool_dx" else []
+    return function(*arrays, *shape, window.kernel, **slide)
+
+
+@pytest.mark.parametrize("operation", ARGUMENTS)
+def test_oracle_agrees_with_the_definitions(operation: str) -> None:
+    """Convolution, pooling and their gradients, to a few roundings of float64."""
+    row, count = next(row for row in rows() if row.operation == operation), 0
+    for seed in range(60):
+        case = drawn(row, seed)
+        if case is None or np.prod(case.window.out_shape) > 3000:
+            continue
+        numbers = case.numbers()
+        plain = Case(row, seed, case.window, case.dtype, case.is_whole, case.extras[:0])
+        kept = case if operation.startswith("avg") else plain
+        numbers.pop("residual", None)
+        np.testing.assert_allclose(
+            expected(kept, numbers), defined(kept, numbers), atol=1e-11, err_msg=str(case)
+        )
+        count += 1
+    assert count >= 20
+
+
+def test_the_largest_number_of_a_block() -> None:
+    """By hand: a kernel of 3 with stride 2 is one of 4, so 2 outputs read 6 inputs."""
+    window = ConvWindow.of((1, 1, 12), (1, 1, 3), stride=2, padding=1)
+    x = np.arange(12.0).reshape(1, 1, 12)
+    assert oracle.largest_read(window.axes, x, 2).tolist() == [[4, 4, 8, 8, 11, 11]]
+    window = ConvWindow.of((1, 1, 7), (1, 1, 3), padding=1)
+    dout = np.arange(7.0).reshape(1, 1, 7)
+    found = oracle.largest_read_by_dx(window.axes, dout, 4)
+    assert found.tolist() == [[4, 4, 4, 4, 6, 6, 6]]
+
+
+def first_caught(row: Row, how: str) -> int:
+    """Return after how many cases a mistake is seen; 0 if never."""
+    guards, count = Guards(), 0
+    for _, checked, said in findings(row, range(120), guards, how=how):
+        count += checked
+        if said:
+            return count
+    return 0
+
+
+@ROW
+@pytest.mark.parametrize("how", [how for how in MISTAKES if how != "a read past the end"])
+def test_a_mistake_is_caught(row: Row, how: str) -> None:
+    """The control: every mistake, in every row."""
+    if row.is_compiled and not HERE:
+        pytest.skip("nothing can be compiled here")
+    if how == "a stray byte" and not row.is_compiled:
+        pytest.skip("NumPy's memory is its own")
+    assert first_caught(row, how) > 0
+
+
+@pytest.mark.skipif(not HERE, reason="nothing can be compiled here")
+def test_a_read_past_the_end_is_caught() -> None:
+    """The process that does it ends, and is known by its case; another goes on."""
+    row = next(row for row in rows() if row.is_compiled)
+    found = hunt([Chunk(HERE[0], row.name, 5, 8, how="a read past the end")], processes=1)
+    assert len(found.wrong) == 3
+    for seed, said in enumerate(found.wrong, 5):
+        assert f"--row {row.name} --seed {seed}: the process ended, code -" in said
+
+
+def test_a_case_is_the_same_again() -> None:
+    row = rows()[0]
+    assert str(drawn(row, 17)) == str(drawn(row, 17))
+    assert len({str(drawn(row, seed)) for seed in range(50)}) == 50
+
+
+def test_the_command_says_what_it_found(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    isa = HERE[:1] and ["--isa", HERE[0]]
+    row = ["--row", "conv_im2col_any_nchw"]
+    assert command.main([*isa, *row, "--cases", "20"]) == 0
+    assert "20 cases, 0 wrong" in capsys.readouterr().out
+    assert command.main([*isa, *row, "--cases", "20", "--broken", "flipped"]) == 1
+    said = capsys.readouterr().out
+    line = next(line for line in said.splitlines() if "are wrong, the first at" in line)
+    assert "--row conv_im2col_any_nchw --seed" in line
+    seed = line.split("--seed ")[1].split()[0]
+    assert command.main([*isa, *row, "--seed", seed]) == 0
