@@ -10,7 +10,7 @@ import pytest
 from faltung.kernels.compiled import function
 from faltung.kernels.interleave import row_from_lanes, row_to_lanes
 from faltung.kernels.isa import ISAS, Isa, has
-from faltung.kernels.micro import START, SUMS, ZEROS, panel, pixels_together
+from faltung.kernels.micro import ADDED, START, SUMS, ZEROS, panel, pixels_together
 
 NUMBERS = {"f32": np.float32, "f64": np.float64}
 HERE = [isa for isa in ISAS if has(isa)]
@@ -24,7 +24,7 @@ def integers(shape: Any, dtype: Any) -> np.ndarray:
 
 @pytest.mark.parametrize(("isa", "number"), CASES)
 @pytest.mark.parametrize(("pixels", "length", "blocks"), [(1, 1, 3), (5, 3, 2), (6, 8, 4)])
-@pytest.mark.parametrize("begin", [ZEROS, START, SUMS])
+@pytest.mark.parametrize("begin", [ZEROS, START, SUMS, ADDED])
 def test_panel_sums_blocks_of_channels_at_offsets(
     isa: Isa, number: str, pixels: int, length: int, blocks: int, begin: str
 ) -> None:
@@ -36,7 +36,9 @@ def test_panel_sums_blocks_of_channels_at_offsets(
     w = integers((blocks, length, vectors * lanes), dtype)
     start = integers(vectors * lanes, dtype)
     out = integers((pixels, vectors * lanes), dtype)
-    wanted = {ZEROS: 0, START: start, SUMS: out.copy()}[begin] + np.zeros_like(out)
+    wanted = {ZEROS: 0, START: start, SUMS: out.copy(), ADDED: out.copy()}[begin] + np.zeros_like(
+        out
+    )
     for i in range(pixels):
         for b, offset in enumerate(offsets):
             wanted[i] += a[offset + i * step :][:length] @ w[b]

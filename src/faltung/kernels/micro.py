@@ -15,8 +15,6 @@ registers, and two multiplications start in each cycle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from faltung.kernels.compiled import kernel
@@ -29,6 +27,8 @@ START: Final = "start"
 """Sums begin at what `start` holds for each output channel: their bias."""
 SUMS: Final = "sums"
 """Sums go on from what is in `out`."""
+ADDED: Final = "added"
+"""Sums begin at 0, and are added to what is in `out`: a long sum rounds less in several runs."""
 
 
 @kernel(
@@ -80,31 +80,23 @@ def panel(
         inputs = a + offsets[b]
         weights = w + b * (length * width)
         soon = ahead + b * (length * width)
-        with _channels(code, length) as (channel, together):
-            for u in range(together):
-                here = channel + u
-                if prefetches:
-                    for j in columns:
-                        code.prefetch(soon + (here * width + j * code.lanes))
-                row = [code.load(weights + (here * width + j * code.lanes)) for j in columns]
-                for i in rows:
-                    number = code.broadcast(inputs + (here + i * step))
-                    for j in columns:
-                        total[i][j].set(code.fma(number, row[j], total[i][j].get()))
+        # One channel at a time: of two, LLVM loads the second's weights before the first is done,
+        # has no register left for them, and sums that go through memory take twice as long.
+        with code.loop(length) as here:
+            if prefetches:
+                for j in columns:
+                    code.prefetch(soon + (here * width + j * code.lanes))
+            row = [code.load(weights + (here * width + j * code.lanes)) for j in columns]
+            for i in rows:
+                number = code.broadcast(inputs + (here + i * step))
+                for j in columns:
+                    total[i][j].set(code.fma(number, row[j], total[i][j].get()))
     for i in rows:
         for j in columns:
-            code.store(places[i][j], total[i][j].get())
-
-
-@contextmanager
-def _channels(code: Code, length: int) -> Iterator[tuple[Int, int]]:
-    """Loop over a block's channels, two at a time where that goes."""
-    if length <= 4:
-        yield code.integer(0), length
-        return
-    together = 2 if length % 2 == 0 else 1
-    with code.loop(length, step=together) as channel:
-        yield channel, together
+            sums = total[i][j].get()
+            if begin == ADDED:
+                sums = sums + code.load(places[i][j])
+            code.store(places[i][j], sums)
 
 
 WIDEST: Final = {32: ((14, 2), (28, 1)), 16: ((6, 2), (12, 1))}
