@@ -101,6 +101,8 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     runs = max(1, min(RUNS, steps, RUN_BYTES // run_bytes))
     parts = min(panels, -(-RUNS // runs))
     part_panels = -(-panels // parts)
+    # Rounded up, fewer parts may hold all panels: one behind them would write where nothing is.
+    parts = -(-panels // part_panels)
     strip_size = forward.size + distance
     unread = dict.fromkeys(("w", "bias", "y", "out_offset", "out_pitch"), 0)
     fields = (
