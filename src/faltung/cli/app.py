@@ -23,6 +23,7 @@ from faltung.cli.inspect import inspect
 from faltung.cli.run import run as run_verb
 from faltung.cli.train import train
 from faltung.cli.tune import tune
+from faltung.kernels import objects
 from faltung.version import __version__
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 96}
@@ -52,6 +53,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; whatever goes wrong becomes one line and an exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     _write_whatever_the_terminal_can()
+    objects.tell_when_compiling(_say_that_it_compiles)
     with warnings.catch_warnings():
         warnings.showwarning = failures.show_warning
         try:
@@ -72,3 +74,9 @@ def _write_whatever_the_terminal_can() -> None:
         if isinstance(stream, TextIOWrapper):
             with contextlib.suppress(OSError, ValueError):
                 stream.reconfigure(errors="replace")
+
+
+def _say_that_it_compiles() -> None:
+    """Say why nothing happens for a second or two; to a person, not to a program."""
+    if sys.stderr.isatty():
+        click.echo("compiling kernels for this CPU (once)", err=True)

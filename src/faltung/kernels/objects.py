@@ -24,6 +24,20 @@ def folder() -> Path:
     return cache_folder() / "kernels"
 
 
+class _Notice:
+    """Who is told, once, that kernels are being compiled: it may take seconds."""
+
+    tell: Callable[[], None] | None = None
+
+
+_notice = _Notice()
+
+
+def tell_when_compiling(tell: Callable[[], None]) -> None:
+    """Have a function called when this process compiles its first kernel."""
+    _notice.tell = tell
+
+
 def kept(name: str, make: Callable[[], bytes]) -> bytes:
     """Return an object file, from the folder or made and put there.
 
@@ -32,6 +46,9 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
     path = folder() / f"{name}.o"
     code = _read(path)
     if code is None:
+        tell, _notice.tell = _notice.tell, None
+        if tell is not None:
+            tell()
         code = make()
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
