@@ -28,7 +28,18 @@ at a time."""
 FIELDS: Final = (
     *FRAME,
     *("w", "y", "scratch", "scratch_size", "images", "out_height", "out_width"),
-    *("runs", "columns", "step", "strips", "strip_rows", "tiles", "tile_columns"),
+    *(
+        "share",
+        "kernels",
+        "kernel_size",
+        "runs",
+        "columns",
+        "step",
+        "strips",
+        "strip_rows",
+        "tiles",
+        "tile_columns",
+    ),
     *("frame_rows", "pitch", "spare"),
 )
 """What a block is told, in this order: addresses, sizes, and how the frame lies."""
@@ -140,16 +151,17 @@ def filter_block(
     frame = code.address(of("scratch")) + thread * of("scratch_size")
     spare = frame + of("spare")
     with code.loop(of("frame_rows")) as r:
-        given = (image, top + r, left, frame + r * of("pitch"), of("pitch"))
+        given = (image // of("share"), top + r, left, frame + r * of("pitch"), of("pitch"))
         pack_row.call(code, arguments, *given, kind=kind)
     y = typed(code, of("y"), to) + ((image * of("out_height") + top) * of("out_width") + left)
+    w = code.address(of("w")) + image % of("kernels") * of("kernel_size")
     step = vectors * code.lanes
     with code.loop(height, step=rows) as r, code.loop(width, step=step) as q:
         place = y + (r * of("out_width") + q)
         is_whole = code.build.and_(r + rows <= height, q + step <= width)
         out = code.choose_place(is_whole, place, spare)
         out_pitch = code.choose(is_whole, of("out_width"), code.integer(step))
-        places = (frame + (r * of("pitch") + q), code.address(of("w")), out)
+        places = (frame + (r * of("pitch") + q), w, out)
         sizes = (of("pitch"), of("step"), of("runs"), of("columns"), out_pitch)
         filter_tile.call(code, *places, *sizes, rows=rows, vectors=vectors, tail=tail, to=to)
         with code.when(code.build.not_(is_whole)):

@@ -27,7 +27,7 @@ class Shape(NamedTuple):
     """What decides how a filter's work is cut.
 
     ``size`` and ``out`` are (images, rows, numbers in a row), ``step`` is how many channels lie
-    side by side, ``pads`` counts pixels.
+    side by side, ``pads`` counts pixels. Of so many ``kernels`` each image meets ``share`` in turn.
     """
 
     size: tuple[int, int, int]
@@ -36,6 +36,8 @@ class Shape(NamedTuple):
     pads: Pads
     border: str
     step: int
+    kernels: int = 1
+    share: int = 1
 
 
 class Layout(NamedTuple):
@@ -59,6 +61,7 @@ def filter_images(
     border: str = "zeros",
     *,
     channels: int = 1,
+    share: int = 1,
     dtype: np.dtype[Any] | None = None,
 ) -> Array:
     """Filter images with one kernel, which is not flipped.
@@ -69,25 +72,28 @@ def filter_images(
     ----------
     x : array (N, H, W * channels)
         Of a dtype that `reads` names.
-    w : array (kh, kw), float32 or float64
-        The kernel; its dtype is the one that sums are taken in.
+    w : array (kh, kw) or (K, kh, kw), float32 or float64
+        The kernel; its dtype is the one that sums are taken in. Of several the outputs take one
+        after the other, and begin anew behind the last.
     pads
         How much stands before and behind, rows then columns; at least 0.
     border
         One of `faltung.geometry.border.BORDERS`.
     channels
         How many lie side by side in a row.
+    share
+        How many outputs each image has.
     dtype
         Of the result, that of `w` by default. To smaller integers a sum is rounded, halves to the
         even number, and clipped; it must be finite then.
 
     Returns
     -------
-    array (N, H + pads - kh + 1, (W + pads - kw + 1) * channels)
+    array (N * share, H + pads - kh + 1, (W + pads - kw + 1) * channels)
     """
     isa = required_isa("filter2d")
     to = np.dtype(dtype or w.dtype)
-    shape = shape_of(x, w, pads, border, channels)
+    shape = shape_of(x, w, pads, border, channels, share)
     y = memory.empty(shape.out, to)
     if not y.size:
         return y
@@ -114,15 +120,18 @@ def run(
     launch(*given, **(cut | kinds | more))
 
 
-def shape_of(x: Array, w: Array, pads: Pads, border: str, channels: int) -> Shape:
+def shape_of(
+    x: Array, w: Array, pads: Pads, border: str, channels: int = 1, share: int = 1
+) -> Shape:
     """Return the geometry of a call."""
     images, height, width = x.shape
     (top, bottom), (left, right) = pads
-    out_height = max(0, height + top + bottom - w.shape[0] + 1)
-    out_width = max(0, width // channels + left + right - w.shape[1] + 1) * channels
-    out = (images, out_height, out_width)
-    kernel = (w.shape[0], w.shape[1])
-    return Shape((images, height, width), out, kernel, pads, border, channels)
+    kernel = (w.shape[-2], w.shape[-1])
+    out_height = max(0, height + top + bottom - kernel[0] + 1)
+    out_width = max(0, width // channels + left + right - kernel[1] + 1) * channels
+    out = (images * share, out_height, out_width)
+    kernels = len(w) if w.ndim == 3 else 1
+    return Shape((images, height, width), out, kernel, pads, border, channels, kernels, share)
 
 
 def tables(shape: Shape, fields: dict[str, int]) -> dict[str, Array]:
@@ -136,9 +145,10 @@ def tables(shape: Shape, fields: dict[str, int]) -> dict[str, Array]:
 
 
 def packed_kernel(w: Array) -> Array:
-    """Return a kernel's weights column by column, of each `RUN` rows."""
-    parts = [w[first : first + RUN].T.ravel() for first in range(0, w.shape[0], RUN)]
-    return np.concatenate(parts)
+    """Return the weights of kernels (..., kh, kw) column by column, of each `RUN` rows."""
+    runs = (w[..., first : first + RUN, :] for first in range(0, w.shape[-2], RUN))
+    parts = [np.swapaxes(run, -1, -2).reshape(*w.shape[:-2], -1) for run in runs]
+    return np.ascontiguousarray(np.concatenate(parts, axis=-1))
 
 
 def register_block(isa: Isa) -> tuple[int, int]:
@@ -168,6 +178,7 @@ def _layout(shape: Shape, dtype: np.dtype[Any], isa: Isa) -> Layout:
     frame_rows = strip_rows + more_rows
     fields = {
         **frame_fields(shape),
+        "kernel_size": kernel_rows * kernel_columns,
         "runs": kernel_rows // RUN,
         "columns": kernel_columns,
         "step": shape.step,
@@ -192,7 +203,9 @@ def frame_fields(shape: Shape) -> dict[str, int]:
         "width": width,
         "left": left * shape.step,
         "right": right * shape.step,
-        "images": images,
+        "images": images * shape.share,
+        "share": shape.share,
+        "kernels": shape.kernels,
         "out_height": shape.out[1],
         "out_width": shape.out[2],
     }

@@ -27,7 +27,17 @@ from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
 FIELDS: Final = (
     *FRAME,
     *("w", "y", "scratch", "scratch_size", "images", "out_width"),
-    *("runs", "extra", "tiles", "tile_columns", "frame_columns", "spare"),
+    *(
+        "share",
+        "kernels",
+        "kernel_size",
+        "runs",
+        "extra",
+        "tiles",
+        "tile_columns",
+        "frame_columns",
+        "spare",
+    ),
 )
 """What a block is told, in this order: addresses, sizes, and how the frame lies."""
 
@@ -92,13 +102,16 @@ def taps_block(
     frame = code.address(of("scratch")) + thread * of("scratch_size")
     spare = frame + of("spare")
     count = of("frame_columns")
-    pack_row.call(code, arguments, signal, code.integer(0), left, frame, count, kind=kind)
+    w = code.address(of("w")) + signal % of("kernels") * of("kernel_size")
+    pack_row.call(
+        code, arguments, signal // of("share"), code.integer(0), left, frame, count, kind=kind
+    )
     y = typed(code, of("y"), to) + (signal * of("out_width") + left)
     step = rows * vectors * code.lanes
     with code.loop(width, step=step) as q:
         is_whole = q + step <= width
         out = code.choose_place(is_whole, y + q, spare)
-        given = (frame + q, code.address(of("w")), out, of("runs"), of("extra"))
+        given = (frame + q, w, out, of("runs"), of("extra"))
         taps_tile.call(code, *given, rows=rows, vectors=vectors, tail=tail, to=to)
         with code.when(code.build.not_(is_whole)):
             copy_pixels(code, Pointer(code.build, spare.value, y.element), y + q, width - q, to)

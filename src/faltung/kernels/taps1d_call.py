@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from faltung.kernels import memory
 from faltung.kernels.filter2d import RUN
-from faltung.kernels.filter2d_call import Layout, Shape, frame_fields, register_block, run, shape_of
+from faltung.kernels.filter2d_call import (
+    Layout,
+    Shape,
+    frame_fields,
+    packed_kernel,
+    register_block,
+    run,
+    shape_of,
+)
 from faltung.kernels.filter2d_call import tables as tables_of
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.taps1d import FIELDS, taps_block
@@ -27,6 +35,7 @@ def filter_signals(
     pads: tuple[int, int],
     border: str = "zeros",
     *,
+    share: int = 1,
     dtype: np.dtype[Any] | None = None,
 ) -> Array:
     """Filter signals with one kernel, which is not flipped: ``y[n, i] = Σ w[j] x[n, i + j - pad]``.
@@ -35,37 +44,39 @@ def filter_signals(
     ----------
     x : array (N, samples)
         Of a dtype that `filter2d_call.reads` names.
-    w : array (taps,), float32 or float64
+    w : array (taps,) or (K, taps), float32 or float64
         The kernel; its dtype is the one that sums are taken in.
     pads
         How much stands before and behind; at least 0.
-    border, dtype
+    border, share, dtype
         As of `filter2d_call.filter_images`.
 
     Returns
     -------
-    array (N, samples + pads - taps + 1)
+    array (N * share, samples + pads - taps + 1)
     """
     isa = required_isa("taps1d")
     to = np.dtype(dtype or w.dtype)
-    image, row = x[:, np.newaxis], w[np.newaxis]
-    shape = shape_of(image, row, ((0, 0), pads), border, 1)
+    shape = shape_of(x[:, np.newaxis], w[..., np.newaxis, :], ((0, 0), pads), border, share=share)
     y = memory.empty((shape.out[0], shape.out[2]), to)
     if not y.size:
         return y
     layout, lanes = _layout(shape, w.dtype, isa), isa.lanes(w.itemsize)
     fields = {**layout.fields, "strips": 1, "strip_rows": 1, "frame_rows": 1}
     arrays = {"x": x, "w": packed_taps(w, lanes), "y": y, **tables_of(shape, fields)}
-    run(taps_block, isa, FIELDS, layout, arrays, tail=len(w) // lanes % RUN)
+    run(taps_block, isa, FIELDS, layout, arrays, tail=w.shape[-1] // lanes % RUN)
     return y
 
 
 def packed_taps(w: Array, lanes: int) -> Array:
-    """Return taps in the order in which they are read: of each `RUN` rows column by column."""
-    whole = len(w) // lanes
-    table = w[: whole * lanes].reshape(whole, lanes)
-    parts = [table[first : first + RUN].T.ravel() for first in range(0, whole, RUN)]
-    return np.concatenate([*parts, w[whole * lanes :], np.zeros(1, w.dtype)])
+    """Return taps (..., k) in the order in which they are read: `RUN` rows column by column."""
+    taps = w.shape[-1]
+    whole = taps // lanes
+    rest = w[..., whole * lanes :]
+    if not whole:
+        return np.ascontiguousarray(rest)
+    table = w[..., : whole * lanes].reshape(*w.shape[:-1], whole, lanes)
+    return np.concatenate([packed_kernel(table), rest], axis=-1)
 
 
 @lru_cache(256)
@@ -80,6 +91,7 @@ def _layout(shape: Shape, dtype: np.dtype[Any], isa: Isa) -> Layout:
     frame = tile + taps - 1
     fields = {
         **frame_fields(shape),
+        "kernel_size": taps,
         "runs": taps // lanes // RUN,
         "extra": taps % lanes,
         "tiles": tiles,

@@ -18,7 +18,7 @@ from faltung.kernels.toom import FOUR, SIZE, not_finite, outputs_of, row_to_poin
 FIELDS: Final = (
     *FRAME,
     *("w", "y", "scratch", "scratch_size", "flags", "images", "out_width"),
-    *("runs", "extra", "kernel_size", "tiles", "tile_columns", "distance"),
+    *("share", "kernels", "runs", "extra", "kernel_size", "tiles", "tile_columns", "distance"),
     *("points_x", "answers", "spare"),
 )
 """What a block is told, in this order: addresses, sizes, and where in working memory what lies."""
@@ -48,10 +48,10 @@ def toom_taps_block(
     own = code.address(of("scratch")) + thread * of("scratch_size")
     spare, points, answers = (own + of(name) for name in ("spare", "points_x", "answers"))
     distance, line = of("distance"), of("tile_columns") // FOUR
-    given = (signal, code.integer(0), left, spare, (distance + 2) * FOUR)
+    given = (signal // of("share"), code.integer(0), left, spare, (distance + 2) * FOUR)
     pack_row.call(code, arguments, *given, kind=kind)
     row_to_points.call(code, spare, points, distance, distance)
-    w = code.address(of("w"))
+    w = code.address(of("w")) + signal % of("kernels") * SIZE * of("kernel_size")
     step = rows * vectors * code.lanes
     with code.loop(code.integer(SIZE)) as p, code.loop(line, step=step) as q:
         places = (points + (p * distance + q), w + p * of("kernel_size"), answers + (p * line + q))

@@ -29,6 +29,7 @@ def toom_signals(
     pads: tuple[int, int],
     border: str = "zeros",
     *,
+    share: int = 1,
     dtype: np.dtype[Any] | None = None,
 ) -> Array:
     """Filter signals as `filter_signals` does, with 7 products for 16.
@@ -37,18 +38,20 @@ def toom_signals(
     """
     isa = required_isa("toom1d")
     to, lanes = np.dtype(dtype or w.dtype), isa.lanes(w.itemsize)
-    shape = shape_of(x[:, np.newaxis], w[np.newaxis], ((0, 0), pads), border, 1)
+    shape = shape_of(x[:, np.newaxis], w[..., np.newaxis, :], ((0, 0), pads), border, share=share)
     y = memory.empty((shape.out[0], shape.out[2]), to)
     if not y.size:
         return y
     layout = _layout(shape, w.dtype, isa)
-    u = np.concatenate([packed_taps(taps.astype(w.dtype), lanes) for taps in at_points(w, 0)])
+    u = packed_taps(np.moveaxis(at_points(w, w.ndim - 1), 0, -2).astype(w.dtype), lanes)
     flags = memory.empty((layout.blocks * lanes,), w.dtype)
     tables = tables_of(shape, {**layout.fields, "frame_rows": 1})
     arrays = {"x": x, "w": u, "y": y, "flags": flags, **tables}
-    run(toom_taps_block, isa, FIELDS, layout, arrays, tail=-(-len(w) // FOUR) // lanes % RUN)
+    run(toom_taps_block, isa, FIELDS, layout, arrays, tail=-(-w.shape[-1] // FOUR) // lanes % RUN)
     if np.isnan(flags).any():
-        np.copyto(y, filter_signals(x, w, pads, border, dtype=dtype), where=~np.isfinite(y))
+        np.copyto(
+            y, filter_signals(x, w, pads, border, share=share, dtype=dtype), where=~np.isfinite(y)
+        )
     return y
 
 
@@ -68,7 +71,7 @@ def _layout(shape: Shape, dtype: np.dtype[Any], isa: Isa) -> Layout:
         **frame_fields(shape),
         "runs": groups // lanes // RUN,
         "extra": groups % lanes,
-        "kernel_size": groups + 1,
+        "kernel_size": groups,
         "tiles": tiles,
         "tile_columns": tile,
         "distance": distance,

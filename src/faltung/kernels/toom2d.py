@@ -28,17 +28,28 @@ from faltung.kernels.toom import (
 FIELDS: Final = (
     *FRAME,
     *("w", "y", "scratch", "scratch_size", "flags", "images", "out_height", "out_width"),
-    *("runs", "columns", "kernel_size", "strips", "strip_rows", "tiles", "tile_columns"),
+    *(
+        "share",
+        "kernels",
+        "runs",
+        "columns",
+        "kernel_size",
+        "strips",
+        "strip_rows",
+        "tiles",
+        "tile_columns",
+    ),
     *("frame_rows", "pitch", "point_rows", "points_x", "points_y", "products", "answers", "spare"),
 )
 """What a block is told, in this order: addresses, sizes, and where in working memory what lies."""
 
 
-@kernel(*(rows_to_points, filter_tile, points_to_rows), arguments=INTS, own=POINTER)
+@kernel(*(rows_to_points, filter_tile, points_to_rows), arguments=INTS, own=POINTER, w=POINTER)
 def filter_points(
     code: Code,
     arguments: Pointer,
     own: Pointer,
+    w: Pointer,
     *,
     rows: int,
     vectors: int,
@@ -60,9 +71,9 @@ def filter_points(
             rows_to_points.call(code, *at, pitch, plane, pitch)
         products = own + of("products")
         with code.loop(code.integer(SIZE)) as py:
-            w = code.address(of("w")) + (px * SIZE + py) * of("kernel_size")
+            weights = w + (px * SIZE + py) * of("kernel_size")
             with code.loop(lines, step=rows) as r, code.loop(width, step=vectors * code.lanes) as q:
-                places = (inside + (py * plane + r * pitch + q), w)
+                places = (inside + (py * plane + r * pitch + q), weights)
                 out = products + (py * answers + r * width + q)
                 sizes = (pitch, code.integer(1), of("runs"), of("columns"), width)
                 block = {"rows": rows, "vectors": vectors, "tail": tail, "to": code.number}
@@ -99,11 +110,12 @@ def toom_block(
     spare, pitch = own + of("spare"), of("pitch")
     distance = of("frame_rows") * pitch
     with code.loop(of("frame_rows")) as r:
-        given = (image, top + r, left, spare, (pitch + 2) * FOUR)
+        given = (image // of("share"), top + r, left, spare, (pitch + 2) * FOUR)
         pack_row.call(code, arguments, *given, kind=kind)
         points = own + (of("points_x") + r * pitch)
         row_to_points.call(code, spare, points, distance, pitch)
-    filter_points.call(code, arguments, own, rows=rows, vectors=vectors, tail=tail)
+    w = code.address(of("w")) + image % of("kernels") * SIZE * SIZE * of("kernel_size")
+    filter_points.call(code, arguments, own, w, rows=rows, vectors=vectors, tail=tail)
     y = typed(code, of("y"), to) + ((image * of("out_height") + top) * of("out_width") + left)
     is_whole = width >= of("tile_columns")
     flags = code.variable(code.constant(0.0))

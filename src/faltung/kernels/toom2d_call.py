@@ -34,7 +34,13 @@ for all but the largest kernels."""
 
 
 def toom_images(
-    x: Array, w: Array, pads: Pads, border: str = "zeros", *, dtype: np.dtype[Any] | None = None
+    x: Array,
+    w: Array,
+    pads: Pads,
+    border: str = "zeros",
+    *,
+    share: int = 1,
+    dtype: np.dtype[Any] | None = None,
 ) -> Array:
     """Filter images as `filter_images` does, with 49 products for 256.
 
@@ -42,26 +48,26 @@ def toom_images(
     """
     isa = required_isa("toom2d")
     to = np.dtype(dtype or w.dtype)
-    shape = shape_of(x, w, pads, border, 1)
+    shape = shape_of(x, w, pads, border, share=share)
     y = memory.empty(shape.out, to)
     if not y.size:
         return y
     layout, u = _layout(shape, w.dtype, isa), transformed(w)
     flags = memory.empty((layout.blocks * isa.lanes(w.itemsize),), w.dtype)
     arrays = {"x": x, "w": u, "y": y, "flags": flags, **tables(shape, layout.fields)}
-    groups = -(-w.shape[0] // FOUR)
+    groups = -(-w.shape[-2] // FOUR)
     run(toom_block, isa, FIELDS, layout, arrays, tail=groups % RUN)
     if np.isnan(flags).any():
-        direct = filter_images(x, w, pads, border, dtype=dtype)
+        direct = filter_images(x, w, pads, border, share=share, dtype=dtype)
         np.copyto(y, direct, where=~np.isfinite(y))
     return y
 
 
 def transformed(w: Array) -> Array:
     """Return the kernels of all points, each packed; sums are taken in float64, rounded once."""
-    u = at_points(at_points(w, 1), 1)  # (py, px, groups, groups)
-    kernels = (u[py, px].astype(w.dtype) for px in range(SIZE) for py in range(SIZE))
-    return np.concatenate([packed_kernel(kernel) for kernel in kernels])
+    axis = w.ndim - 1
+    u = at_points(at_points(w, axis), axis)  # (py, px, ..., groups, groups)
+    return packed_kernel(np.moveaxis(u, (1, 0), (-4, -3)).astype(w.dtype))
 
 
 @lru_cache(256)
