@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.cost import CALL, WIDE, block_products, packing, results
+from faltung.kernels.cost import CALL, WIDE, block_products, lanes, moved, packing, results
+from faltung.kernels.panels import MOST, panels_of
+from faltung.kernels.reaches import reaches
 
 
 def is_pointwise(window: ConvWindow, dtype: np.dtype[Any]) -> bool:
@@ -30,4 +32,39 @@ def conv_pointwise(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
         + packing(window, dtype, is_prepared, 1.5)
         + window.groups * per_group / 0.85
         + results(window.out_shape, dtype)
+    )
+
+
+def conv_blocked(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Channels in the lanes: a strip in by a transpose, register blocks, a strip out."""
+    return _blocked(window, dtype, is_prepared, is_backward=False)
+
+
+def conv_dx_blocked(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """The same for each phase of the stride: as many products as forward."""
+    return _blocked(window, dtype, is_prepared, is_backward=True)
+
+
+def _blocked(
+    window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, is_backward: bool
+) -> float:
+    sides = (window.group_in, window.group_out)[:: -1 if is_backward else 1]
+    panels = panels_of(lanes(dtype), *sides)
+    depth, rows, columns = reaches(window, is_backward=is_backward)
+    most = MOST[32][panels.vectors]
+    pixels = -(-columns.grid // -(-columns.grid // most)) if columns.grid else 1
+    blocks = depth.grid * rows.grid * -(-columns.grid // pixels)
+    taps = prod(sum(len(phase) for phase in axis.phases) for axis in (depth, rows, columns))
+    products = max(pixels * panels.vectors, pixels + panels.vectors, 8) / 2
+    channels = panels.panels * panels.in_blocks * panels.length
+    sources = window.groups * panels.in_blocks * lanes(dtype) * len(depth.distances)
+    taken = sources * depth.grid * rows.source * columns.source
+    shape = window.x_shape if is_backward else window.out_shape
+    return (
+        CALL
+        + packing(window, dtype, is_prepared, 1.5)
+        + window.groups * channels * taps * blocks * products / 0.88
+        + moved(taken, dtype, 0.3)
+        + moved(prod(shape[1:]), dtype, 0.3)
+        + results(shape, dtype)
     )

@@ -233,6 +233,23 @@ def _pointwise() -> Row:
     )
 
 
+def _blocked(operation: str, packs: str, terms: Callable[[Window], int]) -> Row:
+    """Return the row of convolutions with channels in the lanes."""
+    is_forward = operation == "conv"
+    return Row(
+        f"{operation}_blocked_any_nchw",
+        operation,
+        f"faltung.kernels.blocked_call:{operation}",
+        _fits_strips,
+        terms,
+        is_compiled=True,
+        costs=f"faltung.kernels.direct_cost:{operation}_blocked",
+        packs=f"faltung.kernels.blocked_call:{packs}",
+        fuses=True,
+        replays=is_forward,
+    )
+
+
 def _winograd(operation: str, outputs: int) -> Row:
     """Return the row of a convolution, or its gradient to the input, in Winograd's form."""
     is_forward = operation == "conv"
@@ -307,10 +324,12 @@ _COST = "faltung.kernels.cost:"
 ROWS: tuple[Row, ...] = (
     _compiled("conv_direct", "direct_call:conv", _conv_terms, packs="direct_call:packed_weights"),
     _pointwise(),
+    _blocked("conv", "packed_weights", _conv_terms),
     _winograd("conv", outputs=4),
     _winograd("conv", outputs=2),
     _numpy("conv_im2col", _conv_terms),
     _compiled("conv_dx_direct", "direct_dx:conv_dx", _conv_dx_terms),
+    _blocked("conv_dx", "packed_for_dx", _conv_dx_terms),
     _winograd("conv_dx", outputs=4),
     _winograd("conv_dx", outputs=2),
     _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),

@@ -1,0 +1,350 @@
+"""The blocked direct convolution as the registry calls it: sizes, memory, threads, weights."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import product
+from math import prod
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.window import ConvWindow
+from faltung.kernels import memory, numpy_conv
+from faltung.kernels.blocked import FIELDS, convolve_block
+from faltung.kernels.epilogue import PLAIN, Epilogue
+from faltung.kernels.isa import Isa, required_isa
+from faltung.kernels.launch import launch
+from faltung.kernels.packing import pack
+from faltung.kernels.panels import MOST, Panels, panels_of
+from faltung.kernels.pointwise_call import residual_of
+from faltung.kernels.reaches import Reach, reaches, three_axes
+
+Array = NDArray[Any]
+
+ROW: Final = "conv_blocked_any_nchw"
+STRIP_BYTES = 384 * 1024
+"""What a strip and its results should take at most, in the second-level cache of a core."""
+NEAR_BYTES: Final = 512 * 1024
+"""Weights that stay in that cache: of more, the next ones are fetched ahead."""
+BLOCKS = 8
+"""Into how many blocks a call's work is cut at least, where there is enough of it."""
+ENOUGH: Final = 1 << 19
+"""Products of a block, at least: for less it is not worth waking a thread."""
+
+
+class Layout(NamedTuple):
+    """How the work of one geometry is cut, and what the fields hold but for the addresses."""
+
+    blocks: int
+    fields: dict[str, int]
+    tables: dict[str, Array]
+    form: dict[str, Any]
+    dtype: np.dtype[Any]
+
+
+def conv(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Convolve; ``y[n, co] = b[co] + Σ w[co, ci, k] x[n, ci, o·stride + k·dilation - pad]``.
+
+    Parameters
+    ----------
+    window : ConvWindow
+        The geometry.
+    x : array (N, C, *space), float32 or float64
+        Input.
+    w : array (O, C/groups, *kernel), of the same dtype
+        Weights.
+    b : array (O,), optional
+        Bias.
+    out : array (N, O, *out_space), C-contiguous, optional
+        Where the result goes.
+    packed : array, optional
+        What `packed_weights` gave for these weights.
+    epilogue : Epilogue, optional
+        What is done to each output before it is stored.
+
+    Raises
+    ------
+    KernelError
+        Nothing can be compiled for this CPU.
+    """
+    packed = packed_weights(window, w) if packed is None else packed
+    y = memory.empty(window.out_shape, x.dtype) if out is None else out
+    return _run(window, x, packed, b, y, epilogue, is_backward=False)
+
+
+def conv_dx(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Return the gradient of the input: ``dx[i] = Σ dout[o] w[k]`` over all (o, k) that read i.
+
+    Parameters
+    ----------
+    window : ConvWindow
+        Of the forward convolution.
+    dout : array (N, O, *out_space), float32 or float64
+        Gradient of the output.
+    w : array (O, C/groups, *kernel), of the same dtype
+        Weights.
+    b : array (C,), optional
+        Added to each channel, as a transposed convolution does.
+    out, packed, epilogue
+        As of `conv`; ``packed`` is what `packed_for_dx` gave.
+    """
+    if packed is None and not np.isfinite(w).all() and b is None:
+        # Zeros around dout must not meet infinite weights: those are added tap by tap.
+        return numpy_conv.conv_dx(window, dout, w)
+    packed = packed_for_dx(window, w) if packed is None else packed
+    dx = memory.empty(window.x_shape, dout.dtype) if out is None else out
+    return _run(window, dout, packed, b, dx, epilogue, is_backward=True)
+
+
+def packed_weights(window: ConvWindow, w: Array) -> Array:
+    """Return weights as `conv` reads them: by panel, block of channels and tap, channel."""
+    return _packed(window, w, is_backward=False)
+
+
+def packed_for_dx(window: ConvWindow, w: Array) -> Array:
+    """Return weights as `conv_dx` reads them, phase by phase."""
+    return _packed(window, w, is_backward=True)
+
+
+# Inside -------------------------------------------------------------------------------------
+
+
+def _run(
+    window: ConvWindow,
+    source: Array,
+    packed: Array,
+    b: Array | None,
+    result: Array,
+    epilogue: Epilogue,
+    *,
+    is_backward: bool,
+) -> Array:
+    isa = required_isa(ROW)
+    if not result.size:
+        return result
+    layout = _layout(window, source.dtype, isa, is_backward)
+    arrays = {
+        "x": np.ascontiguousarray(source),
+        "w": packed,
+        "bias": _bias(window, b, layout, isa.lanes(source.dtype.itemsize)),
+        "y": result,
+        "residual": residual_of(epilogue, result),
+        **layout.tables,
+    }
+    form = layout.form | epilogue.constants | {"adds": epilogue.residual is not None}
+    launch(convolve_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **form)
+    return result
+
+
+def _bias(window: ConvWindow, b: Array | None, layout: Layout, lanes: int) -> Array:
+    """Return the biases in the order of the panels' channels."""
+    width, channels = layout.form["vectors"] * lanes, layout.fields["group_out"]
+    if b is None:
+        return _no_bias(window.groups * layout.fields["panels"] * width, layout.dtype)
+    sizes = {"width": width, "channels": channels, "step": 1, "group_step": channels}
+    return pack(b, _one(), required_isa(ROW), groups=window.groups, **sizes)
+
+
+@lru_cache(64)
+def _no_bias(count: int, dtype: np.dtype[Any]) -> Array:
+    return memory.constant(np.zeros(count, dtype))
+
+
+@lru_cache(1)
+def _one() -> Array:
+    return _constant([0])
+
+
+def _channels(window: ConvWindow, is_backward: bool) -> tuple[int, int]:
+    """Return how many channels of a group are summed over, and how many are computed."""
+    sides = window.group_in, window.group_out
+    return sides[::-1] if is_backward else sides
+
+
+def _packed(window: ConvWindow, w: Array, is_backward: bool) -> Array:
+    isa = required_isa(ROW)
+    lanes, taps = isa.lanes(w.dtype.itemsize), prod(window.kernel)
+    summed, computed = _channels(window, is_backward)
+    near, far = taps, window.group_in * taps
+    return pack(
+        w,
+        _places(window, isa, lanes, is_backward),
+        isa,
+        width=panels_of(lanes, summed, computed).vectors * lanes,
+        channels=computed,
+        step=near if is_backward else far,
+        groups=window.groups,
+        group_step=window.group_out * far,
+    )
+
+
+@lru_cache(64)
+def _places(window: ConvWindow, isa: Isa, lanes: int, is_backward: bool) -> Array:
+    """Return where the weights of a panel's first channel are, in the order of its blocks."""
+    summed, computed = _channels(window, is_backward)
+    panels, taps = panels_of(lanes, summed, computed), prod(window.kernel)
+    step = window.group_in * taps if is_backward else taps
+    _, rows, columns = (axis.kernel for axis in three_axes(window.axes))
+    channels = np.arange(panels.length)
+
+    def taps_of(phase: Any) -> list[int]:
+        return [(kz * rows + ky) * columns + kx for (kz, _), (ky, _), (kx, _) in product(*phase)]
+
+    places = [
+        np.where(first + channels < summed, (first + channels) * step + tap, -1)
+        for phase in product(*(axis.phases for axis in reaches(window, is_backward=is_backward)))
+        for first in range(0, panels.in_blocks * panels.length, panels.length)
+        for tap in taps_of(phase)
+    ]
+    return _constant(np.concatenate(places) if places else np.zeros(0))
+
+
+def _constant(values: Any) -> Array:
+    """Return integers that depend on the geometry alone, and that nobody changes."""
+    return memory.constant(np.array(values, np.int64))
+
+
+class Cut(NamedTuple):
+    """How a grid plane is cut into blocks of rows, columns and parts of the panels."""
+
+    strip_rows: int
+    segment: int
+    pixels: int
+    together: int
+    part_panels: int
+
+
+def _cut(
+    window: ConvWindow, axes: tuple[Reach, ...], panels: Panels, isa: Isa, itemsize: int
+) -> Cut:
+    """Return blocks that stay in a core's cache, as many as there is work for."""
+    depth, rows, columns = axes
+    lanes = isa.lanes(itemsize)
+    most = MOST[32 if isa.registers >= 32 else 16][panels.vectors]
+    each = panels.in_blocks * lanes * len(depth.distances) * itemsize
+    first = each * rows.span * columns.step
+    segment = max(most, min(columns.grid, STRIP_BYTES // first))
+    images = window.batch * window.groups * depth.grid
+    wanted = max(1, _blocks(min(BLOCKS, _blocks(window.macs, ENOUGH)), images))
+    row = each * rows.step * (segment * columns.step + columns.span - 1)
+    row += panels.vectors * lanes * len(columns.phases) * segment * itemsize
+    fitting = max(1, (STRIP_BYTES - each * (rows.span - 1) * segment * columns.step) // row)
+    strip_rows = min(rows.grid, fitting)
+    weights = prod(window.w_shape) // window.groups
+    parts = 1
+    if weights > panels.in_blocks * lanes * prod(axis.source for axis in axes):
+        parts = min(panels.panels, wanted)
+    strips, segments = _blocks(rows.grid, strip_rows), _blocks(columns.grid, segment)
+    more = _blocks(wanted, parts * strips * segments)
+    if rows.grid > 1:
+        strips = min(rows.grid, strips * more)
+    else:
+        segments = min(segments * more, _blocks(columns.grid, most))
+    strip_rows, segment = _blocks(rows.grid, strips), _blocks(columns.grid, segments)
+    together = _blocks(segment, _blocks(segment, most))
+    pixels = _blocks(segment, together) * together
+    segment = pixels if segments > 1 else segment
+    return Cut(strip_rows, segment, pixels, together, _blocks(panels.panels, parts))
+
+
+def _blocks(count: int, size: int) -> int:
+    """Return how many blocks of a size hold so many."""
+    return -(-count // size)
+
+
+@lru_cache(256)
+def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa, is_backward: bool) -> Layout:
+    axes = depth, rows, columns = reaches(window, is_backward=is_backward)
+    lanes, (summed, computed) = isa.lanes(dtype.itemsize), _channels(window, is_backward)
+    panels = panels_of(lanes, summed, computed)
+    cut = _cut(window, axes, panels, isa, dtype.itemsize)
+    pitch = (cut.pixels - 1) * columns.step + columns.span
+    plane_rows = (cut.strip_rows - 1) * rows.step + rows.span
+    # A transposed row may end with a square more than it has room for: the next one covers it.
+    plane_size = plane_rows * pitch * lanes
+    planes = depth.distances
+    tables = _tables(axes, panels, planes, plane_size, pitch * lanes, lanes)
+    strip = panels.in_blocks * len(planes) * plane_size + lanes * lanes
+    width = panels.vectors * lanes
+    out = cut.strip_rows * cut.pixels * len(columns.phases) * width + lanes * width
+    strips, segments = -(-rows.grid // cut.strip_rows), -(-columns.grid // cut.segment)
+    parts = -(-panels.panels // cut.part_panels)
+    fields = {
+        **dict(zip(("depth", "height", "width"), (a.source for a in axes), strict=True)),
+        **{f"out_{n}": a.result for n, a in zip(("depth", "height", "width"), axes, strict=True)},
+        **{f"grid_{n}": a.grid for n, a in zip(("depth", "height", "width"), axes, strict=True)},
+        **{f"step_{n}": a.step for n, a in zip("zyx", axes, strict=True)},
+        **{f"lead_{n}": a.lead for n, a in zip("zyx", axes, strict=True)},
+        **{f"phases_{n}": len(a.phases) for n, a in zip("zyx", axes, strict=True)},
+        "groups": window.groups,
+        "group_in": summed,
+        "group_out": computed,
+        "in_blocks": panels.in_blocks,
+        "panels": panels.panels,
+        "blocks": len(tables["offsets"]),
+        "span_y": rows.span,
+        "plane_count": len(planes),
+        "plane_size": plane_size,
+        "pitch": pitch,
+        "strip_rows": cut.strip_rows,
+        "strips": strips,
+        "segment": cut.segment,
+        "segments": segments,
+        "pixels": cut.pixels,
+        "parts": parts,
+        "part_panels": cut.part_panels,
+        "out_offset": strip,
+        "scratch_size": strip + out,
+    }
+    form = {
+        "pixels": cut.together,
+        "vectors": panels.vectors,
+        "length": panels.length,
+        "step": columns.step * lanes,
+        "prefetches": prod(window.w_shape) // window.groups * dtype.itemsize > NEAR_BYTES,
+    }
+    blocks = window.batch * window.groups * depth.grid * strips * segments * parts
+    return Layout(blocks, fields, tables, form, dtype)
+
+
+def _tables(
+    axes: tuple[Reach, ...],
+    panels: Panels,
+    planes: tuple[int, ...],
+    plane_size: int,
+    row: int,
+    lanes: int,
+) -> dict[str, Array]:
+    """Return the taps' distances in a strip, where each phase's begin, and the planes' own."""
+    offsets: list[int] = []
+    phases: list[tuple[int, int]] = []
+    for phase in product(*(axis.phases for axis in axes)):
+        before = len(offsets)
+        offsets += [
+            (block * len(planes) + planes.index(dz)) * plane_size + dy * row + dx * lanes
+            for block in range(panels.in_blocks)
+            for (_, dz), (_, dy), (_, dx) in product(*phase)
+        ]
+        phases.append((before, len(offsets) - before))
+    given = {"offsets": offsets, "phases": phases, "planes": planes}
+    return {name: _constant(values) for name, values in given.items()}
