@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 from typing import Final, NamedTuple
 
@@ -53,7 +54,8 @@ class CookToom(NamedTuple):
         return self.outputs + self.taps - 1
 
 
-def cook_toom(outputs: int, taps: int, points: Sequence[Fraction] | None = None) -> CookToom:
+@lru_cache
+def cook_toom(outputs: int, taps: int, points: tuple[Fraction, ...] | None = None) -> CookToom:
     """Return the matrices for so many outputs of so many taps.
 
     Parameters

@@ -172,3 +172,40 @@ def row_from_lanes(
     with code.loop(count, step=code.lanes) as q:
         given = (source + step * q, step, out + q, plane, channels, count - q, residual + q)
         square_from_lanes.call(code, *given, activation=activation, adds=adds)
+
+
+@kernel(
+    source=POINTER,
+    source_plane=INT,
+    out=POINTER,
+    plane=INT,
+    channels=INT,
+    count=INT,
+    residual=POINTER,
+)
+def copy_rows(
+    code: Code,
+    source: Pointer,
+    source_plane: Int,
+    out: Pointer,
+    plane: Int,
+    channels: Int,
+    count: Int,
+    residual: Pointer,
+    *,
+    activation: tuple[str, float, float] = ("", 0.0, 0.0),
+    adds: bool = False,
+) -> None:
+    """Copy a row of each of some channels, with what `square_from_lanes` does besides.
+
+    Where channels lie a multiple of some power of two apart, their rows push each other out of the
+    nearest cache as long as a square goes through all of them. One after the other they do not.
+    """
+    with code.loop(channels) as c:
+        here, to, more = source + source_plane * c, out + plane * c, residual + plane * c
+        with code.loop(count, step=code.lanes) as q:
+            mask = code.first(count - q)
+            vector = code.load_some(mask, here + q)
+            if adds:
+                vector = vector + code.load_some(mask, more + q)
+            code.store_some(mask, to + q, activated(code, vector, activation))

@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.cook_toom import Matrix, cook_toom
-from faltung.kernels.interleave import row_from_lanes, row_to_lanes
+from faltung.kernels.interleave import copy_rows, row_from_lanes, row_to_lanes
 from faltung.kernels.linear import Arithmetic, shared_rows, times
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
 
@@ -40,10 +40,10 @@ FIELDS: Final = (
     *("batch", "groups", "group_in", "group_out", "pad_y", "pad_x"),
     *("height", "width", "row", "in_plane", "out_height", "out_width", "out_plane"),
     *("tile_rows", "tile_columns", "images", "strips", "strip_rows"),
-    *("across", "part_columns", "chunk", "fetches", "panel", "fetching_panel"),
+    *("across", "part_columns", "chunk", "stages", "fetches", "panel", "fetching_panel"),
     *("length", "panel_width", "in_blocks", "panels", "parts", "part_panels", "together", "pixels"),
     *("tiles", "distance", "sum_pitch", "sum_distance", "strip_pitch"),
-    *("sums_offset", "strip_offset", "scratch_size"),
+    *("stage_pitch", "sums_offset", "strip_offset", "stage_offset", "scratch_size"),
 )
 """What a block is told, in this order: addresses, sizes, how work is cut, how memory is used."""
 
@@ -136,7 +136,7 @@ def fetch(
 
 
 @kernel(
-    *(row_to_lanes, to_points, fetch),
+    *(row_to_lanes, copy_rows, to_points, fetch),
     arguments=INTS,
     x=POINTER,
     strip=POINTER,
@@ -183,9 +183,19 @@ def transform_input(
             # A row outside is one of no size: everything that is read of it is padding.
             width = code.choose(is_inside, of("width"), code.integer(0))
             row = code.choose_place(is_inside, x + at_y * of("row"), x)
-            row_to_lanes.call_apart(
-                code, row, strip + r * pitch, plane, channels, first, width, count
-            )
+            to = strip + r * pitch
+            with code.either(of("stages") > 0) as (staged, plain):
+                with staged:
+                    from_x = first.at_least(0)
+                    there = (width - from_x).at_most(first + count - from_x)
+                    stage, apart = strip + of("stage_offset"), of("stage_pitch")
+                    given = (stage, apart, channels, there, stage)
+                    copy_rows.call_apart(code, row + from_x, plane, *given)
+                    rest = (apart, channels, first, width, count)
+                    row_to_lanes.call_apart(code, stage + (0 - from_x), to, *rest)
+                with plain:
+                    rest = (plane, channels, first, width, count)
+                    row_to_lanes.call_apart(code, row, to, *rest)
             # The same row of the next block of channels is on its way meanwhile.
             with code.when(of("fetches") > 0):
                 soon = row + (plane * channels + first)
@@ -236,7 +246,7 @@ def multiply(
 
 
 @kernel(
-    *(from_points, row_from_lanes, fetch),
+    *(from_points, row_from_lanes, copy_rows, fetch),
     arguments=INTS,
     sums=POINTER,
     strip=POINTER,
@@ -286,8 +296,16 @@ def transform_output(
         count = (here * outputs).at_most(width - x)
         with code.loop((of("out_height") - first).at_most(outputs)) as i:
             at = (first + i) * width + x
-            row = (strip + i * pitch, code.integer(lanes), y + at, plane, channels, count)
-            row_from_lanes.call_apart(code, *row, residual + at, **follows)
+            row, one = strip + i * pitch, code.integer(lanes)
+            with code.either(of("stages") > 0) as (staged, plain):
+                with staged:
+                    stage, apart = strip + of("stage_offset"), of("stage_pitch")
+                    row_from_lanes.call_apart(code, row, one, stage, apart, channels, count, stage)
+                    last = (y + at, plane, channels, count, residual + at)
+                    copy_rows.call_apart(code, stage, apart, *last, **follows)
+                with plain:
+                    last = (y + at, plane, channels, count, residual + at)
+                    row_from_lanes.call_apart(code, row, one, *last, **follows)
             with code.when(of("fetches") > 0):
                 fetch.call(code, y + (plane * lanes + at), plane, channels, count, writes=True)
 

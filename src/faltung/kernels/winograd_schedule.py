@@ -25,6 +25,10 @@ CACHE: Final = 900 * 1024
 """Bytes of a core's own cache that a block may take."""
 SHARED: Final = 20 * 1024 * 1024
 """Bytes of the cache that cores share: weights that are larger come from memory each time."""
+ALIASED: Final = 2048
+"""Bytes: planes that lie a multiple of these apart push each other out of the nearest cache."""
+STRIP: Final = 40 * 1024
+"""Bytes of a strip: what is nearest to a core, less than all of it."""
 MOST: Final = 224
 """Tiles that a block takes at most."""
 
@@ -98,10 +102,12 @@ def layout_of(
     distance = (tiles * panels.in_blocks + 1) * lanes
     sum_pitch = plan.together * panels.vectors * lanes
     sum_distance = tiles * sum_pitch + lanes
-    chunk = min(_chunk(plan.rows, outputs, taps, dtype, lanes), plan.columns)
+    chunk = _chunk(plan, outputs, taps, isa.width, lanes)
     # An odd number of vectors: rows that lie a power of two apart would push each other out.
     strip_pitch = (-(-(chunk * outputs + taps - 1) // lanes) * lanes + lanes + 1 | 1) * lanes
     strip = (plan.rows * outputs + taps - 1) * strip_pitch + lanes * lanes
+    stage_pitch = (strip_pitch // lanes // lanes + 3 | 1) * lanes
+    planes = (window.axes[0].size * window.axes[1].size, window.out_space[0] * window.out_space[1])
     image = window.in_channels * window.axes[0].size * window.axes[1].size
     fields = _sizes(window, taps) | {
         "tile_rows": tile_rows,
@@ -112,6 +118,7 @@ def layout_of(
         "across": across,
         "part_columns": plan.columns,
         "chunk": chunk,
+        "stages": int(any(plane * dtype.itemsize % ALIASED == 0 for plane in planes)),
         "fetches": int(image * dtype.itemsize > CACHE),
         "length": panels.length,
         "panel_width": panels.vectors * lanes,
@@ -128,7 +135,9 @@ def layout_of(
         "strip_pitch": strip_pitch,
         "sums_offset": points * distance,
         "strip_offset": points * (distance + sum_distance),
-        "scratch_size": points * (distance + sum_distance) + strip,
+        "stage_pitch": stage_pitch,
+        "stage_offset": strip,
+        "scratch_size": points * (distance + sum_distance) + strip + lanes * stage_pitch,
     }
     offsets = np.arange(panels.in_blocks, dtype=np.int64) * (tiles * lanes)
     offsets.flags.writeable = False
@@ -177,13 +186,16 @@ def _sizes(window: ConvWindow, taps: int) -> dict[str, int]:
     }
 
 
-def _chunk(rows: int, outputs: int, taps: int, dtype: np.dtype[Any], lanes: int) -> int:
+def _chunk(plan: Schedule, outputs: int, taps: int, vector: int, lanes: int) -> int:
     """Return how many tiles of a row are on their way at once: their strip stays close to a core.
 
     As many as fill whole vectors of pixels, if that is not too few.
     """
-    vectors = 24 * 1024 // dtype.itemsize // ((rows * outputs + taps - 1) * lanes * lanes)
-    return max(1, (max(2, vectors) * lanes - taps + 1) // outputs)
+    pixels = STRIP // ((plan.rows * outputs + taps - 1) * vector)
+    if plan.columns * outputs + taps - 1 <= pixels:
+        return plan.columns
+    most = max(1, (max(2, pixels // lanes) * lanes - taps + 1) // outputs)
+    return -(-plan.columns // -(-plan.columns // most))
 
 
 def schedule_of(
