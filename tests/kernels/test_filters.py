@@ -11,7 +11,7 @@ from faltung.geometry.border import BORDERS, source
 from faltung.kernels import filter2d_call, filters, frames, taps1d_call, toom1d_call, toom2d_call
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.registry import gamma
-from faltung.kernels.toom import FORM, GROWTH, at_points
+from faltung.kernels.toom_form import FORM, GROWTH, at_points
 
 HERE = [isa.name for isa in ISAS if has(isa)]
 KINDS = [

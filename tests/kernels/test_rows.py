@@ -40,6 +40,9 @@ CONV: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     ),
     "groups": ((2, 6, 5, 5), (4, 3, 3, 3), {"groups": 2, "padding": 1}),
     "groups, fewer channels out": ((2, 8, 5, 5), (4, 4, 3, 3), {"groups": 2}),
+    "one channel, asymmetric padding": ((2, 1, 9, 13), (2, 1, 3, 4), {"padding": ((1, 2), (3, 0))}),
+    "large kernel": ((1, 2, 20, 25), (4, 1, 15, 17), {"padding": ((7, 5), (9, 8)), "groups": 2}),
+    "long signal": ((2, 1, 70), (1, 1, 21), {"padding": ((4, 11),)}),
     "depthwise": ((2, 5, 6, 7), (5, 1, 3, 3), {"groups": 5, "padding": 1}),
     "depthwise, two for each": ((2, 3, 6, 7), (6, 1, 3, 3), {"groups": 3, "stride": 2}),
     "one by one": ((3, 5, 4, 7), (6, 5, 1, 1), {}),
@@ -87,7 +90,7 @@ def cases_of(row: Row) -> list[str]:
 def telling_case(row: Row) -> str:
     """A case that every mistake shows on."""
     telling = ("overlapping", "asymmetric padding", "plain", "depthwise, two for each")
-    telling = (*telling, "prime sizes")
+    telling = (*telling, "prime sizes", "one channel, asymmetric padding", "large kernel")
     return next(case for case in telling if case in cases_of(row))
 
 
@@ -166,13 +169,13 @@ def allowed(row: Row, window: Window, arrays: list[Array], dtype: np.dtype[Any])
     assert isinstance(window, ConvWindow)
     largest, factors = sizes[0].max(initial=0.0), sizes[1].astype(np.float64)
     if row.operation == "conv":
-        total = largest * factors.sum((1, 2, 3)) + sizes[2]
+        total = largest * factors.sum(tuple(range(1, factors.ndim))) + sizes[2]
     elif row.operation == "conv_dx":
         grouped = factors.reshape(window.groups, window.group_out, window.group_in, -1)
         total = largest * grouped.sum((1, 3)).ravel()
     else:
         total = largest * factors.sum((0, 2, 3))
-    spread = (-1, 1, 1, 1) if row.operation == "conv_dw" else (-1, 1, 1)
+    spread = (-1, 1, 1, 1) if row.operation == "conv_dw" else (-1, *[1] * len(window.axes))
     return bound * total.reshape(spread)
 
 

@@ -27,9 +27,9 @@ from faltung.kernels.filter2d_call import filter_images, reads
 from faltung.kernels.frames import NOWHERE, column_table, row_table
 from faltung.kernels.settings import settings
 from faltung.kernels.taps1d_call import filter_signals
-from faltung.kernels.toom import FOUR, SIZE
 from faltung.kernels.toom1d_call import toom_signals
 from faltung.kernels.toom2d_call import toom_images
+from faltung.kernels.toom_form import FOUR, SIZE
 
 Array = NDArray[Any]
 Pads = Sequence[tuple[int, int]]

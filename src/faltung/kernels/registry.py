@@ -20,10 +20,12 @@ from faltung.geometry.window import ConvWindow, PoolWindow
 from faltung.kernels import (
     depthwise_cost,
     direct_cost,
+    filter_cost,
     pooling_cost,
     winograd_cost,
     winograd_dw_cost,
 )
+from faltung.kernels.toom_form import FOUR
 
 Window = ConvWindow | PoolWindow
 Kernel = Callable[..., NDArray[Any]]
@@ -318,6 +320,35 @@ def _pooling(operation: str, terms: Callable[[Window], int]) -> Row:
     )
 
 
+def _filter() -> Row:
+    """Return the row of filters: groups of one input channel."""
+    return Row(
+        "conv_filter_any_nchw",
+        "conv",
+        "faltung.kernels.filter_conv:conv",
+        filter_cost.applies,
+        _conv_terms,
+        is_compiled=True,
+        costs="faltung.kernels.filter_cost:cycles",
+    )
+
+
+def _toom() -> Row:
+    """Return the row of large filters by Toom-Cook."""
+    return Row(
+        "conv_toom_any_nchw",
+        "conv",
+        "faltung.kernels.filter_conv:conv_toom",
+        filter_cost.applies_toom,
+        filter_cost.terms,
+        block=FOUR,
+        is_compiled=True,
+        costs="faltung.kernels.filter_cost:cycles_toom",
+        is_exact=False,
+        growth=filter_cost.growth,
+    )
+
+
 _COST = "faltung.kernels.cost:"
 
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
@@ -327,6 +358,8 @@ ROWS: tuple[Row, ...] = (
     _blocked("conv", "packed_weights", _conv_terms),
     _winograd("conv", outputs=4),
     _winograd("conv", outputs=2),
+    _filter(),
+    _toom(),
     _numpy("conv_im2col", _conv_terms),
     _compiled("conv_dx_direct", "direct_dx:conv_dx", _conv_dx_terms),
     _blocked("conv_dx", "packed_for_dx", _conv_dx_terms),

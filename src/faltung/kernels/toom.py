@@ -14,45 +14,18 @@ The sum over g is a correlation again, of a quarter of the taps with a quarter o
 each of 7 points: 7/16 of the products. Along both axes of an image it is 49/256 of them.
 
 What an output rounds depends on the whole block of four (or 4 by 4) that it is in; with u the unit
-roundoff, ``|error| <= c^d · γ · max|x| · Σ|w|``, d the axes, c = `GROWTH` from the matrices, max|x|
-over all that the block reads.
+roundoff, ``|error| <= c^d · γ · max|x| · Σ|w|``, d the axes, c from the matrices
+(`toom_form.GROWTH`), max|x| over all that the block reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from faltung.kernels.compiled import kernel
-from faltung.kernels.cook_toom import CookToom, cook_toom
 from faltung.kernels.linear import times
 from faltung.kernels.simd import INT, POINTER, Code, Int, Pointer, Vector
-
-Array = NDArray[Any]
-
-FOUR: Final = 4
-"""Outputs, and taps, of one short correlation."""
-POINTS: Final = tuple(s * Fraction(p) for p in ("1/4", "3/4", "2") for s in (1, -1))
-"""In pairs, which saves work; of all small fractions they have nearly the least error."""
-FORM: Final[CookToom] = cook_toom(FOUR, FOUR, POINTS)
-SIZE: Final = FORM.size
-"""Products of one short correlation, 7."""
-
-
-def _growth() -> float:
-    a, g, b = (
-        np.abs(np.array(matrix, np.float64))
-        for matrix in (FORM.to_output, FORM.from_weights, FORM.from_input)
-    )
-    return float((a * (g.max(1) * b.sum(1))).sum(1).max())
-
-
-GROWTH: Final = _growth()
-"""By how much more than direct sums one level may round, with max|x| · Σ|w| for each sum."""
+from faltung.kernels.toom_form import FORM, FOUR, SIZE
 
 
 def dealt(code: Code, parts: Sequence[Vector]) -> list[Vector]:
@@ -132,18 +105,3 @@ def not_finite(code: Code, parts: list[Vector]) -> Vector:
     for part in parts[1:]:
         total = code.fma(part, code.constant(0.0), total)
     return total
-
-
-def at_points(w: Array, axis: int) -> Array:
-    """Return a kernel's values at the points, taken along one axis: that axis in front, in float64.
-
-    >>> at_points(np.ones(9), 0).shape
-    (7, 3)
-    """
-    moved = np.moveaxis(w.astype(np.float64), axis, 0)
-    filled = np.zeros((-(-len(moved) // FOUR) * FOUR, *moved.shape[1:]))
-    filled[: len(moved)] = moved
-    fours = filled.reshape(-1, FOUR, *moved.shape[1:])
-    g = np.array(FORM.from_weights, np.float64)
-    values = sum(g[:, s].reshape(SIZE, *[1] * moved.ndim) * fours[:, s] for s in range(FOUR))
-    return np.moveaxis(np.asarray(values), 1, axis + 1)

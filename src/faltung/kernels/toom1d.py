@@ -13,7 +13,8 @@ from faltung.kernels.frames import FRAME, pack_row
 from faltung.kernels.pixels import copy_pixels, narrowed, typed
 from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
 from faltung.kernels.taps1d import taps_tile
-from faltung.kernels.toom import FOUR, SIZE, not_finite, outputs_of, row_to_points
+from faltung.kernels.toom import not_finite, outputs_of, row_to_points
+from faltung.kernels.toom_form import FOUR, SIZE
 
 FIELDS: Final = (
     *FRAME,

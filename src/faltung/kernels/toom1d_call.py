@@ -14,8 +14,8 @@ from faltung.kernels.filter2d_call import Layout, Shape, frame_fields, register_
 from faltung.kernels.filter2d_call import tables as tables_of
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.taps1d_call import filter_signals, packed_taps
-from faltung.kernels.toom import FOUR, SIZE, at_points
 from faltung.kernels.toom1d import FIELDS, toom_taps_block
+from faltung.kernels.toom_form import FOUR, SIZE, at_points
 
 Array = NDArray[Any]
 

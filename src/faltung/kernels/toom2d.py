@@ -16,14 +16,13 @@ from faltung.kernels.frames import FRAME, pack_row
 from faltung.kernels.pixels import copy_pixels, narrowed, typed
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
 from faltung.kernels.toom import (
-    FOUR,
-    SIZE,
     not_finite,
     outputs_of,
     points_to_rows,
     row_to_points,
     rows_to_points,
 )
+from faltung.kernels.toom_form import FOUR, SIZE
 
 FIELDS: Final = (
     *FRAME,

@@ -23,8 +23,8 @@ from faltung.kernels.filter2d_call import (
     tables,
 )
 from faltung.kernels.isa import Isa, required_isa
-from faltung.kernels.toom import FOUR, SIZE, at_points
 from faltung.kernels.toom2d import FIELDS, toom_block
+from faltung.kernels.toom_form import FOUR, SIZE, at_points
 
 Array = NDArray[Any]
 
