@@ -73,8 +73,8 @@ def growth_of(outputs: int, taps: int) -> float:
     On one axis ``max over outputs i and taps k of Σ_p |A[p, i]| |G[p, k]| Σ_q |B[q, p]|``; squared
     for two axes.
 
-    >>> growth_of(2, 3), growth_of(4, 3)
-    (16.0, 204.75857305009146)
+    >>> growth_of(2, 3), round(growth_of(4, 3)), round(growth_of(2, 5))
+    (16.0, 205, 205)
     """
     form = cook_toom(outputs, taps)
     a, g, b = (
@@ -99,13 +99,24 @@ def _cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs
     weights = points * window.group_in * outs * cost.VECTOR
     streamed = weights / (16 if weights < FAR else 6)
     moved = tiles * points * (6.0 * ins + 5.0 * outs)
-    images = prod(window.x_shape[1:]), prod(window.out_shape[1:])
+    per_weight = (4.0 if points > 16 else 2.0) * (2.0 if weights > FAR / 2 else 1.0) / 9
+    images = _image(window.x_shape, dtype) + _image(window.out_shape, dtype)
     return (
         cost.CALL
         + window.groups * (max(products, streamed) + moved)
-        + (0.0 if is_prepared else window.groups * weights / 12)
-        + cost.moved(sum(images), dtype, 0.3)
+        + (0.0 if is_prepared else window.groups * weights * per_weight)
+        + images
     )
+
+
+def _image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:
+    """Cycles to read or write an image, 16 planes side by side.
+
+    Planes of whole pages share their places in the caches, which they all pass at once.
+    """
+    pixels, numbers = prod(shape[2:]), prod(shape[1:])
+    is_crowded = pixels * dtype.itemsize % 4096 == 0 and numbers * dtype.itemsize > 4 * 2**20
+    return cost.moved(numbers, dtype, 2.0 if is_crowded else 0.3)
 
 
 def f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
