@@ -22,10 +22,12 @@ from faltung.geometry.window import ConvWindow, PoolWindow
 
 VECTOR: Final = 64
 """Bytes of a vector."""
-CALL: Final = 20_000.0
+CALL: Final = 12_000.0
 """Cycles of one call of a compiled kernel: arguments, memory, threads."""
 NUMPY_CALL: Final = 150_000.0
 """Cycles of one call of a NumPy row: views, blocks, a handful of NumPy functions."""
+OWN: Final = 1 << 20
+"""Bytes of a core's own cache."""
 BATCH: Final = 32
 """Images that share what the weights' gradient does once for a batch, whatever batch comes."""
 
@@ -61,6 +63,9 @@ def block_products(
 ) -> float:
     """Cycles of a register block's loop: filled to whole blocks, and no faster than it can load.
 
+    A CPU multiplies two vectors a cycle, and broadcasts two numbers, but it loads one vector only
+    where no vector begins.
+
     Parameters
     ----------
     broadcast, across
@@ -79,7 +84,7 @@ def block_products(
     """
     rows, vectors = block
     blocks = -(-broadcast // rows) * -(-across // (vectors * lanes(dtype)))
-    return blocks * terms * max(rows * vectors, rows + vectors) / 2
+    return blocks * terms * max(rows * vectors, rows + 2 * vectors) / 2
 
 
 def moved(numbers: float, dtype: np.dtype[Any], cycles: float = 0.7) -> float:
@@ -88,7 +93,7 @@ def moved(numbers: float, dtype: np.dtype[Any], cycles: float = 0.7) -> float:
 
 
 def packing(
-    window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, cycles: float = 3.0
+    window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, cycles: float = 1.3
 ) -> float:
     """Cycles to bring all weights into the order of a kernel; none if that was done before.
 
@@ -97,9 +102,15 @@ def packing(
     return 0.0 if is_prepared else moved(prod(window.w_shape), dtype, cycles)
 
 
+def streamed(numbers: float, dtype: np.dtype[Any]) -> float:
+    """Cycles to read numbers from the caches that cores share; none for what a core's own holds."""
+    size = numbers * dtype.itemsize
+    return size / 3 if size > OWN else 0.0
+
+
 def results(shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:
     """Cycles to write one image's result to memory; `shape` has the batch in front."""
-    return moved(prod(shape[1:]), dtype, 0.8)
+    return moved(prod(shape[1:]), dtype, 0.2)
 
 
 def strip_length(window: ConvWindow) -> int:
@@ -120,13 +131,12 @@ def conv_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> 
     per_group = min(
         block_products(window.group_out, length, window.reduction, block, dtype) for block in WIDE
     )
-    taken = (window.in_channels * prod(window.space), prod(window.out_shape[1:]))
     return (
         CALL
         + packing(window, dtype, is_prepared)
         + window.groups * per_group / 0.85
-        + moved(taken[0], dtype)
-        + moved(taken[1], dtype, 0.3)
+        + streamed(prod(window.w_shape), dtype)
+        + moved(window.in_channels * prod(window.space), dtype)
         + results(window.out_shape, dtype)
     )
 
@@ -161,7 +171,7 @@ def conv_dx_adjoint(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool)
     numbers = window.out_channels * prod(window.kernel) * prod(window.space)
     return (
         1.5 * NUMPY_CALL
-        + packing(window, dtype, is_prepared)
+        + packing(window, dtype, is_prepared, 3.0)
         + moved(numbers, dtype, 2.0)
         + _blas(window, dtype)
         + results(window.x_shape, dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.cost import CALL, WIDE, block_products, lanes, moved, packing, results
+from faltung.kernels.cost import CALL, OWN, WIDE, block_products, lanes, moved, packing, results
 from faltung.kernels.panels import MOST, panels_of
 from faltung.kernels.reaches import reaches
 
@@ -29,7 +29,7 @@ def conv_pointwise(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     )
     return (
         CALL
-        + packing(window, dtype, is_prepared, 1.5)
+        + packing(window, dtype, is_prepared, 1.0)
         + window.groups * per_group / 0.85
         + results(window.out_shape, dtype)
     )
@@ -60,11 +60,17 @@ def _blocked(
     sources = window.groups * panels.in_blocks * lanes(dtype) * len(depth.distances)
     taken = sources * depth.grid * rows.source * columns.source
     shape = window.x_shape if is_backward else window.out_shape
+    weights = prod(window.w_shape) * dtype.itemsize
+    # What one row of outputs reads should stay in a core's own cache.
+    row = sources * rows.span * (columns.source + columns.span) * dtype.itemsize
+    is_far = row > OWN and rows.span > 1
+    is_many = taps == 1 and columns.grid < 256 and sides[0] > sides[1] and row + weights > OWN
+    share = 0.25 if is_far else 0.68 if is_many else 0.88
     return (
         CALL
-        + packing(window, dtype, is_prepared, 1.5)
-        + window.groups * channels * taps * blocks * products / 0.88
-        + moved(taken, dtype, 0.3)
+        + packing(window, dtype, is_prepared, 1.3 if weights <= OWN else 2.6)
+        + window.groups * channels * taps * blocks * products / share
+        + moved(taken, dtype, 0.3 if columns.source >= lanes(dtype) else 3.0)
         + moved(prod(shape[1:]), dtype, 0.3)
         + results(shape, dtype)
     )
