@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from math import log2, prod, sqrt
 from typing import Any, Final
@@ -46,11 +46,11 @@ LARGEST_GROWTH: Final = 100
 """By how much the bound may exceed that of direct sums."""
 LONG: Final = 1 << 15
 """Samples of blocks that are made longer only for kernels that are so long themselves."""
-TOGETHER: Final = 1 << 19
+TOGETHER: Final = 1 << 17
 """Samples of the blocks that a thread transforms at once, about."""
 MOST_KEPT: Final = 1 << 24
 """Bytes of the largest buffer that a thread keeps from call to call."""
-STEP_NS: Final = {4: 0.3, 8: 0.5}
+STEP_NS: Final = {4: 0.35, 8: 0.55}
 """Nanoseconds of one of the N log2(N) steps of both transforms, by the bytes of a number."""
 STEP_NS_2D: Final = {4: 0.9, 8: 1.0}
 """The same along more axes than one, where all but the last go through memory in steps."""
@@ -107,7 +107,10 @@ def correlate(x: Array, w: Array, pads: Sequence[tuple[int, int]], direct: Direc
     work = _Work(x, w, [pad[0] for pad in pads], y, direct)
     grid = [range(-(-n // step)) for n, step in zip(y.shape, work.steps, strict=True)]
     last = _groups(len(grid[-1]), work.shape)
-    for _ in in_order(work.fill, product(*grid[:-1], last)):
+    # While one thread transforms the kernel, others begin with the array.
+    tasks: list[Callable[[], None]] = [work.transform_kernel]
+    tasks += [partial(work.fill, blocks) for blocks in product(*grid[:-1], last)]
+    for _ in in_order(lambda task: task(), tasks):
         pass
     return y
 
@@ -118,14 +121,21 @@ class _Work:
     def __init__(self, x: Array, w: Array, lead: Sequence[int], y: Array, direct: Direct) -> None:
         self.x, self.y, self.lead, self.direct = x, y, lead, direct
         self.shape, self.kernel = block_shape(w.shape, x.itemsize), w.shape
-        self.steps = steps(self.shape, w.shape)
-        spectrum = _transformed(w, self.shape)
-        self.spectrum = spectrum.conj().astype(np.result_type(x.dtype, np.complex64))
+        self.steps, self.w = steps(self.shape, w.shape), w
+        self.number = np.result_type(x.dtype, np.complex64)
+        self.spectrum, self.bound, self.is_ready = np.empty(0), 0.0, threading.Event()
         self.loud, self.quiet = _stretches(x, w.shape, lead)
-        # Of a block whose largest number is 1, and of a direct sum of such numbers.
-        norm = sqrt(np.square(w, dtype=np.float64).sum())
-        self.bound = _bound(self.shape, x.dtype, norm, float(np.abs(spectrum).max()))
         self.direct_bound = gamma(w.size, x.dtype) * float(np.abs(w, dtype=np.float64).sum())
+
+    def transform_kernel(self) -> None:
+        """Provide the kernel's transform, and the bound of a block whose largest number is 1."""
+        try:
+            spectrum = _transformed(self.w, self.shape)
+            norm = sqrt(np.square(self.w, dtype=np.float64).sum())
+            self.bound = _bound(self.shape, self.x.dtype, norm, float(np.abs(spectrum).max()))
+            self.spectrum = np.conj(spectrum).astype(self.number)
+        finally:
+            self.is_ready.set()
 
     def fill(self, blocks: tuple[Any, ...]) -> None:
         """Compute some blocks side by side along the last axis: numbers, then a range of them."""
@@ -155,10 +165,11 @@ class _Work:
         views = sliding_window_view(segment, self.shape[-1], -1)[..., :: self.steps[-1], :]
         blocks = np.moveaxis(views, -2, 0)
         axes = tuple(range(1, blocks.ndim))
-        shape = (len(numbers), *self.spectrum.shape)
-        transformed = _kept("transformed", shape, self.spectrum.dtype)
+        shape = (*blocks.shape[:-1], self.shape[-1] // 2 + 1)
+        transformed = _kept("transformed", shape, self.number)
         # NumPy is several times slower where a transform of float32 has no factor: "ortho" has.
         np.fft.rfftn(blocks, axes=axes, norm="ortho", out=transformed)
+        self.is_ready.wait()
         np.multiply(transformed, self.spectrum, out=transformed)
         back = _kept("back", blocks.shape, self.x.dtype)
         np.fft.irfftn(transformed, self.shape, axes, norm="ortho", out=back)
@@ -258,7 +269,7 @@ def _bound(shape: Sequence[int], dtype: np.dtype[Any], norm: float, spectrum: fl
 def _lengths(taps: int) -> list[int]:
     """Return powers of two that hold at least two stretches of so many taps."""
     least = 1 << (2 * taps - 1).bit_length()
-    return [n for n in (least << i for i in range(5)) if n <= max(LONG, 2 * least)]
+    return [n for n in (least << i for i in range(5)) if n <= max(LONG, least)]
 
 
 def _block_cost(shape: Sequence[int], itemsize: int) -> float:
