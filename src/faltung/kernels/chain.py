@@ -141,6 +141,11 @@ def _prelu(code: Code, x: Vector, slope: Vector) -> Vector:
     return code.select(is_high, x, x * slope)
 
 
+def _positive(code: Code, x: Vector) -> Vector:
+    is_positive = code.build.fcmp_ordered(">", x.value, code.constant(0.0).value)
+    return code.select(is_positive, code.constant(1.0), code.constant(0.0))
+
+
 def _absolute(code: Code, x: Vector) -> Vector:
     is_low = code.build.fcmp_ordered("<=", x.value, code.constant(0.0).value)
     return code.select(is_low, code.constant(0.0) - x, x)
@@ -155,6 +160,7 @@ _FUNCTIONS: Final[dict[str, Any]] = {
     "min": lambda code, a, b: -_larger(code, -a, -b),
     "neg": lambda code, a: -a,
     "abs": _absolute,
+    "positive": _positive,
     "sqrt": lambda code, a: code.square_root(a),
     "square": lambda code, a: a * a,
     "exp": exp,

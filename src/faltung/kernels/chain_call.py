@@ -107,7 +107,7 @@ def chain(steps: Sequence[Step], arrays: Sequence[Array], y: Array) -> Array:
     assert axes is not None
     assert all(step[0] in KNOWN for step in steps)
     sizes = _sizes(axes)
-    given = {name: array for name, array in zip(_names(arrays), (y, *arrays), strict=True)}
+    given = dict(zip(_names(arrays), (y, *arrays), strict=True))
     for name in FIELDS:
         if name not in sizes and name not in given:
             sizes[name] = 0

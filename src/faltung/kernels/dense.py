@@ -111,7 +111,9 @@ def dense_block(
         # Behind the last one stands the last one again: it is computed twice, to the same bits.
         high_at = [(o + i).at_most(outputs - 1) for i in range(high)]
         wide_at = [(n + i).at_most(rows - 1) for i in range(wide)]
-        sums = _sums(code, [x + at * inner for at in wide_at], [w + at * inner for at in high_at], inner)
+        sums = _sums(
+            code, [x + at * inner for at in wide_at], [w + at * inner for at in high_at], inner
+        )
         pairs = [(row, at) for row in wide_at for at in high_at]
         for first in range(0, len(pairs), code.lanes):
             some = pairs[first : first + code.lanes]

@@ -56,7 +56,12 @@ def means_block(code: Code, arguments: Pointer, block: Int, thread: Int) -> None
     def of(name: str) -> Int:
         return arguments[FIELDS.index(name)]
 
-    x, y, size, first = code.address(of("x")), code.address(of("y")), of("size"), block * of("count")
+    x, y, size, first = (
+        code.address(of("x")),
+        code.address(of("y")),
+        of("size"),
+        block * of("count"),
+    )
     wide = ir.VectorType(ir.DoubleType(), code.lanes)
 
     def widened(vector: Vector) -> Vector:

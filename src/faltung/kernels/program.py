@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +43,12 @@ def run_all(code: Code, job: Pointer, table: Pointer, count: Int, together: Int)
 
 
 @contextmanager
-def noted() -> Iterator[list[Launch]]:
-    """Give the list of what is launched meanwhile."""
+def noted() -> Iterator[Recorder]:
+    """Give what notes launches, and the memory that is taken for results, meanwhile."""
     before, recorder = memory.kept.recorder, Recorder(())
     memory.kept.recorder = recorder
     try:
-        yield recorder.launches
+        yield recorder
     finally:
         memory.kept.recorder = before
 
@@ -65,6 +66,13 @@ def moved(launch: Launch, old: Array, new: Array) -> Launch:
         return bytes_of.view(array.dtype).reshape(array.shape)
 
     return launch._replace(arrays={name: there(array) for name, array in launch.arrays.items()})
+
+
+class Words(NamedTuple):
+    """Words of a program's arguments that hold one array's address, each with an offset."""
+
+    places: Array
+    offsets: Array
 
 
 class Program:
@@ -97,16 +105,44 @@ class Program:
         with pool.taken() as job:
             _run_all()(job, self._place, len(self._launches), int(job != 0))
 
+    def words(self, array: Array, steps: range) -> Words:
+        """Return where an array's address stands in the arguments of some launches.
+
+        Parameters
+        ----------
+        array
+            Launches read or write it, or parts of it.
+        steps
+            The launches to look at.
+        """
+        start, end = _range(array)
+        places, offsets = [], []
+        for number in steps:
+            launch, first = self._launches[number], self._starts[number]
+            for name, other in launch.arrays.items():
+                begin, stop = _range(other)
+                if start <= begin and stop <= end and other.size:
+                    places.append(first + launch.names.index(name))
+                    offsets.append(begin - start)
+        return Words(np.array(places, np.intp), np.array(offsets, np.int64))
+
+    def put(self, words: Words, address: int) -> None:
+        """Have launches read or write an array at another address."""
+        self._records[words.places] = words.offsets + address
+
     def _lay_out(self, threads: int) -> None:
         size = max((n.shared + threads * n.scratch for n in self._launches), default=0)
         self._scratch = np.empty(size + memory.LINE, np.uint8)
         start = self._scratch.ctypes.data
         start += -start % memory.LINE
-        self._records = [_record(launch, start) for launch in self._launches]
+        records = [_record(launch, start) for launch in self._launches]
+        self._starts = [0, *accumulate(len(record) for record in records)]
+        self._records = np.concatenate([np.zeros(0, np.int64), *records])
+        first = self._records.ctypes.data
         rows = [
-            (launch.address, record.ctypes.data, launch.blocks, is_parallel and launch.blocks > 1)
-            for launch, record, is_parallel in zip(
-                self._launches, self._records, self._parallel, strict=True
+            (launch.address, first + 8 * at, launch.blocks, is_parallel and launch.blocks > 1)
+            for launch, at, is_parallel in zip(
+                self._launches, self._starts, self._parallel, strict=False
             )
         ]
         self._table = np.array(rows, np.int64).reshape(-1, _WORDS)

@@ -6,9 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,14 +16,16 @@ from faltung.errors import GraphError, message
 from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph, named
 from faltung.graph.unknown import check_known
+from faltung.kernels.memory import empty
 from faltung.kernels.program import Program
 from faltung.ops.operator import Array, Shape
 from faltung.plan.chains import chained
 from faltung.plan.fold import folded
 from faltung.plan.lowerings import lowering_of
 from faltung.plan.room import Choices, Room, Step
+from faltung.plan.runs import Bound, bound_in, runs_of
 from faltung.plan.stages import Stage, stages
-from faltung.plan.values import Places, Value, described, places
+from faltung.plan.values import Layout, described, places
 
 SHAPES: Final = 8
 """How many shapes of inputs a plan remembers beside its own."""
@@ -35,21 +35,46 @@ LINE: Final = 64
 
 
 class Memory(NamedTuple):
-    """One piece of memory, the steps on it, and what runs them one after the other."""
+    """One piece of memory, the steps on it, and what runs them one after the other.
+
+    Inputs and outputs of which all steps are compiled are bound: these steps read the caller's own
+    array, and write the one that is returned.
+    """
 
     arrays: Mapping[str, Array]
     steps: Sequence[Step]
-    runs: Sequence[Callable[[], object]]
+    runs: Sequence[Program | Callable[[], object]]
+    bound: Mapping[str, Bound]
 
+    def run(self) -> None:
+        """Run all steps."""
+        with np.errstate(all="ignore"):
+            for run in self.runs:
+                run.run() if isinstance(run, Program) else run()
 
-@dataclass(frozen=True, eq=False)
-class _Layout:
-    """What follows from a network and the shapes of its inputs."""
+    def take(self, name: str, given: Array) -> None:
+        """Make an array an input: by its address, or as a copy."""
+        array = self.arrays[name]
+        if name in self.bound and given.flags.c_contiguous and given.dtype == array.dtype:
+            self.put(name, given)
+        else:
+            np.copyto(array, given)
+            if name in self.bound:
+                self.put(name, array)
 
-    graph: Graph
-    order: Sequence[Stage]
-    values: Mapping[str, Value]
-    places: Places
+    def give(self, name: str) -> Array | None:
+        """Return the array that an output will be written into; None where it has to be copied."""
+        if name not in self.bound:
+            return None
+        made = empty(self.arrays[name].shape, self.arrays[name].dtype)
+        self.put(name, made)
+        return made
+
+    def put(self, name: str, array: Array) -> None:
+        """Let all steps that know a value know another array in its place."""
+        address = array.ctypes.data
+        for program, words in self.bound[name]:
+            program.put(words, address)
 
 
 class Plan:
@@ -106,11 +131,13 @@ class Plan:
         memory = plan._taken()
         try:
             for value in plan.graph.inputs:
-                np.copyto(memory.arrays[value.name], fed(value, given[value.name]))
-            with np.errstate(all="ignore"):
-                for run in memory.runs:
-                    run()
-            outputs = tuple(memory.arrays[name].copy() for name in plan.graph.outputs)
+                memory.take(value.name, fed(value, given[value.name]))
+            made = {name: memory.give(name) for name in plan.graph.outputs}
+            memory.run()
+            outputs = tuple(
+                memory.arrays[name].copy() if array is None else array
+                for name, array in made.items()
+            )
         finally:
             plan._given_back(memory)
         return outputs[0] if len(outputs) == 1 else outputs
@@ -150,10 +177,12 @@ class Plan:
         computed = [name for stage in layout.order for name in stage.outputs]
         for name in (*(v.name for v in layout.graph.inputs), *computed):
             arrays[name] = layout.places.array(name, layout.values[name], aligned)
-        room = Room(arrays, self._choices, frozenset(constants), layout.places.inside)
+        known = frozenset(constants)
+        room = Room(arrays, self._choices, known, layout.places.inside, aligned)
         with np.errstate(all="ignore"):
             steps = [_lowered(stage, room) for stage in layout.order]
-        return Memory(arrays, steps, _runs(steps))
+        runs = runs_of(steps)
+        return Memory(arrays, steps, [run.call for run in runs], bound_in(layout, arrays, runs))
 
     def timed(self, x: ArrayLike | Mapping[str, ArrayLike]) -> list[tuple[Step, float]]:
         """Run the network once and return the seconds of each step.
@@ -170,10 +199,10 @@ class Plan:
         times = []
         with np.errstate(all="ignore"):
             for step in memory.steps:
-                runs = _runs([step])
+                runs = runs_of([step])
                 begin = time.perf_counter()
                 for run in runs:
-                    run()
+                    run.call.run() if isinstance(run.call, Program) else run.call()
                 times.append((step, time.perf_counter() - begin))
         self._given_back(memory)
         return times
@@ -231,25 +260,12 @@ def compile(  # noqa: A001 - the word that users know
     return Plan(sized, exact=exact, choices=choices)
 
 
-def _laid_out(graph: Graph) -> _Layout:
+def _laid_out(graph: Graph) -> Layout:
     simpler = folded(graph)
     shapes = simpler.shapes()
     order = chained(simpler, stages(simpler, shapes), shapes)
     values = described(simpler)
-    return _Layout(simpler, order, values, places(simpler, order, values))
-
-
-def _runs(steps: Sequence[Step]) -> list[Callable[[], object]]:
-    """Return what runs steps: neighbours that are launches alone together, in one program."""
-    runs: list[Callable[[], object]] = []
-    for is_compiled, group in groupby(steps, key=lambda step: step.run is None):
-        if not is_compiled:
-            runs += [step.run for step in group if step.run is not None]
-            continue
-        pairs = [(launch, step.is_parallel) for step in group for launch in step.launches]
-        if pairs:
-            runs.append(Program(*zip(*pairs, strict=True)).run)
-    return runs
+    return Layout(simpler, order, values, places(simpler, order, values))
 
 
 def _lowered(stage: Stage, room: Room) -> Step:

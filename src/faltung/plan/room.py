@@ -12,8 +12,8 @@ import numpy as np
 
 from faltung.kernels.choose import choose
 from faltung.kernels.program import moved, noted
-from faltung.kernels.replay import Launch
 from faltung.kernels.registry import Row, Window
+from faltung.kernels.replay import Launch, Recorder
 from faltung.ops.operator import Array
 from faltung.plan.stages import Stage
 from faltung.plan.values import Inside
@@ -96,12 +96,15 @@ class Room:
         Names of the values that are constants.
     inside
         Values that lie where a concatenation of them will be, and in which.
+    memory
+        All of it, as bytes.
     """
 
     arrays: Mapping[str, Array]
     choices: Choices
     known: frozenset[str]
     inside: Mapping[str, Inside]
+    memory: Array
 
     def row_step(
         self, stage: Stage, kernel: str, call: Callable[[], Array], *, is_parallel: bool = True
@@ -120,9 +123,10 @@ class Room:
             Whether there is enough to do for several threads.
         """
         y = self.arrays[stage.output]
-        with noted() as launches:
+        with noted() as recorder:
             made = call()
-        if launches and self._stay(launches, [made]):
+        launches = self._lasting(recorder, made)
+        if launches:
             here = tuple(moved(launch, made, y) for launch in launches)
             return Step(stage, kernel, None, here, is_parallel)
         return Step(stage, kernel, lambda: _into(y, call()))
@@ -146,16 +150,31 @@ class Room:
         is_parallel
             Whether there is enough to do for several threads.
         """
-        with noted() as launches:
+        with noted() as recorder:
             for call in calls:
                 call()
-        if launches and self._stay(launches, []):
+        launches = self._lasting(recorder, self.arrays[stage.output])
+        if launches:
             return Step(stage, kernel, None, tuple(launches), is_parallel)
         return Step(stage, kernel, partial(_each, calls))
 
-    def _stay(self, launches: Sequence[Launch], more: Sequence[Array]) -> bool:
-        known = [*self.arrays.values(), *more]
-        return all(_stays(launch, known) for launch in launches)
+    def _lasting(self, recorder: Recorder, made: Array) -> list[Launch]:
+        """Return the launches to run at each call; none if something was done without one.
+
+        What is computed of the network's weights alone has been computed, and is kept.
+        """
+        constants = [array for name, array in self.arrays.items() if name in self.known]
+        kept, launches, values = [*constants], [], [self.memory, made]
+        for launch in recorder.launches:
+            given = list(launch.arrays.values())
+            if any(_is_in(array, values) for array in given):
+                launches.append(launch)
+            elif all(_is_fixed(array, [*kept, *recorder.made]) for array in given):
+                kept += given
+            else:
+                return []
+        known = [*values, *kept]
+        return launches if all(_stays(launch, known) for launch in launches) else []
 
 
 def _each(calls: Sequence[Callable[[], object]]) -> None:
@@ -166,12 +185,16 @@ def _each(calls: Sequence[Callable[[], object]]) -> None:
 def _stays(launch: Launch, known: Sequence[Array]) -> bool:
     """Whether a launch does the same when it is run again: it reads nothing made for one call."""
     return all(
-        name in OF_WEIGHTS
-        or not array.flags.writeable
-        or not array.size
-        or any(np.may_share_memory(array, other) for other in known)
-        for name, array in launch.arrays.items()
+        name in OF_WEIGHTS or _is_fixed(array, known) for name, array in launch.arrays.items()
     )
+
+
+def _is_fixed(array: Array, known: Sequence[Array]) -> bool:
+    return not array.flags.writeable or not array.size or _is_in(array, known)
+
+
+def _is_in(array: Array, others: Sequence[Array]) -> bool:
+    return any(np.may_share_memory(array, other) for other in others)
 
 
 def _into(y: Array, made: Array) -> None:

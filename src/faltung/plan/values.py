@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Final, NamedTuple
 
@@ -46,10 +47,17 @@ class Inside(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where everything is: which values lie inside others, and where the others are."""
+    """Where everything is: which values lie inside others, where the others are, and when."""
 
     inside: Mapping[str, Inside]
     roots: Placement
+    needs: Mapping[str, Need]
+
+    def root(self, name: str) -> str:
+        """Return the value that a value lies in, and that lies in no other."""
+        while name in self.inside:
+            name = self.inside[name].whole
+        return name
 
     def offset(self, name: str) -> int:
         """Return where a value begins, in bytes."""
@@ -63,6 +71,16 @@ class Places(NamedTuple):
         """Return a value as an array in a piece of memory."""
         begin = self.offset(name)
         return memory[begin : begin + value.nbytes].view(value.dtype).reshape(value.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """What follows from a network and the shapes of its inputs."""
+
+    graph: Graph
+    order: Sequence[Stage]
+    values: Mapping[str, Value]
+    places: Places
 
 
 def described(graph: Graph) -> dict[str, Value]:
@@ -112,7 +130,7 @@ def places(graph: Graph, order: Sequence[Stage], values: Mapping[str, Value]) ->
         end = max(begin, last.get(name, begin))
         old = needs.get(root, Need(values[root].nbytes, begin, end))
         needs[root] = Need(old.nbytes, min(old.first, begin), max(old.last, end))
-    return Places(inside, placed(needs))
+    return Places(inside, placed(needs), needs)
 
 
 def _inside(graph: Graph, order: Sequence[Stage], values: Mapping[str, Value]) -> dict[str, Inside]:

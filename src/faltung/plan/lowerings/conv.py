@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from faltung import ops
 from faltung.kernels.epilogue import Epilogue
-from faltung.kernels.schedule import is_small
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
+
+SMALL: Final = 24_000.0
+"""Cycles below which a second thread, though awake, does not pay: some 6 us."""
 
 
 def lower_conv(stage: Stage, room: Room) -> Step | None:
@@ -25,7 +28,10 @@ def lower_conv(stage: Stage, room: Room) -> Step | None:
     epilogue = Epilogue(*stage.activation, residual)
     if not row.fuses:
         return None
-    packed = room.choices.packed(stage, row.name, lambda: row.pack(window, w)) if row.packs else None
+    packed = (
+        room.choices.packed(stage, row.name, lambda: row.pack(window, w)) if row.packs else None
+    )
     y = room.arrays[stage.output]
     call = partial(row.load(), window, x, w, b, out=y, packed=packed, epilogue=epilogue)
-    return room.row_step(stage, row.name, call, is_parallel=not is_small(row, window, x.dtype))
+    is_parallel = window.batch * row.cycles(window, x.dtype, True) >= SMALL
+    return room.row_step(stage, row.name, call, is_parallel=is_parallel)

@@ -39,7 +39,9 @@ def lower_gemm(stage: Stage, room: Room) -> Step | None:
 
     def scaled() -> Array:
         rows = w if operator.trans_b else w.T
-        return np.ascontiguousarray(rows if operator.alpha == 1 else rows * w.dtype.type(operator.alpha))
+        return np.ascontiguousarray(
+            rows if operator.alpha == 1 else rows * w.dtype.type(operator.alpha)
+        )
 
     is_ready = operator.trans_b and operator.alpha == 1 and w.flags.c_contiguous
     return _step(stage, room, x, w if is_ready else room.choices.packed(stage, "dense", scaled), b)
@@ -60,6 +62,8 @@ def _step(stage: Stage, room: Room, x: Array, w: Array, b: Array | None) -> Step
     is_float = y.dtype in (np.float32, np.float64) and x.dtype == w.dtype == y.dtype
     if not is_float or not compiled_for() or not y.size or x.shape[0] > ROWS:
         return None
-    call = partial(dense, x, w, b, out=y.reshape(-1, w.shape[0]), epilogue=Epilogue(*stage.activation))
+    call = partial(
+        dense, x, w, b, out=y.reshape(-1, w.shape[0]), epilogue=Epilogue(*stage.activation)
+    )
     is_parallel = x.shape[0] * prod(w.shape) >= SMALL
     return room.step(stage, "dense", [call], is_parallel=is_parallel)

@@ -27,7 +27,8 @@ def lower_pool(stage: Stage, room: Room) -> Step | None:
     assert isinstance(operator, ops.MaxPool | ops.AveragePool)
     if x.dtype not in FLOATS or len(stage.outputs) > 1 or not room.arrays[stage.output].size:
         return None
-    window, more = operator.window(x.shape), ()
+    window = operator.window(x.shape)
+    more: tuple[bool, ...] = ()
     if isinstance(operator, ops.AveragePool):
         operation, more = "avg_pool", (operator.count_include_pad,)
     else:
