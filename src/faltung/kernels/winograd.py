@@ -41,7 +41,17 @@ FIELDS: Final = (
     *("height", "width", "row", "in_plane", "out_height", "out_width", "out_plane"),
     *("tile_rows", "tile_columns", "images", "strips", "strip_rows"),
     *("across", "part_columns", "chunk", "stages", "fetches", "panel", "fetching_panel"),
-    *("length", "panel_width", "in_blocks", "panels", "parts", "part_panels", "together", "pixels"),
+    *(
+        "length",
+        "panel_width",
+        "panel_size",
+        "in_blocks",
+        "panels",
+        "parts",
+        "part_panels",
+        "together",
+        "pixels",
+    ),
     *("tiles", "distance", "sum_pitch", "sum_distance", "strip_pitch"),
     *("stage_pitch", "sums_offset", "strip_offset", "stage_offset", "scratch_size"),
 )
@@ -230,7 +240,7 @@ def multiply(
     lanes, width, pixels = code.lanes, of("panel_width"), of("pixels")
     count = cook_toom(outputs, taps).size ** 2
     blocks, pitch = of("in_blocks"), of("sum_pitch")
-    size = blocks * of("length") * width
+    size = of("panel_size")
     offsets = code.ints(code.address(of("offsets")))
     with code.loop(count) as p, code.loop(panels) as number:
         inputs, to = points + p * of("distance"), sums + (p * of("sum_distance") + number * width)
@@ -360,7 +370,7 @@ def winograd_block(
     with code.loop((last_panel - first_panel + (together - 1)) // together) as turn:
         at = first_panel + turn * together
         here = (last_panel - at).at_most(together)
-        w = code.address(of("w")) + (group * panels + at) * count * of("in_blocks") * length * width
+        w = code.address(of("w")) + (group * panels + at) * (of("panel_size") * count)
         multiply.call_apart(code, arguments, points, w, sums, each * images, here, **form)
         left = (of("group_out") - at * width).at_most(here * width)
         with code.loop(left, step=lanes) as k, code.loop(images) as i:

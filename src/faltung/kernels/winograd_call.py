@@ -43,15 +43,16 @@ def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Ar
     taps, lanes = window.kernel[0], isa.lanes(w.dtype.itemsize)
     size, square = cook_toom(outputs, taps).size, taps * taps
     panels = panels_of(window.group_in, window.group_out, lanes)
-    shape = (
-        *(window.groups * panels.panels, size * size),
-        *(panels.in_blocks, panels.length, panels.vectors * lanes),
-    )
-    packed = memory.empty(shape, w.dtype)
+    count = window.groups * panels.panels * size * size * panels.size
+    room = memory.empty((count + lanes,), w.dtype)
+    # Vectors that begin where a line of the cache does are read in one go.
+    start = -room.ctypes.data % isa.width // w.dtype.itemsize
+    packed = room[start : start + count]
     near, far = square, (window.group_out if flips else window.group_in) * square
     fields = {
         "length": panels.length,
         "width": panels.vectors * lanes,
+        "panel_size": panels.size,
         "in_blocks": panels.in_blocks,
         "panels": panels.panels,
         "group_in": window.group_in,

@@ -99,12 +99,12 @@ def _cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs
     weights = points * window.group_in * outs * cost.VECTOR
     streamed = weights / (16 if weights < FAR else 6)
     moved = tiles * points * (6.0 * ins + 5.0 * outs)
-    per_weight = (4.0 if points > 16 else 2.0) * (2.0 if weights > FAR / 2 else 1.0) / 9
+    per_byte = 0.34 if weights > FAR / 2 else 0.17
     images = _image(window.x_shape, dtype) + _image(window.out_shape, dtype)
     return (
         cost.CALL
         + window.groups * (max(products, streamed) + moved)
-        + (0.0 if is_prepared else window.groups * weights * per_weight)
+        + (0.0 if is_prepared else window.groups * weights * per_byte)
         + images
     )
 

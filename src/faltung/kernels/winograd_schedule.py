@@ -34,12 +34,18 @@ MOST: Final = 224
 
 
 class Panels(NamedTuple):
-    """How weights are packed: from the channels alone, so that any image can use them."""
+    """How weights are packed: from the channels alone, so that any image can use them.
+
+    Vectors of output channels and input channels that lie together, how many such blocks and panels
+    there are, and numbers from one point to the next: one vector more than needed, so that points
+    are not a power of two apart.
+    """
 
     vectors: int
     length: int
     in_blocks: int
     panels: int
+    size: int
 
 
 def panels_of(group_in: int, group_out: int, lanes: int) -> Panels:
@@ -55,12 +61,13 @@ def panels_of(group_in: int, group_out: int, lanes: int) -> Panels:
     Examples
     --------
     >>> panels_of(100, 64, 16)
-    Panels(vectors=2, length=15, in_blocks=7, panels=2)
+    Panels(vectors=2, length=15, in_blocks=7, panels=2, size=3376)
     """
     vectors = 2 if group_out > lanes else 1
     in_blocks = -(-group_in // lanes)
     length = -(-group_in // in_blocks)
-    return Panels(vectors, length, in_blocks, -(-group_out // (vectors * lanes)))
+    size = (in_blocks * length * vectors + 1) * lanes
+    return Panels(vectors, length, in_blocks, -(-group_out // (vectors * lanes)), size)
 
 
 class Schedule(NamedTuple):
@@ -122,6 +129,7 @@ def layout_of(
         "fetches": int(image * dtype.itemsize > CACHE),
         "length": panels.length,
         "panel_width": panels.vectors * lanes,
+        "panel_size": panels.size,
         "in_blocks": panels.in_blocks,
         "panels": panels.panels,
         "pixels": plan.pixels,

@@ -22,7 +22,7 @@ from faltung.kernels.simd import DOUBLE, INT, INTS, NUMBERS, Code, Int, Pointer,
 from faltung.kernels.winograd import both_ways
 
 FIELDS: Final = (
-    *("x", "packed", "scratch", "length", "width", "in_blocks", "panels"),
+    *("x", "packed", "scratch", "length", "width", "panel_size", "in_blocks", "panels"),
     *("group_in", "group_out"),
     *("in_step", "out_step", "group_step", "run", "scratch_size"),
 )
@@ -86,7 +86,7 @@ def transform_weights(
     here = (of("group_in") - first).at_most(length)
     lane_rows = code.address(of("scratch")) + thread * of("scratch_size")
     weights = code.address(of("x")) + (group * of("group_step") + first * of("in_step"))
-    distance = of("in_blocks") * (length * width)
+    distance = of("panel_size")
     points = cook_toom(outputs, taps).size ** 2
     packed = code.address(of("packed")) + (number * points * distance + first * width)
     run = of("run").at_most(here)
