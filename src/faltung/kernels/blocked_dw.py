@@ -100,7 +100,7 @@ def blocked_gradient_block(
                 size = code.choose(is_inside, of("width"), code.integer(0))
                 at = source + (c * rows_of_plane + at_z * of("height") + at_y) * of("width")
                 at = code.choose_place(is_inside, at, source)
-                copy_dense_row.call(code, at, plane + r * of("pitch"), first, size, count)
+                copy_dense_row.call_apart(code, at, plane + r * of("pitch"), first, size, count)
 
     def side_by_side(image: Int, z: Int, row: Int, column: Int, rows: Int, columns: Int) -> None:
         """Bring dout's channels side by side: ``[vector of channels][row][column]``."""
@@ -120,9 +120,9 @@ def blocked_gradient_block(
             # Channels that lie whole pages apart share the lines of the nearest cache, which holds
             # fewer of them than there are lanes: so each vector is read from one line.
             lead = _to_a_boundary(code, at).at_most(length)
-            row_to_lanes.call(code, at, to, out_plane, left, zero, lead, lead)
+            row_to_lanes.call_apart(code, at, to, out_plane, left, zero, lead, lead)
             at, to, rest = at + lead, to + lead * lanes, length - lead
-            row_to_lanes.call(code, at, to, out_plane, left, zero, rest, rest)
+            row_to_lanes.call_apart(code, at, to, out_plane, left, zero, rest, rest)
 
     def multiplied(rows: Int, columns: Int, co: Int, vectors: int) -> None:
         """Add the products with some vectors of dout, for all channels of x and all taps."""
@@ -133,7 +133,7 @@ def blocked_gradient_block(
             to = sums + (line * (len(inside) * chunk_out) + co)
             given = (strip, d, to, offsets + line, rows, columns)
             form = {"bases": bases, "inside": inside, "vectors": vectors, "step": step}
-            outer.call(code, *given, *pitches, **form)
+            outer.call_apart(code, *given, *pitches, **form)
 
     first, last = of("steps") * run // of("runs"), of("steps") * (run + 1) // of("runs")
     with code.loop(last, start=first) as at:
@@ -156,4 +156,4 @@ def blocked_gradient_block(
         channel = group * of("group_out") + first_out
         dw = code.address(of("dw")) + (channel * plane + first_in * of("taps"))
         counts = (in_count, out_count, of("taps"), chunk_out, plane)
-        fold.call(code, runs, strip, dw, of("runs"), of("run_size"), *counts)
+        fold.call_apart(code, runs, strip, dw, of("runs"), of("run_size"), *counts)

@@ -81,4 +81,4 @@ def fold(
             code.store(lines + t * code.lanes, narrowed(code, total.get()))
         out = dw + (co * plane + ci * taps)
         step, left = code.integer(code.lanes), channels_out - co
-        row_from_lanes.call(code, lines, step, out, plane, left, taps, out)
+        row_from_lanes.call_apart(code, lines, step, out, plane, left, taps, out)

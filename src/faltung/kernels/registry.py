@@ -21,6 +21,7 @@ from faltung.kernels import (
     depthwise_cost,
     direct_cost,
     filter_cost,
+    polyphase_cost,
     pooling_cost,
     winograd_cost,
     winograd_dw_cost,
@@ -184,7 +185,7 @@ def _fits_strips(window: Window, dtype: np.dtype[Any]) -> bool:
     )
 
 
-def _compiled(name: str, function: str, terms: Callable[[Window], int], packs: str = "") -> Row:
+def _compiled(name: str, function: str, terms: Callable[[Window], int]) -> Row:
     """Return the row of a direct kernel; its estimate has the operation's and its name."""
     operation = name.rpartition("_")[0]
     return Row(
@@ -195,8 +196,7 @@ def _compiled(name: str, function: str, terms: Callable[[Window], int], packs: s
         terms,
         is_compiled=True,
         costs=_COST + name,
-        packs=packs and f"faltung.kernels.{packs}",
-        fuses=bool(packs),
+        fuses=operation == "conv",
         replays=operation == "conv",
     )
 
@@ -229,7 +229,6 @@ def _pointwise() -> Row:
         _conv_terms,
         is_compiled=True,
         costs="faltung.kernels.direct_cost:conv_pointwise",
-        packs="faltung.kernels.pointwise_call:packed_weights",
         fuses=True,
         replays=True,
     )
@@ -320,6 +319,25 @@ def _pooling(operation: str, terms: Callable[[Window], int]) -> Row:
     )
 
 
+def _polyphase(outputs: int) -> Row:
+    """Return the row of convolution with stride 2, by tiles of so many outputs a side."""
+    module = "faltung.kernels.polyphase_"
+    return Row(
+        f"conv_polyphase_f{outputs}_any_nchw",
+        "conv",
+        f"{module}call:conv_f{outputs}",
+        polyphase_cost.applies,
+        lambda window: polyphase_cost.terms(window, outputs),  # type: ignore[arg-type]
+        block=outputs,
+        is_compiled=True,
+        costs=f"{module}cost:cycles_f{outputs}",
+        is_exact=False,
+        growth=lambda window: polyphase_cost.growth(window, outputs),  # type: ignore[arg-type]
+        packs=f"{module}call:pack_f{outputs}",
+        fuses=True,
+    )
+
+
 def _filter() -> Row:
     """Return the row of filters: groups of one input channel."""
     return Row(
@@ -353,11 +371,13 @@ _COST = "faltung.kernels.cost:"
 
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
 ROWS: tuple[Row, ...] = (
-    _compiled("conv_direct", "direct_call:conv", _conv_terms, packs="direct_call:packed_weights"),
+    _compiled("conv_direct", "direct_call:conv", _conv_terms),
     _pointwise(),
     _blocked("conv", "packed_weights", _conv_terms),
     _winograd("conv", outputs=4),
     _winograd("conv", outputs=2),
+    _polyphase(outputs=4),
+    _polyphase(outputs=2),
     _filter(),
     _toom(),
     _numpy("conv_im2col", _conv_terms),

@@ -101,7 +101,7 @@ def plane_to_points(
             size = code.choose(is_inside, width, code.integer(0))
             row = code.choose_place(is_inside, plane + at * width, plane)
             to = strip + (i + into) * pitch
-            row_to_lanes.call(code, row, to, channel, channels, first_column, size, columns)
+            row_to_lanes.call_apart(code, row, to, channel, channels, first_column, size, columns)
 
     filled(0, 0, more)
     with code.loop(tile_rows) as y:
@@ -110,7 +110,9 @@ def plane_to_points(
             corner = strip + x * (step * code.lanes)
             to = out + (y * tile_columns + x) * code.lanes
             points = (to, distance * len(matrix), distance)
-            both_ways.call(code, corner, pitch, code.integer(code.lanes), *points, which=which)
+            both_ways.call_apart(
+                code, corner, pitch, code.integer(code.lanes), *points, which=which
+            )
         # What the next row of tiles reads too moves to the front: the strip stays in the nearest
         # cache.
         with code.loop(pitch * more, step=code.lanes) as i:

@@ -96,7 +96,7 @@ def winograd_gradient_block(
             out = to + (c * of("tiles") + tile * lanes)
             given = (source + c * plane, strip, out, plane, count - c, *corner, *space)
             tiles = (rows, of("tile_columns"), distance)
-            plane_to_points.call(code, *given, *tiles, which=which, step=outputs)
+            plane_to_points.call_apart(code, *given, *tiles, which=which, step=outputs)
 
     def multiplied(tiles: Int) -> None:
         """Add all tiles' products, point by point."""
@@ -123,7 +123,7 @@ def winograd_gradient_block(
             at = v + (c // lanes * spread + c % lanes)
             given = (at, d, to + c * chunk_out, offsets, code.integer(1), tiles, one, one)
             block_of = {"bases": 1, "inside": tuple(range(several)), "vectors": vectors}
-            outer.call(code, *given, spread, chunk_out, **block_of, step=lanes)
+            outer.call_apart(code, *given, spread, chunk_out, **block_of, step=lanes)
 
     units = (last - first + of("together") - 1) // of("together")
     with code.loop(units) as u:
@@ -144,11 +144,11 @@ def winograd_gradient_block(
         to = mine + (c * squares * chunk_out + co)
         places = (to, chunk_out * taps, chunk_out)
         given = (scratch + (c * chunk_out + co), apart * size, apart, *places)
-        both_ways.call(code, *given, which=("to_output", taps, outputs))
+        both_ways.call_apart(code, *given, which=("to_output", taps, outputs))
     finished = code.ints(code.address(of("counts"))) + pair
     with code.when(is_last(code, finished, of("runs"))):
         plane = of("group_in") * squares
         channel = group * of("group_out") + first_out
         dw = code.address(of("dw")) + (channel * plane + first_in * squares)
         counts = (in_count, out_count, code.integer(squares), chunk_out, plane)
-        fold.call(code, sums, strip, dw, of("runs"), one_run, *counts)
+        fold.call_apart(code, sums, strip, dw, of("runs"), one_run, *counts)

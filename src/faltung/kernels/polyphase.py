@@ -1,0 +1,195 @@
+"""Convolution with stride 2 in Winograd's form: the input's four phases become input channels.
+
+Split rows and columns into the even and the odd ones. What a kernel of k taps with stride 2 reads
+of each of these four *phases*, it reads with stride 1 and ``r = ⌈k/2⌉`` taps on each axis::
+
+    y[co, oy, ox] = Σ_ci Σ_py,px Σ_a,b  w[co, ci, 2a + py, 2b + px] · x[ci, 2(oy + a) + py, ...]
+
+So it is a convolution of four times the channels with a kernel of r by r taps (those past the end
+are 0), and that has Winograd's form, with `cook_toom`'s matrices for m outputs of r taps.
+
+For odd k the odd phases have a tap less than they could. The point at infinity takes a kernel's
+last tap, so there these phases are left out of the sum.
+
+Where channels fill vectors, a vector holds channels of one phase; few channels lie in a vector with
+all their phases. A block is some rows of tiles of an image (or some whole images), and some of the
+output channels; nothing of it is shared with another.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from faltung.kernels.compiled import kernel
+from faltung.kernels.interleave import row_from_lanes, row_to_lanes
+from faltung.kernels.micro import panel
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
+from faltung.kernels.strips import split_row
+from faltung.kernels.winograd import from_points, to_points
+
+FIELDS: Final = (
+    *("x", "w", "bias", "y", "residual", "scratch", "offsets", "counts", "places"),
+    *("batch", "groups", "group_in", "group_out", "pad_y", "pad_x"),
+    *("height", "width", "out_height", "out_width"),
+    *("tile_rows", "tile_columns", "images", "strips", "strip_rows", "tiles"),
+    *("channel_groups", "channels_together", "lane_blocks", "phase_pitch", "in_blocks"),
+    *("panels", "parts", "part_panels", "together", "panel_width", "panel_size"),
+    *("distance", "sum_pitch", "sum_distance", "split_pitch", "strip_pitch", "strip_plane"),
+    *("sums_offset", "split_offset", "strip_offset", "scratch_size"),
+)
+"""What a block is told, in this order: addresses, sizes, how work is cut, how memory is used."""
+
+
+def field(arguments: Pointer, name: str) -> Int:
+    """Read one of the `FIELDS`."""
+    return arguments[FIELDS.index(name)]
+
+
+@kernel(
+    *(split_row, row_to_lanes),
+    arguments=INTS,
+    x=POINTER,
+    scratch=POINTER,
+    strip=POINTER,
+    channels=INT,
+    first_row=INT,
+    rows=INT,
+    columns=INT,
+)
+def split_phases(
+    code: Code,
+    arguments: Pointer,
+    x: Pointer,
+    scratch: Pointer,
+    strip: Pointer,
+    channels: Int,
+    first_row: Int,
+    rows: Int,
+    columns: Int,
+) -> None:
+    """Write so many rows of all phases of so many channels, channels side by side.
+
+    ``scratch`` holds one row, ``[phase][channel][column]``; the strip is
+    ``[vector of channels][row][column][lane]``.
+    """
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    pitch, plane = of("split_pitch"), of("height") * of("width")
+    together, lane_blocks = of("channels_together"), of("lane_blocks")
+    with code.loop(rows) as r:
+        for py in (0, 1):
+            at = (first_row + r) * 2 + py - of("pad_y")
+            is_inside = code.build.and_(at >= 0, at < of("height"))
+            # A row outside is one of no size: everything that is read of it is padding.
+            width = code.choose(is_inside, of("width"), code.integer(0))
+            row = code.choose_place(is_inside, x + at * of("width"), x)
+            to = scratch + together * pitch * (2 * py)
+            with code.loop(channels) as c:
+                given = (row + c * plane, to + c * pitch, 0 - of("pad_x"), width, columns)
+                split_row.call_apart(code, *given, together * pitch, split=2)
+        with code.loop(lane_blocks) as b:
+            source = scratch + b * code.lanes * pitch
+            # Of few channels all four phases share vectors; of more, each phase has its own.
+            shared = channels * 4 - b * code.lanes
+            count = code.choose(together < code.lanes, shared, channels)
+            to = strip + (b * of("strip_plane") + r * of("strip_pitch"))
+            zero = code.integer(0)
+            row_to_lanes.call_apart(code, source, to, pitch, count, zero, columns, columns)
+
+
+@kernel(
+    *(split_phases, to_points, panel, from_points, row_from_lanes),
+    arguments=INTS,
+    block=INT,
+    thread=INT,
+)
+def polyphase_block(
+    code: Code,
+    arguments: Pointer,
+    block: Int,
+    thread: Int,
+    *,
+    outputs: int,
+    taps: int,
+    pixels: int,
+    vectors: int,
+    length: int,
+    prefetches: bool,
+    activation: tuple[str, float, float],
+    adds: bool,
+) -> None:
+    """One block: bring phases to their points, sum over channels at each, transform back, store."""
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    lanes, size = code.lanes, outputs + taps - 1
+    form = {"outputs": outputs, "taps": taps}
+    part, rest = block % of("parts"), block // of("parts")
+    strip_number, rest = rest % of("strips"), rest // of("strips")
+    group, first_image = rest % of("groups"), rest // of("groups") * of("images")
+    images = (of("batch") - first_image).at_most(of("images"))
+    first_row = strip_number * of("strip_rows")
+    rows = (of("tile_rows") - first_row).at_most(of("strip_rows"))
+    each, across = rows * of("tile_columns"), of("tile_columns")
+    points = code.address(of("scratch")) + thread * of("scratch_size")
+    sums, split = points + of("sums_offset"), points + of("split_offset")
+    strip, pitch = points + of("strip_offset"), of("strip_pitch")
+    in_plane, out_plane = of("height") * of("width"), of("out_height") * of("out_width")
+    together = of("channels_together")
+    with code.loop(images) as n, code.loop(of("channel_groups")) as g:
+        channels = (of("group_in") - g * together).at_most(together)
+        number = ((first_image + n) * of("groups") + group) * of("group_in") + g * together
+        x = code.address(of("x")) + number * in_plane
+        lines, columns = rows * outputs + (taps - 1), across * outputs + (taps - 1)
+        sizes = (channels, first_row * outputs, lines, columns)
+        split_phases.call_apart(code, arguments, x, split, strip, *sizes)
+        with code.loop(of("lane_blocks")) as b, code.loop(rows) as r:
+            tile = (b * of("phase_pitch") + g) * of("tiles") + n * each + r * across
+            source = strip + (b * of("strip_plane") + r * outputs * pitch)
+            to = points + tile * lanes
+            to_points.call_apart(code, source, to, pitch, of("distance"), across, **form)
+    first_panel = part * of("part_panels")
+    last_panel = (first_panel + of("part_panels")).at_most(of("panels"))
+    width = of("panel_width")
+    offsets, counts, places = (
+        code.ints(code.address(of(name))) for name in ("offsets", "counts", "places")
+    )
+    panels_here = (last_panel - first_panel + of("together") - 1) // of("together")
+    with code.loop(panels_here) as turn:
+        start = first_panel + turn * of("together")
+        count = (last_panel - start).at_most(of("together"))
+        w = code.address(of("w")) + (group * of("panels") + start) * of("panel_size")
+        bias = code.address(of("bias")) + (group * of("panels") + start) * width
+        with code.loop(size * size) as p, code.loop(count) as u:
+            weights = w + (u * of("panel_size") + places[p])
+            table, blocks = offsets + p * of("in_blocks"), counts[p]
+            with code.loop(images * each, step=pixels) as tile:
+                v = points + (p * of("distance") + tile * lanes)
+                to = sums + (p * of("sum_distance") + tile * of("sum_pitch") + u * width)
+                ahead = weights + blocks * (length * vectors * lanes)
+                given = (v, weights, bias, to, table, blocks, of("sum_pitch"))
+                shape = {"pixels": pixels, "vectors": vectors, "length": length, "step": lanes}
+                one = code.integer(lanes)
+                panel.call_apart(code, *given, one, ahead, **shape, prefetches=prefetches)
+        left = (of("group_out") - start * width).at_most(count * width)
+        with code.loop(images) as n, code.loop(left, step=lanes) as co:
+            number = ((first_image + n) * of("groups") + group) * of("group_out")
+            number = number + (start * width + co)
+            with code.loop(rows) as r:
+                tile = n * each + r * across
+                found = sums + (tile * of("sum_pitch") + co)
+                apart = (of("sum_pitch"), of("sum_distance"), pitch, across)
+                from_points.call_apart(code, found, strip, bias + co, *apart, **form)
+                y = (first_row + r) * outputs
+                at = number * out_plane + y * of("out_width")
+                with code.loop((of("out_height") - y).at_most(outputs)) as line:
+                    here = at + line * of("out_width")
+                    out, step = code.address(of("y")) + here, code.integer(lanes)
+                    source = strip + line * pitch
+                    more = (out_plane, left - co, of("out_width"))
+                    residual = code.address(of("residual")) + here
+                    after = {"activation": activation, "adds": adds}
+                    row_from_lanes.call_apart(code, source, step, out, *more, residual, **after)

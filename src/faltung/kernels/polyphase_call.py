@@ -1,0 +1,295 @@
+"""Convolution with stride 2 by phases as the registry calls it: sizes, weights, memory, threads."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.window import ConvWindow
+from faltung.kernels import memory
+from faltung.kernels.epilogue import PLAIN, Epilogue
+from faltung.kernels.isa import Isa, required_isa
+from faltung.kernels.launch import launch
+from faltung.kernels.micro import pixels_together
+from faltung.kernels.polyphase import FIELDS, polyphase_block
+from faltung.kernels.polyphase_cost import phases_at, taps_of
+from faltung.kernels.polyphase_weights import FIELDS as WEIGHT_FIELDS
+from faltung.kernels.polyphase_weights import transform_phases
+from faltung.kernels.threads import num_threads
+
+Array = NDArray[Any]
+
+CACHE: Final = 700 * 1024
+"""What a block's transformed input and its sums should take at most."""
+FEW: Final = 28
+"""Tiles that a block should have, where there are that many: two register blocks."""
+RUN: Final = 16
+"""Input channels whose weights are transformed together."""
+NEAR: Final = 1 << 20
+"""Bytes of weights that stay in a core's cache; more are fetched ahead of their use."""
+
+
+class Panels(NamedTuple):
+    """How weights lie, from channels alone.
+
+    ``packed[group, panel]`` has for each point, for each block of input channels that it sums over,
+    ``length`` rows of ``vectors`` vectors of output channels.
+    """
+
+    is_wide: bool
+    channel_groups: int
+    lane_blocks: int
+    length: int
+    vectors: int
+    panels: int
+    phase_step: int
+    point_step: int
+    places: tuple[int, ...]
+    counts: tuple[int, ...]
+    size: int
+
+
+class Layout(NamedTuple):
+    """How the work of one geometry is cut, and what `FIELDS` hold but for the addresses."""
+
+    constants: dict[str, Any]
+    blocks: int
+    tables: dict[str, Array]
+    fields: dict[str, int]
+
+
+@lru_cache(256)
+def panels_of(group_in: int, group_out: int, kernel_size: int, outputs: int, lanes: int) -> Panels:
+    """Return how weights lie for so many channels."""
+    is_wide = group_in >= lanes
+    vectors = min(2, -(-group_out // lanes))
+    width = vectors * lanes
+    size = outputs + -(-kernel_size // 2) - 1
+    channel_groups = -(-group_in // lanes) if is_wide else 1
+    lane_blocks = 4 if is_wide else -(-4 * group_in // lanes)
+    length = lanes if lane_blocks > 1 else 4 * group_in
+    phase_step = (channel_groups * lanes if is_wide else group_in) * width
+    point_step = 0 if is_wide else lane_blocks * length * width
+    counts, places, at = [], [], 0
+    for p in range(size**2):
+        there = phases_at(p, size, kernel_size, is_wide=is_wide)
+        counts.append(len(there) * channel_groups if is_wide else lane_blocks)
+        places.append(at)
+        at += len(there) * phase_step if is_wide else point_step
+    return Panels(
+        *(is_wide, channel_groups, lane_blocks, length, vectors, -(-group_out // width)),
+        *(phase_step, point_step, tuple(places), tuple(counts), at),
+    )
+
+
+def pack_f2(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_f2` reads them."""
+    return _pack(window, w, 2)
+
+
+def pack_f4(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_f4` reads them."""
+    return _pack(window, w, 4)
+
+
+def _pack(window: ConvWindow, w: Array, outputs: int) -> Array:
+    isa = required_isa(f"conv_polyphase_f{outputs}_any_nchw")
+    lanes, kernel_size = isa.lanes(w.dtype.itemsize), window.kernel[0]
+    own = panels_of(window.group_in, window.group_out, kernel_size, outputs, lanes)
+    packed = memory.empty((window.groups, own.panels, own.size), w.dtype)
+    filled = 4 * window.group_in if not own.is_wide else window.group_in
+    if filled % own.length:
+        packed.fill(0)  # places that no channel has
+    groups = -(-window.group_in // RUN)
+    fields = {
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "panels": own.panels,
+        "width": own.vectors * lanes,
+        "panel_size": own.size,
+        "run": RUN,
+        "channel_groups": groups,
+        "phase_step": own.phase_step,
+        "point_step": own.point_step,
+        "scratch_size": (RUN * kernel_size**2 + lanes) * lanes,
+    }
+    constants: dict[str, Any] = {"outputs": outputs, "kernel_size": kernel_size}
+    arrays = {"x": np.ascontiguousarray(w), "packed": packed}
+    blocks = window.groups * own.panels * groups
+    wide = own.is_wide
+    launch(transform_phases, isa, WEIGHT_FIELDS, fields, arrays, blocks, **constants, is_wide=wide)
+    return packed
+
+
+def conv_f2(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Convolve with stride 2 by tiles of 2 by 2 outputs; parameters are those of `conv_f4`."""
+    packed = pack_f2(window, w) if packed is None else packed
+    return _conv(window, x, packed, b, out, epilogue, 2)
+
+
+def conv_f4(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Convolve with stride 2 by tiles of 4 by 4 outputs.
+
+    Parameters
+    ----------
+    window : ConvWindow
+        The geometry.
+    x : array (N, C, H, W), float32 or float64
+        Input.
+    w : array (O, C/groups, k, k), of the same dtype
+        Weights.
+    b : array (O,), optional
+        Bias.
+    out : array (N, O, *out_space), C-contiguous, optional
+        Where the result goes.
+    packed : array, optional
+        What `pack_f4` gave for these weights.
+    epilogue : Epilogue, optional
+        What is done to each output before it is stored.
+    """
+    packed = pack_f4(window, w) if packed is None else packed
+    return _conv(window, x, packed, b, out, epilogue, 4)
+
+
+def _conv(
+    window: ConvWindow,
+    x: Array,
+    packed: Array,
+    b: Array | None,
+    out: Array | None,
+    epilogue: Epilogue,
+    outputs: int,
+) -> Array:
+    isa = required_isa(f"conv_polyphase_f{outputs}_any_nchw")
+    y = memory.empty(window.out_shape, x.dtype) if out is None else out
+    if not y.size:
+        return y
+    layout = _layout(window, x.dtype, isa, outputs, num_threads())
+    width = layout.fields["panels"] * layout.fields["panel_width"]
+    bias = np.zeros((window.groups, width), x.dtype)
+    if b is not None:
+        bias[:, : window.group_out] = b.reshape(window.groups, window.group_out)
+    residual = y if epilogue.residual is None else np.ascontiguousarray(epilogue.residual)
+    arrays = {"x": np.ascontiguousarray(x), "w": packed, "bias": bias, "y": y}
+    arrays |= {"residual": residual, **layout.tables}
+    after: dict[str, Any] = {**epilogue.constants, "adds": epilogue.residual is not None}
+    constants = {**layout.constants, **after}
+    launch(polyphase_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
+    return y
+
+
+@lru_cache(256)
+def _layout(
+    window: ConvWindow, dtype: np.dtype[Any], isa: Isa, outputs: int, threads: int
+) -> Layout:
+    lanes, taps = isa.lanes(dtype.itemsize), taps_of(window)
+    own = panels_of(window.group_in, window.group_out, window.kernel[0], outputs, lanes)
+    size, width = outputs + taps - 1, own.vectors * lanes
+    rows, columns = window.axes
+    tile_rows, tile_columns = (-(-axis.out_size // outputs) for axis in (rows, columns))
+    in_blocks = own.channel_groups * own.lane_blocks
+    together = min(own.panels, max(1, 64 // width))
+    per_tile = size**2 * (in_blocks * lanes + together * width) * dtype.itemsize
+    most = max(FEW, CACHE // per_tile)
+    strips = -(-tile_rows // max(1, most // tile_columns))
+    image_tiles = tile_rows * tile_columns
+    strip_rows = -(-tile_rows // strips)
+    strips = -(-tile_rows // strip_rows)
+    images = min(window.batch, max(1, FEW // image_tiles)) if strips == 1 else 1
+    whole = -(-window.batch // images) * window.groups * strips
+    parts = 1 if whole >= threads else min(-(-own.panels // together), -(-threads // whole))
+    count = images * strip_rows * tile_columns
+    pixels = pixels_together(isa, count, own.vectors)
+    tiles = -(-count // pixels) * pixels
+    # A vector more between points: distances of whole pages would all fall into the same lines.
+    distance, sum_pitch = in_blocks * tiles * lanes + lanes, together * width
+    sum_distance = tiles * sum_pitch + lanes
+    across = tile_columns * outputs + taps - 1
+    split_pitch, strip_pitch = -(-across // lanes) * lanes + lanes, (across + lanes) * lanes
+    strip_plane = (strip_rows * outputs + taps - 1) * strip_pitch
+    in_group = min(window.group_in, lanes)
+    sums_offset = size**2 * distance
+    split_offset = sums_offset + size**2 * sum_distance
+    strip_offset = split_offset + 4 * in_group * split_pitch
+    strip_offset = -(-strip_offset // lanes) * lanes
+    lines = max(own.lane_blocks * strip_plane, outputs * strip_pitch)
+    fields = {
+        "batch": window.batch,
+        "groups": window.groups,
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "pad_y": rows.pad_lo,
+        "pad_x": columns.pad_lo,
+        "height": rows.size,
+        "width": columns.size,
+        "out_height": rows.out_size,
+        "out_width": columns.out_size,
+        "tile_rows": tile_rows,
+        "tile_columns": tile_columns,
+        "images": images,
+        "strips": strips,
+        "strip_rows": strip_rows,
+        "tiles": tiles,
+        "channel_groups": own.channel_groups,
+        "channels_together": in_group,
+        "lane_blocks": own.lane_blocks,
+        "phase_pitch": own.channel_groups,
+        "in_blocks": in_blocks,
+        "panels": own.panels,
+        "parts": parts,
+        "part_panels": -(-own.panels // parts),
+        "together": together,
+        "panel_width": width,
+        "panel_size": own.size,
+        "distance": distance,
+        "sum_pitch": sum_pitch,
+        "sum_distance": sum_distance,
+        "split_pitch": split_pitch,
+        "strip_pitch": strip_pitch,
+        "strip_plane": strip_plane,
+        "sums_offset": sums_offset,
+        "split_offset": split_offset,
+        "strip_offset": strip_offset,
+        "scratch_size": strip_offset + lines + lanes * lanes,
+    }
+    offsets = np.zeros((size**2, in_blocks), np.int64)
+    for p in range(size**2):
+        there = phases_at(p, size, window.kernel[0], is_wide=own.is_wide)
+        blocks = [
+            phase * own.channel_groups + g for phase in there for g in range(own.channel_groups)
+        ]
+        used = blocks if own.is_wide else range(in_blocks)
+        offsets[p, : len(used)] = np.array(used) * tiles * lanes
+    tables = {"offsets": offsets, "counts": np.array(own.counts), "places": np.array(own.places)}
+    for table in tables.values():
+        table.flags.writeable = False
+    constants = {
+        "outputs": outputs,
+        "taps": taps,
+        "pixels": pixels,
+        "vectors": own.vectors,
+        "length": own.length,
+        "prefetches": own.size * own.panels * dtype.itemsize > NEAR and count <= 2 * FEW,
+    }
+    return Layout(constants, whole * parts, tables, fields)
