@@ -44,17 +44,15 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float
 def dx_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Estimate one image's data gradient: one pass for each remainder modulo the stride."""
     passes = prod(window.stride[:-1])
-    return (
-        2 * cost.CALL * passes + _products(window, dtype, 0.4) + cost.results(window.x_shape, dtype)
-    )
+    return cost.CALL * passes + _products(window, dtype, 0.25) + cost.results(window.x_shape, dtype)
 
 
 def dw_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Estimate one image's part of the weights' gradient."""
     taken = window.in_channels * prod(window.space) + prod(window.out_shape[1:])
     return (
-        2 * cost.CALL
-        + _products(window, dtype, 0.4)
+        cost.CALL
+        + _products(window, dtype, 0.2)
         + cost.moved(taken, dtype, 0.15)
         + 60.0 * window.out_channels
     )

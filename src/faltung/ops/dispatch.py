@@ -7,7 +7,8 @@ on its operation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +127,80 @@ def lrn(x: Array, before: int, size: int, alpha: float, bias: float, beta: float
     if not lrn.applies(beta):
         return None
     return lrn.lrn(x, before, size - 1 - before, alpha / size, bias, beta)
+
+
+LARGE: Final = 1 << 15
+"""Numbers from which a compiled pass over memory is worth its call; NumPy does smaller arrays."""
+
+
+def chained(steps: Sequence[tuple[Any, ...]], *arrays: Array) -> Array | None:
+    """Steps of `faltung.kernels.chain` in one pass; None where NumPy should take them itself.
+
+    The result has the first array's shape and dtype; the others are broadcast to it.
+    """
+    x = arrays[0]
+    if not _is_compiled(*arrays):
+        return None
+    from faltung.kernels import memory
+    from faltung.kernels.chain_call import axes_of, chain
+
+    y = memory.empty(x.shape, x.dtype)
+    return chain(steps, arrays, y) if axes_of(arrays, y) is not None else None
+
+
+def row_means(x: Array) -> Array | None:
+    """The mean over all of space, with axes of size 1 left; None where NumPy should take it."""
+    if not _has_rows(x):
+        return None
+    from faltung.kernels.means import means
+
+    y = means(np.ascontiguousarray(x).reshape(x.shape[0] * x.shape[1], -1))
+    return y.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
+
+
+def channel_sums(x: Array) -> Array | None:
+    """The sum of each channel of (N, C, *space) in float64; None where NumPy should sum."""
+    if not _has_rows(x):
+        return None
+    from faltung.kernels import norm_call
+
+    with np.errstate(all="ignore"):
+        return norm_call.channel_sums(x)
+
+
+def channel_moments(x: Array) -> tuple[Array, Array] | None:
+    """Mean and variance of each channel in float64; None where NumPy should sum."""
+    if not _has_rows(x):
+        return None
+    from faltung.kernels import norm_call
+
+    with np.errstate(all="ignore"):
+        return norm_call.channel_moments(x)
+
+
+def channel_products(g: Array, x: Array, mean: Array) -> tuple[Array, Array] | None:
+    """``Σ g`` and ``Σ g (x - mean)`` of each channel in float64; None where NumPy should sum."""
+    if not _has_rows(g) or g.dtype != x.dtype:
+        return None
+    from faltung.kernels import norm_call
+
+    with np.errstate(all="ignore"):
+        return norm_call.channel_products(g, x, mean)
+
+
+def _has_rows(x: Array) -> bool:
+    return _is_compiled(x) and x.ndim > 2 and x.size >= 8 * x.shape[0] * x.shape[1]
+
+
+def _is_compiled(x: Array, *others: Array) -> bool:
+    """Whether a kernel takes these arrays, and is worth it."""
+    return (
+        x.size >= LARGE
+        and x.dtype in (np.float32, np.float64)
+        and all(other.dtype == x.dtype for other in others)
+        and settings().kernel != "reference"
+        and bool(compiled_for())
+    )
 
 
 def _has_outputs(window: PoolWindow) -> bool:

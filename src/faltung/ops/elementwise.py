@@ -15,6 +15,7 @@ import numpy as np
 
 from faltung.errors import GeometryError, message
 from faltung.geometry import Interval
+from faltung.ops import dispatch
 from faltung.ops.operator import (
     AbstractOperator,
     Array,
@@ -82,12 +83,16 @@ class Relu(AbstractElementwise):
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute ``max(x, 0)``."""
-        y = np.asarray(np.maximum(inputs[0], 0))
+        y = dispatch.chained((("load", 0), ("relu", 0)), inputs[0])
+        if y is None:
+            y = np.asarray(np.maximum(inputs[0], 0))
         return (y,), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` where ``x > 0``."""
-        return (np.asarray(douts[0] * (saved > 0)),)
+        steps = (("load", 0), ("load", 1), ("positive", 1), ("mul", 0, 2))
+        dx = dispatch.chained(steps, douts[0], saved)
+        return (np.asarray(douts[0] * (saved > 0)) if dx is None else dx,)
 
 
 @dataclass(frozen=True)
@@ -263,7 +268,9 @@ class Add(AbstractBinary):
 
     def value(self, a: Array, b: Array) -> Array:
         """Compute ``a + b``."""
-        return np.asarray(a + b)
+        steps = (("load", 0), ("load", 1), ("add", 0, 1))
+        y = dispatch.chained(steps, a, b) if a.shape == b.shape else None
+        return np.asarray(a + b) if y is None else y
 
     def partials(self, a: Array, b: Array, dout: Array) -> tuple[Array, Array]:
         """Return ``dout`` twice."""

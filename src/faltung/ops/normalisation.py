@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from faltung.errors import GeometryError, message
+from faltung.ops import dispatch
 from faltung.ops.operator import (
     EVERYTHING,
     AbstractOperator,
@@ -25,6 +26,27 @@ from faltung.ops.operator import (
     point,
     whole,
 )
+
+_SCALED: Final = (
+    *(("load", i) for i in range(4)),
+    *(("sub", 0, 1), ("mul", 4, 2), ("add", 5, 3)),
+)
+"""``(x - mean) scale + bias``, in one pass."""
+_THROUGH: Final = (
+    *(("load", i) for i in range(6)),
+    *(("sub", 1, 2), ("mul", 6, 3), ("sub", 0, 7), ("sub", 8, 4), ("mul", 9, 5)),
+)
+"""``(dout - (x - mean) slope - mean_dout) scale``, in one pass."""
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Return mean and (population) variance of each channel, in float64."""
+    found = dispatch.channel_moments(x)
+    if found is not None:
+        return found
+    mean = channel_mean(x)
+    centred = x - _column(mean.astype(x.dtype), x)
+    return mean, channel_mean(centred * centred)
 
 
 def channel_mean(x: Array) -> Array:
@@ -75,17 +97,17 @@ class BatchNormalization(AbstractOperator):
         x, scale, bias, mean, var = inputs
         state: dict[int, Array] = {}
         if training or self.training_mode:
-            batch_mean = channel_mean(x)
-            centred = x - _column(batch_mean.astype(x.dtype), x)
-            batch_var = channel_mean(centred * centred)
+            batch_mean, batch_var = moments(x)
             state = {3: self._moved(mean, batch_mean), 4: self._moved(var, batch_var)}
-            inverse = (1 / np.sqrt(batch_var + self.epsilon)).astype(x.dtype)
-        else:
-            centred = x - _column(mean, x)
-            inverse = (1 / np.sqrt(var.astype(np.float64) + self.epsilon)).astype(x.dtype)
-        y = centred * _column(scale * inverse, x)
-        y += _column(bias, x)
-        saved = (centred, inverse, scale, bool(state))
+            mean, var = batch_mean.astype(x.dtype), batch_var
+        inverse = (1 / np.sqrt(var.astype(np.float64) + self.epsilon)).astype(x.dtype)
+        columns = [_column(values, x) for values in (mean, scale * inverse, bias)]
+        y = dispatch.chained(_SCALED, x, *columns)
+        if y is None:
+            y = x - columns[0]
+            y *= columns[1]
+            y += columns[2]
+        saved = (x, mean, inverse, scale, bool(state))
         if self.training_mode:
             return (y, state[3], state[4]), state if training else {}, saved
         return (y,), state, saved
@@ -99,20 +121,27 @@ class BatchNormalization(AbstractOperator):
 
         ``dx = scale inverse (dout - mean(dout) - xhat mean(dout xhat))``
         """
-        centred, inverse, scale, training = saved
+        x, mean, inverse, scale, training = saved
         dout = douts[0]
         count = max(dout.size // max(dout.shape[1], 1), 1)
-        mean_dout = channel_mean(dout)
-        mean_product = channel_mean(dout * centred)
+        sums = dispatch.channel_products(dout, x, mean)
+        if sums is None:
+            centred = x - _column(mean, x)
+            mean_dout, mean_product = channel_mean(dout), channel_mean(dout * centred)
+        else:
+            mean_dout, mean_product = sums[0] / count, sums[1] / count
         dscale = (mean_product * inverse * count).astype(dout.dtype)
         dbias = (mean_dout * count).astype(dout.dtype)
-        if training:
-            slope = (mean_product * inverse.astype(np.float64) ** 2).astype(dout.dtype)
-            dx = dout - centred * _column(slope, dout)
-            dx -= _column(mean_dout.astype(dout.dtype), dout)
-            dx *= _column(scale * inverse, dout)
-        else:
-            dx = dout * _column(scale * inverse, dout)
+        outer = _column(scale * inverse, dout)
+        if not training:
+            return dout * outer, dscale, dbias, None, None
+        slope = (mean_product * inverse.astype(np.float64) ** 2).astype(dout.dtype)
+        own, taken = _column(slope, dout), _column(mean_dout.astype(dout.dtype), dout)
+        dx = dispatch.chained(_THROUGH, dout, x, _column(mean, x), own, taken, outer)
+        if dx is None:
+            dx = dout - (x - _column(mean, x)) * own
+            dx -= taken
+            dx *= outer
         return dx, dscale, dbias, None, None
 
     def taps(
