@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from faltung import ops
 from faltung.kernels.epilogue import Epilogue
@@ -25,13 +25,12 @@ def lower_conv(stage: Stage, room: Room) -> Step | None:
     window = operator.window(x.shape, w.shape)
     row = room.choices.row(stage, "conv", window, x.dtype)
     residual = room.arrays[stage.residual] if stage.residual else None
-    epilogue = Epilogue(*stage.activation, residual)
     if not row.fuses:
         return None
-    packed = (
-        room.choices.packed(stage, row.name, lambda: row.pack(window, w)) if row.packs else None
-    )
-    y = room.arrays[stage.output]
-    call = partial(row.load(), window, x, w, b, out=y, packed=packed, epilogue=epilogue)
+    y, epilogue = room.arrays[stage.output], Epilogue(*stage.activation, residual)
+    given: dict[str, Any] = {"out": y, "epilogue": epilogue}
+    if row.packs:
+        given["packed"] = room.choices.packed(stage, row.name, lambda: row.pack(window, w))
+    call = partial(row.load(), window, x, w, b, **given)
     is_parallel = window.batch * row.cycles(window, x.dtype, True) >= SMALL
     return room.row_step(stage, row.name, call, is_parallel=is_parallel)
