@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faltung.imaging import kernels
+from faltung.imaging import filter_image, kernels
 from faltung.imaging.filter import slide
 from faltung.imaging.separable import ENTRY_TOLERANCE, are_worth_it, factors, rank
 from faltung.kernels.registry import gamma
@@ -124,3 +124,29 @@ def test_passes_are_within_their_bound(dtype: type, size: int) -> None:
     bound = two * (1 + 16 * unit) + 16 * unit + gamma(size * size, np.dtype(dtype))
     assert (np.abs(found - direct) <= bound * total * (1 + 1e-6)).all()
     assert (found != direct).any()  # it did run in two passes
+
+
+@pytest.mark.parametrize("size", [5, 31])
+def test_8_bits_stay_within_half_a_step(size: int) -> None:
+    """Sums in float32, in two passes or by Toom-Cook: off by one at most where a half is near."""
+    random = np.random.default_rng(size)
+    x = random.integers(0, 256, (60, 70)).astype(np.uint8)
+    for k in (kernels.gaussian(size / 6), random.normal(size=(size, size)) / size):
+        found = filter_image(x, k.astype(np.float32), dtype=np.uint8, border="reflect")
+        exact = slide(x, k.astype(np.float32), border="reflect", passes=False)
+        off = np.abs(found - np.clip(exact, 0, 255))
+        assert found.dtype == np.uint8
+        assert off.max() <= 0.5 + 1e-2
+
+
+def test_integers_go_to_8_bits_exactly() -> None:
+    """Integer kernels sum exactly whatever the result is rounded to."""
+    random = np.random.default_rng(3)
+    x = random.integers(0, 256, (60, 70, 3)).astype(np.uint8)
+    k = random.integers(-3, 4, (17, 16))
+    wide = slide(x, k)
+    for dtype in (np.uint8, np.int16, np.int32):
+        limits = np.iinfo(dtype)
+        found = filter_image(x, k, dtype=dtype)
+        assert found.dtype == dtype
+        assert (found == np.clip(wide, limits.min, limits.max)).all()

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from faltung.geometry.border import BORDERS, source
-from faltung.kernels import filter2d_call, filters, frames, taps1d_call, toom1d_call, toom2d_call
+from faltung.kernels import (
+    filter2d_call,
+    filters,
+    frames,
+    passes2d_call,
+    taps1d_call,
+    toom1d_call,
+    toom2d_call,
+)
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.registry import gamma
 from faltung.kernels.toom_form import FORM, GROWTH, at_points
@@ -91,6 +99,20 @@ def test_signals(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         both = ((0, 0), pads)
         wanted = by_definition(x[:, np.newaxis], w[np.newaxis], both, border, 1, to)
         np.testing.assert_array_equal(y, wanted[:, 0], err_msg=f"seed {seed}")
+        guarded.check()
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_passes(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outer products in one visit: exact on small integers."""
+    monkeypatch.setenv(VARIABLE, isa)
+    for seed in range(12):
+        x, w, pads, border, channels, to = drawn(seed)
+        down, across = w[:, 0], w[0]
+        given = (guarded.copy(x), down, across, pads, border)
+        y = passes2d_call.passes_images(*given, channels=channels, dtype=np.dtype(to))
+        wanted = by_definition(x, np.outer(down, across), pads, border, channels, to)
+        np.testing.assert_array_equal(y, wanted, err_msg=f"seed {seed}")
         guarded.check()
 
 

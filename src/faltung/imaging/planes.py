@@ -67,7 +67,12 @@ def compiled_plane(work: Work, kernel: Array, number: np.dtype[Any], to: np.dtyp
 
 
 def _parts(work: Work, kernel: Array, number: np.dtype[Any]) -> list[Array]:
-    """Return a kernel, or two vectors whose outer product it is, in the dtype of the sums."""
+    """Return a kernel, or two vectors whose outer product it is, in the dtype of the sums.
+
+    Floats are taken apart to the precision that they are summed in.
+    """
+    if kernel.dtype.kind == "f":
+        kernel = kernel.astype(number)
     vectors = factors(kernel) if work.passes and are_worth_it(kernel) else None
     return [part.astype(number) for part in vectors or (kernel,)]
 

@@ -25,6 +25,7 @@ from faltung.kernels import fft
 from faltung.kernels.choose import compiled_for
 from faltung.kernels.filter2d_call import filter_images, reads
 from faltung.kernels.frames import NOWHERE, column_table, row_table
+from faltung.kernels.passes2d_call import passes_images
 from faltung.kernels.settings import settings
 from faltung.kernels.taps1d_call import filter_signals
 from faltung.kernels.toom1d_call import toom_signals
@@ -145,9 +146,9 @@ def images(
     is_direct = is_direct or settings().is_exact
     if len(kernel) == 1:
         return _image(x, kernel[0], pads, border, channels, dtype, is_direct)
-    down, across = kernel[0][:, np.newaxis], kernel[1][np.newaxis]
-    x = _image(x, down, (rows, (0, 0)), border, channels, number, is_direct)
-    return _image(x, across, ((0, 0), columns), border, channels, dtype, is_direct)
+    how = {"channels": channels, "dtype": dtype}
+    y = passes_images(x[np.newaxis], *kernel, (rows, columns), border, **how)
+    return y.reshape(y.shape[1:])
 
 
 def _image(
