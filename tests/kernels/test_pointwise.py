@@ -31,19 +31,18 @@ def applied(y: Any, epilogue: Epilogue) -> Any:
     return y
 
 
-def check(conv: Any, packs: Any, window: ConvWindow, dtype: Any, guarded: Any, seed: int) -> None:
+def check(conv: Any, window: ConvWindow, dtype: Any, guarded: Any, seed: int) -> None:
     """Compare with NumPy's row: plain, and with everything that a row can be given."""
     rng = np.random.default_rng(seed)
     shapes = (window.x_shape, window.w_shape, window.out_shape[1:2], window.out_shape)
     x, w, b, residual = (rng.integers(-4, 5, shape).astype(dtype) for shape in shapes)
     y = conv(window, guarded.copy(x), guarded.copy(w))
     np.testing.assert_array_equal(y, numpy_conv(window, x, w), err_msg=f"seed {seed}")
-    packed = guarded.copy(packs(window, guarded.copy(w)))
     name = EPILOGUES[seed % 4]
     epilogue = Epilogue(*name, guarded.copy(residual) if seed % 3 else None)
     out = guarded.array(window.out_shape, dtype)
-    given = {"out": out, "packed": packed, "epilogue": epilogue}
-    assert conv(window, guarded.copy(x), w, b, **given) is out
+    given = {"out": out, "epilogue": epilogue}
+    assert conv(window, guarded.copy(x), guarded.copy(w), guarded.copy(b), **given) is out
     wanted = applied(numpy_conv(window, x, w, b), epilogue)
     np.testing.assert_array_equal(out, wanted, err_msg=f"seed {seed}")
     guarded.check()
@@ -66,7 +65,7 @@ def test_pointwise(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv(VARIABLE, isa)
     for seed in range(16):
         window, dtype = drawn(seed)
-        check(pointwise_call.conv, pointwise_call.packed_weights, window, dtype, guarded, seed)
+        check(pointwise_call.conv, window, dtype, guarded, seed)
 
 
 @pytest.mark.parametrize("isa", HERE)
@@ -79,7 +78,7 @@ def test_direct_fuses(
     monkeypatch.setenv(VARIABLE, isa)
     shapes = (2, 20, 9, size), (9, 20, 3, 3)
     window = ConvWindow.of(*shapes, padding=1, stride=stride)
-    check(direct_call.conv, direct_call.packed_weights, window, np.float32, guarded, seed)
+    check(direct_call.conv, window, np.float32, guarded, seed)
 
 
 def test_segments_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,6 @@ def conv_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> 
     )
     return (
         CALL
-        + packing(window, dtype, is_prepared)
         + window.groups * per_group / 0.85
         + streamed(prod(window.w_shape), dtype)
         + moved(window.in_channels * prod(window.space), dtype)

@@ -92,9 +92,9 @@ def convolve_block(
     last_panel = (first_panel + of("part_panels")).at_most(panels)
     sizes = {"channels": channels, "vectors": vectors}
     with code.loop(last_panel, start=first_panel) as panel:
-        number = group * panels + panel
-        w = code.address(of("w")) + number * of("taps") * channels
-        bias = code.address(of("bias")) + number * channels
+        own = group * of("group_out") + panel * channels
+        w = code.address(of("w")) + own * of("taps")
+        bias = code.address(of("bias")) + own
         left = (of("group_out") - panel * channels).at_most(channels)
         channel = (image * groups + group) * of("group_out") + panel * channels
         at = channel * out_plane + (z * of("out_height") + first_row) * width
@@ -103,7 +103,7 @@ def convolve_block(
         if flat:
             length = (rows - 1) * of("pitch") + width
             with code.loop(length, step=step) as q:
-                target = (out + q, of("out_pitch"), code.integer(channels))
+                target = (out + q, of("out_pitch"), left)
                 tile.call(code, scratch + q, *weights, *target, code.integer(step), out, **sizes)
             with code.loop(left) as c, code.loop(rows) as r:
                 there = c * out_plane + r * width

@@ -16,7 +16,7 @@ from faltung.kernels.direct import MORE, convolve_block
 from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.pointwise_call import bias_of, packed_panels, residual_of
+from faltung.kernels.pointwise_call import no_bias, residual_of
 from faltung.kernels.strips import FIELDS
 from faltung.kernels.tile import block_constants, channels_together, cycles, vectors_together
 
@@ -51,7 +51,6 @@ def conv(
     b: Array | None = None,
     *,
     out: Array | None = None,
-    packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Convolve; ``y[n, co] = b[co] + Σ w[co, ci, k] x[n, ci, o·stride + k·dilation - pad]``.
@@ -68,8 +67,6 @@ def conv(
         Bias.
     out : array (N, O, *out_space), C-contiguous, optional
         Where the result goes.
-    packed : array, optional
-        What `packed_weights` gave for these weights.
     epilogue : Epilogue, optional
         What is done to each output before it is stored.
 
@@ -85,8 +82,8 @@ def conv(
     layout = _layout(window, x.dtype, isa)
     arrays = {
         "x": np.ascontiguousarray(x),
-        "w": packed_weights(window, w) if packed is None else packed,
-        "bias": bias_of(window, b, layout.channels, x.dtype),
+        "w": np.ascontiguousarray(w),
+        "bias": no_bias(window.out_channels, x.dtype) if b is None else np.ascontiguousarray(b),
         "y": y,
         "residual": residual_of(epilogue, y),
         "offsets": layout.offsets,
@@ -97,12 +94,6 @@ def conv(
     names = (*FIELDS, *MORE)
     launch(convolve_block, isa, names, layout.fields, arrays, layout.blocks, **constants)
     return y
-
-
-def packed_weights(window: ConvWindow, w: Array) -> Array:
-    """Return weights as `tile` reads them: for each few output channels, tap by tap."""
-    isa = required_isa(ROW)
-    return packed_panels(window, w, isa, channels_together(isa, window.group_out))
 
 
 class Strip(NamedTuple):

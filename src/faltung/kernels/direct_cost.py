@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.cost import CALL, OWN, WIDE, block_products, lanes, moved, packing, results
+from faltung.kernels.cost import (
+    CALL,
+    OWN,
+    WIDE,
+    block_products,
+    lanes,
+    moved,
+    packing,
+    results,
+    streamed,
+)
 from faltung.kernels.panels import MOST, panels_of
 from faltung.kernels.reaches import reaches
 
@@ -29,7 +39,7 @@ def conv_pointwise(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     )
     return (
         CALL
-        + packing(window, dtype, is_prepared, 1.0)
+        + streamed(prod(window.w_shape), dtype)
         + window.groups * per_group / 0.85
         + results(window.out_shape, dtype)
     )

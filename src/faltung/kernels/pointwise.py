@@ -48,9 +48,9 @@ def multiply_block(
     first = segment * of("segment")
     end, step = (first + of("segment")).at_most(pixels), vectors * code.lanes
     with code.loop(end, step=step, start=first) as q, code.loop(panels) as panel:
-        number = group * panels + panel
-        w = code.address(of("w")) + number * of("group_in") * channels
-        bias = code.address(of("bias")) + number * channels
+        channel = group * group_out + panel * channels
+        w = code.address(of("w")) + channel * of("group_in")
+        bias = code.address(of("bias")) + channel
         at = panel * channels * pixels + q
         given: tuple[Any, ...] = (source + q, w, bias, offsets, of("group_in"), partial, to + at)
         given = (*given, pixels, group_out - panel * channels, end - q, residual + at)

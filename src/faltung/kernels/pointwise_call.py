@@ -44,7 +44,6 @@ def conv(
     b: Array | None = None,
     *,
     out: Array | None = None,
-    packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Convolve; ``y[n, co] = b[co] + Σ_ci w[co, ci] x[n, ci]``, pixel by pixel.
@@ -61,8 +60,6 @@ def conv(
         Bias.
     out : array (N, O, *space), C-contiguous, optional
         Where the result goes.
-    packed : array, optional
-        What `packed_weights` gave for these weights.
     epilogue : Epilogue, optional
         What is done to each output before it is stored.
 
@@ -78,8 +75,8 @@ def conv(
     layout = _layout(window, x.dtype, isa)
     arrays = {
         "x": np.ascontiguousarray(x),
-        "w": packed_weights(window, w) if packed is None else packed,
-        "bias": bias_of(window, b, layout.channels, x.dtype),
+        "w": np.ascontiguousarray(w),
+        "bias": no_bias(window.out_channels, x.dtype) if b is None else np.ascontiguousarray(b),
         "y": y,
         "residual": residual_of(epilogue, y),
         "offsets": layout.offsets,
@@ -89,32 +86,11 @@ def conv(
     return y
 
 
-def packed_weights(window: ConvWindow, w: Array) -> Array:
-    """Return weights as `tile` reads them: for each few output channels, tap by tap."""
-    isa = required_isa(ROW)
-    return packed_panels(window, w, isa, channels_together(isa, window.group_out))
-
-
-def packed_panels(window: ConvWindow, w: Array, isa: Isa, channels: int) -> Array:
-    """Return weights in panels of so many output channels, taps in their order."""
-    taps = window.reduction
-    return pack(
-        w,
-        _first(taps),
-        isa,
-        width=channels,
-        channels=window.group_out,
-        step=taps,
-        groups=window.groups,
-        group_step=window.group_out * taps,
-    )
-
-
 def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
     """Return the biases in the order of the packed weights' channels."""
     panels = -(-window.group_out // channels)
     if b is None:
-        return _no_bias(window.groups * panels * channels, dtype)
+        return no_bias(window.groups * panels * channels, dtype)
     isa, of_group = required_isa(ROW), window.group_out
     sizes = {"width": channels, "channels": of_group, "step": 1}
     return pack(b, _first(1), isa, groups=window.groups, group_step=of_group, **sizes)
@@ -128,7 +104,8 @@ def residual_of(epilogue: Epilogue, y: Array) -> Array:
 
 
 @lru_cache(64)
-def _no_bias(count: int, dtype: np.dtype[Any]) -> Array:
+def no_bias(count: int, dtype: np.dtype[Any]) -> Array:
+    """Return zeros for so many channels."""
     return memory.constant(np.zeros(count, dtype))
 
 

@@ -5,7 +5,8 @@ It computes a few output channels of a few vectors of neighbouring pixels::
     y[co, q] = activation(bias[co] + sum over taps t of w[t, co] * strip[offset[t] + q] + residual)
 
 For each tap it loads `vectors` vectors of pixels, and reads one weight into all lanes for each
-channel; the `channels * vectors` sums stay in registers until they are done.
+channel; the `channels * vectors` sums stay in registers until they are done. Weights are read as
+they lie in memory, row after row of taps: nothing is put into another order.
 """
 
 from __future__ import annotations
@@ -62,10 +63,14 @@ def tile(
 ) -> None:
     """Write up to ``count`` pixels of up to ``left`` channels, a ``plane`` apart, nothing else.
 
+    ``w`` and ``bias`` are those of the first channel; of channels past ``left`` nothing is read.
     ``partial`` has room for all sums; ``residual`` lies as ``to`` does. With `masked`, no pixel
     past ``count`` is read either.
     """
     cells = list(product(range(channels), range(vectors)))
+    # Where there are fewer channels, the last one is computed again.
+    channel = [(left - 1).at_most(c) for c in range(channels)]
+    rows = [w + c * taps for c in channel]
     masks = [code.first(count - v * code.lanes) for v in range(vectors)]
 
     def summed(first: Int | int, last: Int, start: list[Vector]) -> list[Vector]:
@@ -77,13 +82,13 @@ def tile(
                 at = place + v * code.lanes
                 pixels.append(code.load_some(masks[v], at) if masked else code.load(at))
             for c in range(channels):
-                weight = code.broadcast(w + (t * channels + c))
+                weight = code.broadcast(rows[c] + t)
                 for v in range(vectors):
                     cell = total[c * vectors + v]
                     cell.set(code.fma(weight, pixels[v], cell.get()))
         return [cell.get() for cell in total]
 
-    begin = [code.broadcast(bias + c) for c in range(channels)]
+    begin = [code.broadcast(bias + c) for c in channel]
     total = [code.variable(v) for v in summed(0, taps.at_most(RUN), begin)]
     with code.loop(taps, RUN, start=RUN) as first:
         for i, cell in enumerate(total):
