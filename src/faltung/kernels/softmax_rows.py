@@ -1,0 +1,85 @@
+"""Softmax of rows whose numbers lie together.
+
+    y[i] = exp(x[i] - m) / sum over j of exp(x[j] - m),   m = max over j of x[j]
+
+Three walks over a row, which is in a near cache after the first. Each row is summed in one order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.kernels import memory
+from faltung.kernels.compiled import kernel
+from faltung.kernels.exponential import exp
+from faltung.kernels.isa import required_isa
+from faltung.kernels.launch import launch
+from faltung.kernels.simd import INT, INTS, Code, Int, Pointer, Vector
+
+Array = NDArray[Any]
+
+FIELDS: Final = ("x", "y", "scratch", "rows", "size", "count", "scratch_size")
+BLOCK: Final = 1 << 11
+"""Numbers of a block of work, at least."""
+
+
+def softmax(x: Array, *, out: Array | None = None) -> Array:
+    """Return the softmax of each row.
+
+    Parameters
+    ----------
+    x : array (rows, size), float32 or float64
+        C-contiguous.
+    out : array (rows, size), optional
+        Where the result goes.
+    """
+    rows, size = x.shape
+    y = memory.empty(x.shape, x.dtype) if out is None else out
+    if not y.size:
+        return y
+    count = min(rows, max(1, BLOCK // size))
+    sizes = {"rows": rows, "size": size, "count": count, "scratch_size": 0}
+    arrays = {"x": np.ascontiguousarray(x), "y": y}
+    launch(softmax_block, required_isa("softmax"), FIELDS, sizes, arrays, -(-rows // count))
+    return y
+
+
+@kernel(arguments=INTS, block=INT, thread=INT)
+def softmax_block(code: Code, arguments: Pointer, block: Int, thread: Int) -> None:
+    """Some rows."""
+
+    def of(name: str) -> Int:
+        return arguments[FIELDS.index(name)]
+
+    size, first, lanes = of("size"), block * of("count"), code.lanes
+    with code.loop((first + of("count")).at_most(of("rows")), start=first) as row:
+        x, y = (code.address(of(name)) + row * size for name in ("x", "y"))
+        least = code.constant(-np.inf)
+        largest = code.variable(least)
+        with code.loop(size, step=lanes) as i:
+            mask = code.first(size - i)
+            value = code.select(mask, code.load_some(mask, x + i), least)
+            largest.set(code.maximum(value, largest.get()))
+        top = _every(code, largest.get(), lambda a, b: code.maximum(a, code.maximum(b, a)))
+        total = code.variable(code.constant(0.0))
+        with code.loop(size, step=lanes) as i:
+            mask = code.first(size - i)
+            value = exp(code, code.load_some(mask, x + i) - top)
+            code.store_some(mask, y + i, value)
+            total.set(total.get() + code.select(mask, value, code.constant(0.0)))
+        whole = _every(code, total.get(), lambda a, b: a + b)
+        with code.loop(size, step=lanes) as i:
+            mask = code.first(size - i)
+            code.store_some(mask, y + i, code.load_some(mask, y + i) / whole)
+
+
+def _every(code: Code, vector: Vector, join: Any) -> Vector:
+    """Return in all lanes what the lanes make together, as a tree."""
+    half, lanes = code.lanes // 2, range(code.lanes)
+    while half:
+        vector = join(vector, code.shuffle(vector, vector, [lane ^ half for lane in lanes]))
+        half //= 2
+    return vector
