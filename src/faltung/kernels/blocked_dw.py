@@ -22,7 +22,7 @@ from faltung.kernels.fold import fold, is_last
 from faltung.kernels.interleave import row_to_lanes
 from faltung.kernels.outer import outer
 from faltung.kernels.simd import I64, INT, INTS, Code, Int, Pointer
-from faltung.kernels.strips import copy_dense_row, zeros
+from faltung.kernels.strips import copy, copy_dense_row, zeros
 
 FIELDS: Final = (
     *("x", "dout", "dw", "scratch", "shared", "counts", "offsets"),
@@ -81,6 +81,7 @@ def blocked_gradient_block(
     runs = code.address(of("shared")) + pair * of("runs") * of("run_size")
     sums = runs + run * of("run_size")
     zeros(code, sums, of("run_size"))
+    zeros(code, strip, of("dout_offset"))
 
     def copied(image: Int, z: Int, row: Int, column: Int, rows: Int, columns: Int) -> None:
         """Copy what some outputs read of each channel: ``[channel][kz][row][column]``."""
@@ -88,6 +89,8 @@ def blocked_gradient_block(
         source = code.address(of("x")) + channel * in_plane
         count = (columns - 1) * of("stride_x") + of("extent_x")
         first = column * of("stride_x") - of("pad_x")
+        lead = (0 - first).at_least(0).at_most(count)
+        inside = (of("width") - first).at_most(count).at_least(lead) - lead
         with code.loop(in_count) as c, code.loop(of("kernel_depth")) as kz:
             at_z = z * of("stride_depth") + kz * of("dilation_depth") - of("pad_depth")
             is_plane = code.build.and_(at_z >= 0, at_z < of("depth"))
@@ -100,7 +103,14 @@ def blocked_gradient_block(
                 size = code.choose(is_inside, of("width"), code.integer(0))
                 at = source + (c * rows_of_plane + at_z * of("height") + at_y) * of("width")
                 at = code.choose_place(is_inside, at, source)
-                copy_dense_row.call_apart(code, at, plane + r * of("pitch"), first, size, count)
+                to = plane + r * of("pitch")
+                # Where strips have whole rows, the zeros around them stay from the first strip on.
+                is_known = code.build.and_(is_inside, of("column_strips").equals(1))
+                with code.either(is_known) as (known, other):
+                    with known:
+                        copy(code, at + (first + lead), to + lead, inside)
+                    with other:
+                        copy_dense_row.call_apart(code, at, to, first, size, count)
 
     def side_by_side(image: Int, z: Int, row: Int, column: Int, rows: Int, columns: Int) -> None:
         """Bring dout's channels side by side: ``[vector of channels][row][column]``."""

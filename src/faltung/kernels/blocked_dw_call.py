@@ -19,8 +19,10 @@ from faltung.kernels.launch import launch
 
 Array = NDArray[Any]
 
-PIXELS: Final = 192
-"""About how many outputs a strip has: two vectors of dout for each stay in the nearest cache."""
+PIXELS: Final = 800
+"""Outputs that a strip has, about, at most."""
+STRIP_BYTES: Final = 256 * 1024
+"""What the channels of x and of dout take for a strip's outputs, at most."""
 COLUMNS: Final = 256
 """Outputs of a row that a strip has at most."""
 RUNS: Final = 16
@@ -74,7 +76,9 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     depth, rows, columns = (AxisWindow(1, 1),) * (3 - len(window.axes)) + window.axes
     column_strips = -(-columns.out_size // COLUMNS)
     strip_columns = -(-columns.out_size // column_strips)
-    strips = -(-rows.out_size // max(1, PIXELS // strip_columns))
+    channels = min(CHUNK, window.group_in) + min(CHUNK, window.group_out)
+    pixels = min(PIXELS, STRIP_BYTES // (channels * dtype.itemsize))
+    strips = -(-rows.out_size // max(1, pixels // strip_columns))
     strip_rows = -(-rows.out_size // strips)
     strips = -(-rows.out_size // strip_rows)
     steps = window.batch * depth.out_size * strips * column_strips
