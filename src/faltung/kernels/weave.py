@@ -78,7 +78,9 @@ def _woven(
     sizes = {"rows": rows, "height": height, "width": width, "count": count, "scratch_size": 0}
     constants = {"times": times, "is_repeated": is_repeated}
     arrays = {"x": np.ascontiguousarray(x), "y": y}
-    launch(weave_block, required_isa("weave"), FIELDS, sizes, arrays, -(-rows // count), **constants)
+    launch(
+        weave_block, required_isa("weave"), FIELDS, sizes, arrays, -(-rows // count), **constants
+    )
     return y
 
 

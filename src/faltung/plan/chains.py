@@ -41,9 +41,16 @@ NODES: Final = 24
 """Nodes of one chain at most."""
 
 
-def is_link(node: Node) -> bool:
-    """Whether a node can be part of a chain."""
+POWERS: Final = {2.0: "square", 0.5: "sqrt", 1.0: ""}
+"""Steps by the exponent."""
+
+
+def is_link(node: Node, known: Mapping[str, Array]) -> bool:
+    """Whether a node can be part of a chain, in a network of these params and states."""
     operator = node.operator
+    if isinstance(operator, ops.Pow):
+        exponent = known.get(node.inputs[1])
+        return exponent is not None and exponent.size == 1 and float(exponent.flat[0]) in POWERS
     if isinstance(operator, ops.BatchNormalization):
         return not operator.training_mode
     name = operator.onnx_type
@@ -68,7 +75,8 @@ def chained(graph: Graph, order: Sequence[Stage], shapes: Mapping[str, Shape]) -
             readers[name].add(stage.output)
     for name in graph.outputs:
         readers[name].add("")
-    links = {s.output: s for s in order if len(s.nodes) == 1 and is_link(s.main)}
+    known = {**graph.params, **graph.state}
+    links = {s.output: s for s in order if len(s.nodes) == 1 and is_link(s.main, known)}
     place = {node.outputs[0]: at for at, node in enumerate(graph.nodes)}
     found: list[Stage] = []
     taken: set[str] = set()
@@ -167,6 +175,10 @@ class _Pen:
     def _result(self, node: Node) -> int:
         if isinstance(node.operator, ops.BatchNormalization):
             return self._normalised(node, node.operator.epsilon)
+        if isinstance(node.operator, ops.Pow):
+            power = POWERS[float(self.known[node.inputs[1]].flat[0])]
+            first = self.of(node.inputs[0])
+            return self.step(power, first) if power else first
         first, *others = (self.of(name) for name in node.inputs)
         activation = activation_of(node)
         if activation:

@@ -22,6 +22,7 @@ from faltung.ops.operator import Array, Shape
 from faltung.plan.chains import chained
 from faltung.plan.fold import folded
 from faltung.plan.lowerings import lowering_of
+from faltung.plan.rewrite import rewritten
 from faltung.plan.room import Choices, Room, Step
 from faltung.plan.runs import Bound, bound_in, runs_of
 from faltung.plan.stages import Stage, stages
@@ -261,7 +262,7 @@ def compile(  # noqa: A001 - the word that users know
 
 
 def _laid_out(graph: Graph) -> Layout:
-    simpler = folded(graph)
+    simpler = rewritten(folded(graph))
     shapes = simpler.shapes()
     order = chained(simpler, stages(simpler, shapes), shapes)
     values = described(simpler)

@@ -30,3 +30,11 @@ def lower_concat(stage: Stage, room: Room) -> Step | None:
             moves.append((place, x))
 
     return copies(stage, room, moves) if moves else Step(stage, "in place")
+
+
+def lower_part(stage: Stage, room: Room) -> Step | None:
+    """Copy what the operator returns as a view of what it is given."""
+    inputs = [room.arrays[name] for name in stage.main.inputs]
+    (found, *_), *_ = stage.main.operator.forward(inputs)
+    is_view = any(np.shares_memory(found, x) for x in inputs) if found.size else False
+    return copies(stage, room, [(room.arrays[stage.output], found)]) if is_view else None

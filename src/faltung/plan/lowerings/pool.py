@@ -1,4 +1,4 @@
-"""Windows and whole images to one number: pooling, means, local normalisation."""
+"""Of many numbers one: pooling, means, local normalisation, softmax."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from faltung import ops
 from faltung.kernels import lrn
 from faltung.kernels.choose import compiled_for
 from faltung.kernels.means import means
+from faltung.kernels.softmax_rows import softmax
 from faltung.ops.operator import Array
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
@@ -69,3 +70,18 @@ def lower_lrn(stage: Stage, room: Room) -> Step | None:
     size, before = operator.size, operator.before
     given = (before, size - 1 - before, operator.alpha / size, operator.bias, operator.beta)
     return room.row_step(stage, "lrn", partial(lrn.lrn, x, *given), is_parallel=x.nbytes >= LARGE)
+
+
+def lower_softmax(stage: Stage, room: Room) -> Step | None:
+    """Run the kernel, if the numbers that are summed lie together."""
+    operator, x = stage.main.operator, room.arrays[stage.main.inputs[0]]
+    assert isinstance(operator, ops.Softmax)
+    if x.dtype not in FLOATS or not compiled_for() or not x.size or not x.ndim:
+        return None
+    axis = operator.axis % x.ndim
+    last = x.shape[axis:] if operator.flatten else x.shape[axis : axis + 1]
+    if prod(last) != prod(x.shape[axis:]):
+        return None
+    rows = x.reshape(-1, prod(last))
+    call = partial(softmax, rows, out=room.arrays[stage.output].reshape(rows.shape))
+    return room.step(stage, "softmax", [call], is_parallel=x.nbytes >= LARGE >> 2)
