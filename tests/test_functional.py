@@ -127,3 +127,21 @@ def test_environment_can_impose_the_reference(monkeypatch: pytest.MonkeyPatch) -
     expected = faltung.conv(x, w, padding="same", stride=2)
     monkeypatch.setenv("FALTUNG_KERNEL", "reference")
     np.testing.assert_array_equal(faltung.conv(x, w, padding="same", stride=2), expected)
+
+
+def test_equal_shapes_have_equal_bits_however_arrays_lie() -> None:
+    """One algorithm for one geometry: not another for lists, strides, or where filters turn."""
+    rng = np.random.default_rng(0)
+    for size, channels in ((8, 16), (14, 64), (16, 64)):
+        x = rng.standard_normal((2, channels, size, size)).astype(np.float32)
+        w = rng.standard_normal((channels, channels, 3, 3)).astype(np.float32)
+        right = faltung.conv(x, w, padding=1)
+        turned = np.ascontiguousarray(w[:, :, ::-1, ::-1])
+        for y in (
+            faltung.conv(x, w, padding=1),
+            faltung.conv(np.asfortranarray(x), w, padding=1),
+            faltung.conv(x, np.repeat(w, 2, axis=0)[::2], padding=(1, 1)),
+            faltung.conv(x, turned, padding=1, flip=True),
+            np.concatenate([faltung.conv(x[i : i + 1], w, padding=1) for i in range(2)]),
+        ):
+            np.testing.assert_array_equal(y, right)

@@ -66,7 +66,7 @@ def _pass(task: Task) -> Call:
             return Call(lambda: dispatch.conv_dx(window, dout, w))
         case "dw":
             return Call(lambda: dispatch.conv_dw(window, x, dout))
-    return Call(lambda: dispatch.conv(window, x, w))
+    return Call(lambda: dispatch.conv(window, x, w, prepared=True))
 
 
 def _filter(task: Task) -> Call:

@@ -141,7 +141,10 @@ def _conv_checked(
         return y
     if flip:
         w = w[(slice(None), slice(None), *(slice(None, None, -1) for _ in w.shape[2:]))]
-    return _run(operator, [x, w] if b is None else [x, w, b], dtype)
+    operator.out_shapes([a.shape for a in (x, w, b) if a is not None])
+    x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
+    inner, padded = operator.padded(operator.window(x.shape, w.shape), x)
+    return dispatch.conv(inner, padded, w, b, exact=operator.exact)
 
 
 def conv_transpose(

@@ -202,7 +202,7 @@ class PreparedConv:
         inner, padded = self.operator.padded(window, x.astype(dtype, copy=False))
         row = self.choices.taken(inner, x.shape[1:], dtype)
         if row is None or 0 in window.out_shape:
-            y = dispatch.conv(inner, padded, w, b, exact=self.operator.exact)
+            y = dispatch.conv(inner, padded, w, b, exact=self.operator.exact, prepared=True)
             return _given(_activated(y, self.activation), out)
         given = self._given(row, inner, w, out)
         repeats = key is not None and padded is x and row.replays

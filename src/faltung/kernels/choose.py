@@ -45,7 +45,8 @@ def choose(
     exact : bool
         Only rows whose error is that of direct summation.
     prepared : bool
-        The weights were brought into the row's order before; that is not paid for at each call.
+        The weights were brought into the row's order before, or for a batch of images: that is not
+        paid for by each.
     table : Table
         Measured rows, as `faltung.kernels.tuned` reads them: they go before the estimates.
 

@@ -86,7 +86,7 @@ class Conv(AbstractOperator):
         b = inputs[2] if len(inputs) > 2 else None
         check_bias([a.shape for a in inputs], window.out_channels, self.subject)
         inner, padded = self.padded(window, x)
-        y = dispatch.conv(inner, padded, w, b, exact=self.exact)
+        y = dispatch.conv(inner, padded, w, b, exact=self.exact, prepared=True)
         return (y,), {}, (window, inner, padded, w, b is not None)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:

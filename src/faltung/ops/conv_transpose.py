@@ -93,7 +93,7 @@ class ConvTranspose(AbstractOperator):
         window = self.window(x.shape, w.shape)
         check_bias([a.shape for a in inputs], window.out_channels, self.subject)
         adjoint = window.adjoint
-        y = dispatch.conv_dx(adjoint, x, w, exact=self.exact)
+        y = dispatch.conv_dx(adjoint, x, w, exact=self.exact, prepared=False)
         if len(inputs) > 2:
             y += inputs[2].reshape(-1, *(1 for _ in adjoint.axes))
         return (y,), {}, (adjoint, x, w, len(inputs) > 2)
@@ -101,7 +101,7 @@ class ConvTranspose(AbstractOperator):
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return dx (a plain convolution), dw and, where there is a bias, db."""
         adjoint, x, w, biased = saved
-        dx = dispatch.conv(adjoint, douts[0], w, None, exact=self.exact)
+        dx = dispatch.conv(adjoint, douts[0], w, None, exact=self.exact, prepared=True)
         dw = dispatch.conv_dw(adjoint, douts[0], x, exact=self.exact)
         return (dx, dw, bias_gradient(douts[0])) if biased else (dx, dw)
 

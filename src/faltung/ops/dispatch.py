@@ -48,13 +48,21 @@ def row_of(
 
 
 def conv(
-    window: ConvWindow, x: Array, w: Array, b: Array | None = None, *, exact: bool = False
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    exact: bool = False,
+    prepared: bool = False,
 ) -> Array:
     """Cross-correlation: `x` (N, C, *space), `w` (O, C/groups, *kernel), `b` (O,).
 
-    With `exact`, as with ``FALTUNG_EXACT=1``, only by rows with the error of direct summation.
+    With `exact`, as with ``FALTUNG_EXACT=1``, only by rows with the error of direct summation. With
+    `prepared` the choice does not count what is done once with the weights: of a network they stay,
+    and images come in batches.
     """
-    return _run("conv", window, x, w, b, exact=exact)
+    return _run("conv", window, x, w, b, exact=exact, prepared=prepared)
 
 
 def conv_once(
@@ -75,9 +83,11 @@ def conv_once(
     return y, recorder.replay(y, small)
 
 
-def conv_dx(window: ConvWindow, dout: Array, w: Array, *, exact: bool = False) -> Array:
+def conv_dx(
+    window: ConvWindow, dout: Array, w: Array, *, exact: bool = False, prepared: bool = True
+) -> Array:
     """Gradient of `conv` with respect to `x`, in its shape."""
-    return _run("conv_dx", window, dout, w, exact=exact)
+    return _run("conv_dx", window, dout, w, exact=exact, prepared=prepared)
 
 
 def conv_dw(window: ConvWindow, x: Array, dout: Array, *, exact: bool = False) -> Array:
@@ -209,9 +219,14 @@ def _has_outputs(window: PoolWindow) -> bool:
 
 
 def _run(
-    operation: str, window: ConvWindow | PoolWindow, x: Array, *rest: Any, exact: bool = False
+    operation: str,
+    window: ConvWindow | PoolWindow,
+    x: Array,
+    *rest: Any,
+    exact: bool = False,
+    prepared: bool = False,
 ) -> Array:
-    row = row_of(operation, window, x.dtype, exact=exact)
+    row = row_of(operation, window, x.dtype, exact=exact, prepared=prepared)
     if row is None:
         return np.asarray(_run_reference(operation, window, x, *rest), x.dtype)
     # Compiled kernels read every array as one of x's dtype, whatever is there.
