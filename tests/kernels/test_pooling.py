@@ -9,7 +9,7 @@ import pytest
 
 from faltung.errors import GeometryError
 from faltung.geometry.window import PoolWindow
-from faltung.kernels import numpy_pool, pooling_call, pooling_cost
+from faltung.kernels import numpy_pool, pooling_call, pooling_cost, pooling_tiles_call
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.registry import gamma
 
@@ -78,6 +78,49 @@ def test_many_random_geometries(isa: str, guarded: Any, monkeypatch: pytest.Monk
     """The same on many more."""
     monkeypatch.setenv(VARIABLE, isa)
     assert sum(check(seed, guarded, 12) for seed in range(1000, 5000)) >= 1000
+
+
+def tiled(rng: np.random.Generator) -> PoolWindow:
+    """Return a random geometry whose windows tile the input."""
+    axes = int(rng.integers(1, 4))
+    kernel = [1, *rng.integers(1, 5, 2).tolist()][-axes:]
+    count = rng.integers(1, {1: 70, 2: 22, 3: 6}[axes], axes).tolist()
+    space = [k * n for k, n in zip(kernel, count, strict=True)]
+    return PoolWindow.of((int(rng.integers(1, 3)), int(rng.integers(1, 9)), *space), kernel)
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_tiles(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows side by side, in rows of any width: the same as NumPy's, no stray byte."""
+    monkeypatch.setenv(VARIABLE, isa)
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        window, dtype = tiled(rng), np.dtype(np.float32 if seed % 2 else np.float64)
+        assert pooling_cost.is_tiled(window, dtype)
+        x, dout = (
+            guarded.copy(rng.integers(-4, 5, shape).astype(dtype))
+            for shape in (window.x_shape, window.out_shape)
+        )
+        named = {"err_msg": f"seed {seed}"}
+        y = pooling_tiles_call.avg_pool(window, x)
+        np.testing.assert_array_equal(y, numpy_pool.avg_pool(window, x), **named)
+        dx = pooling_tiles_call.avg_pool_dx(window, dout)
+        np.testing.assert_array_equal(dx, numpy_pool.avg_pool_dx(window, dout), **named)
+        for share, value in ((0.1, np.nan), (0.3, -np.inf))[: seed % 3]:
+            x[rng.random(x.shape) < share] = value
+        y = pooling_tiles_call.max_pool(window, x)
+        np.testing.assert_array_equal(y, numpy_pool.max_pool(window, x), **named)
+        dx = pooling_tiles_call.max_pool_dx(window, x, dout)
+        np.testing.assert_array_equal(dx, numpy_pool.max_pool_dx(window, x, dout), **named)
+        guarded.check()
+
+
+@pytest.mark.parametrize("kernel", [{}, {"stride": 1}, {"padding": 1}, {"dilation": 2}])
+def test_only_tiles_are_taken_as_such(kernel: Any) -> None:
+    """Gaps, overlaps, padding and dropped columns are for the other row."""
+    for width, is_tiled in ((8, not kernel), (9, False)):
+        window = PoolWindow.of((1, 2, 8, width), 2, **kernel)
+        assert pooling_cost.is_tiled(window, np.dtype(np.float32)) == is_tiled
 
 
 CASES = [

@@ -15,34 +15,31 @@ from llvmlite import ir
 from faltung.kernels.simd import I32, Code, Int, Pointer, Vector
 
 
+def picked(code: Code, parts: Sequence[Vector], wanted: Sequence[tuple[int, int]]) -> Vector:
+    """Return for each lane the number that it wants: of which vector, and of which lane there."""
+    lanes, found = code.lanes, parts[0]
+    first = [at if part == 0 else i for i, (part, at) in enumerate(wanted)]
+    for p in range(1, len(parts)):
+        if p > 1 and all(part != p for part, _ in wanted):
+            continue
+        # What earlier vectors hold is in its lane by now; what later ones hold is still to come.
+        known = first if p == 1 else range(lanes)
+        chosen = [lanes + at if part == p else known[i] for i, (part, at) in enumerate(wanted)]
+        found = code.shuffle(found, parts[p], chosen)
+    return code.shuffle(found, found, first) if len(parts) == 1 else found
+
+
 def dealt(code: Code, parts: Sequence[Vector], phase: int) -> Vector:
     """Return every `len(parts)`-th number from `phase` on, of numbers that fill so many vectors."""
-    count, lanes = len(parts), code.lanes
-    wanted = [phase + count * i for i in range(lanes)]
-    found = parts[0]
-    for p in range(1, count):
-        # What earlier parts held is in its lane by now; what later ones hold is still to come.
-        known = [i if p > 1 else n for i, n in enumerate(wanted)]
-        chosen = [lanes + n % lanes if n // lanes == p else known[i] for i, n in enumerate(wanted)]
-        found = code.shuffle(found, parts[p], [n % (2 * lanes) for n in chosen])
-    return found
+    wanted = [divmod(phase + len(parts) * i, code.lanes) for i in range(code.lanes)]
+    return picked(code, parts, wanted)
 
 
 def woven(code: Code, phases: Sequence[Vector]) -> list[Vector]:
     """Return the numbers of several vectors in turn; `dealt` gives the vectors again."""
     count, lanes = len(phases), code.lanes
-    made = []
-    for part in range(count):
-        places = [divmod(part * lanes + i, count) for i in range(lanes)]
-        found = phases[0]
-        for p in range(1, count):
-            chosen = [
-                lanes + at if phase == p else (at if p == 1 and phase == 0 else i)
-                for i, (at, phase) in enumerate(places)
-            ]
-            found = code.shuffle(found, phases[p], chosen)
-        made.append(found)
-    return made
+    numbers = [[divmod(part * lanes + i, count) for i in range(lanes)] for part in range(count)]
+    return [picked(code, phases, [(phase, at) for at, phase in own]) for own in numbers]
 
 
 def inside(code: Code, first: Int, size: Int) -> Any:

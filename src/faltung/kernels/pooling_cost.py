@@ -14,6 +14,8 @@ STRIDE: Final = 4
 """The largest stride along a row whose phases are dealt out in registers."""
 LARGEST: Final = 1 << 30
 """Sizes below this: positions in a row are compared as 32-bit integers."""
+TILE: Final = 4
+"""The longest side of a tile."""
 TAPS: Final = 1 << 20
 """Taps of a window: each has a number that float32 holds."""
 
@@ -56,3 +58,26 @@ def dx_cycles(window: PoolWindow, dtype: np.dtype[Any], is_prepared: bool) -> fl
         + cost.moved(outputs * prod(window.kernel), dtype, 0.5)
         + cost.results(window.x_shape, dtype)
     )
+
+
+def is_tiled(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
+    """Whether every number belongs to one window, of at most `TILE` numbers on two axes."""
+    if not isinstance(window, PoolWindow) or dtype not in (np.float32, np.float64):
+        return False
+    return (
+        all(axis.kernel == 1 for axis in window.axes[:-2])
+        and all(axis.kernel <= TILE for axis in window.axes)
+        and all(
+            axis.stride == axis.kernel
+            and axis.pad_lo == axis.pad_hi == 0
+            and (axis.dilation == 1 or axis.kernel == 1)
+            and axis.size == axis.out_size * axis.kernel
+            for axis in window.axes
+        )
+    )
+
+
+def tile_cycles(window: PoolWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Estimate one image, or its gradient: every number is read or written once."""
+    numbers = window.channels * prod(window.space)
+    return cost.CALL + cost.moved(numbers, dtype, 0.25) + cost.results(window.out_shape, dtype)

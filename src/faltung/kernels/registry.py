@@ -367,6 +367,19 @@ def _toom() -> Row:
     )
 
 
+def _tiles(operation: str, terms: Callable[[Window], int]) -> Row:
+    """Return the row of a pooling whose windows tile the input."""
+    return Row(
+        f"{operation}_tiles_any_nchw",
+        operation,
+        f"faltung.kernels.pooling_tiles_call:{operation}",
+        pooling_cost.is_tiled,
+        terms,
+        is_compiled=True,
+        costs="faltung.kernels.pooling_cost:tile_cycles",
+    )
+
+
 _COST = "faltung.kernels.cost:"
 
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
@@ -403,6 +416,10 @@ ROWS: tuple[Row, ...] = (
     _depthwise("conv", "depthwise_call", "cycles", _conv_terms),
     _depthwise("conv_dx", "depthwise_call", "dx_cycles", _conv_dx_terms),
     _depthwise("conv_dw", "depthwise_dw_call", "dw_cycles", _conv_dw_terms),
+    _tiles("max_pool", _no_terms),
+    _tiles("max_pool_dx", _taps),
+    _tiles("avg_pool", _mean_terms),
+    _tiles("avg_pool_dx", _mean_terms),
     _pooling("max_pool", _no_terms),
     _pooling("max_pool_dx", _taps),
     _pooling("avg_pool", _mean_terms),
