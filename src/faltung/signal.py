@@ -23,8 +23,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from faltung.errors import DTypeError, GeometryError, IntegerRangeError, message
 from faltung.geometry.interval import Interval
-from faltung.kernels import filters
+from faltung.kernels import fft
 from faltung.kernels.blocks import output_boxes
+from faltung.kernels.choose import compiled_for
+from faltung.kernels.filter_choice import FFT, algorithm
+from faltung.kernels.settings import settings
 
 Array = NDArray[Any]
 Box = tuple[Interval, ...]
@@ -51,7 +54,7 @@ def convolve(f: ArrayLike, g: ArrayLike, mode: str = "full", method: str = "auto
         ``"direct"`` adds up the products. ``"fft"`` multiplies the Fourier transforms of the whole
         arrays in float64: its error is relative to the *largest* values and one NaN or infinity
         reaches every output. ``"auto"`` is ``"direct"`` for integers and for short kernels of
-        floats; for longer ones it saves products (`faltung.kernels.filters` says where), and
+        floats; for longer ones it saves products (`faltung.kernels.filter_choice` says where), and
         transforms blocks of a signal in its own precision where that is quicker still.
 
     Returns
@@ -149,26 +152,59 @@ def _convolve(subject: str, f: Array, g: Array, mode: str, method: str) -> Array
     with np.errstate(all="ignore"):  # infinities and NaN are results here
         if method == "fft":
             return _by_fft(f, g, kept, dtype)
-        found = _compiled(f, g, kept, dtype, largest, method)
-        if found is not None:
-            return found
-        f, g = f.astype(dtype, copy=False), g.astype(dtype, copy=False)
-        return _direct_1d(f, g, kept[0], mode) if f.ndim == 1 else _direct(f, g, kept)
+        if method == "auto" and _is_transformed(f, g, kept, dtype):
+            return _by_blocks(f.astype(dtype, copy=False), g.astype(dtype, copy=False), kept)
+        return _summed(f, g, kept, dtype, largest, method)
 
 
-def _compiled(
-    f: Array, g: Array, kept: Box, dtype: np.dtype[Any], largest: int, method: str
-) -> Array | None:
-    """By the compiled filters, where they take such arrays: the smaller one is the kernel."""
+def _is_transformed(f: Array, g: Array, kept: Box, dtype: np.dtype[Any]) -> bool:
+    """Whether `"auto"` transforms: floats where that is quicker, unless all is to be exact."""
+    if dtype not in (np.float32, np.float64) or settings().is_exact:
+        return False
+    out, smaller = [span.size for span in kept], f if f.size < g.size else g
+    return algorithm(out, smaller.shape, dtype.itemsize) == FFT
+
+
+def _by_blocks(f: Array, g: Array, kept: Box) -> Array:
+    """Transform blocks; those that may not be are cut out of the larger array and summed."""
     if g.size > f.size:
         f, g = g, f
-    number = filters.number_for(f, dtype, largest)
-    if f.ndim > 2 or number is None:
-        return None
-    spans = zip(kept, f.shape, g.shape, strict=True)
-    pads = [(k - 1 - span.lo, span.hi - n) for span, n, k in spans]
-    w = np.flip(g).astype(number)
-    return filters.signals(f, w, pads, dtype, is_direct=method == "direct")
+    pads = [
+        (k - 1 - span.lo, span.hi - n) for span, n, k in zip(kept, f.shape, g.shape, strict=True)
+    ]
+
+    def directly(box: Box) -> Array:
+        cuts, spans = [], []
+        for span, whole, n, k in zip(box, kept, f.shape, g.shape, strict=True):
+            out = span.shift(whole.lo)
+            reads = Interval(out.lo - k + 1, out.hi).clip(0, n)
+            cuts.append(slice(*reads))
+            spans.append(out.shift(-reads.lo))
+        part = f[tuple(cuts)]
+        if not part.size:
+            return np.zeros([span.size for span in box], f.dtype)
+        return _summed(part, g, tuple(spans), f.dtype, 0, "direct")
+
+    return fft.correlate(f, np.flip(g), pads, directly)
+
+
+def _summed(
+    f: Array, g: Array, kept: Box, dtype: np.dtype[Any], largest: int, method: str
+) -> Array:
+    """Add up products, by the compiled filters where they take such arrays."""
+    if g.size > f.size:
+        f, g = g, f
+    if f.ndim <= 2 and compiled_for():
+        from faltung.kernels import filters
+
+        number = filters.number_for(f, dtype, largest)
+        if number is not None:
+            spans = zip(kept, f.shape, g.shape, strict=True)
+            pads = [(k - 1 - span.lo, span.hi - n) for span, n, k in spans]
+            w = np.flip(g).astype(number)
+            return filters.signals(f, w, pads, dtype, is_direct=method == "direct")
+    f, g = f.astype(dtype, copy=False), g.astype(dtype, copy=False)
+    return _direct_1d(f, g, kept[0]) if f.ndim == 1 else _direct(f, g, kept)
 
 
 def _kept(f_shape: Sequence[int], g_shape: Sequence[int], mode: str) -> Box:
@@ -181,10 +217,16 @@ def _kept(f_shape: Sequence[int], g_shape: Sequence[int], mode: str) -> Box:
     return tuple(Interval(min(a, b) - 1, max(a, b)) for a, b in pairs)
 
 
-def _direct_1d(f: Array, g: Array, kept: Interval, mode: str) -> Array:
-    """NumPy's own, an inner product for each output; its "same" has the longer array's length."""
-    if mode == "valid" or (mode == "same" and len(f) >= len(g)):
-        return np.convolve(f, g, mode)  # type: ignore[call-overload,no-any-return]
+def _direct_1d(f: Array, g: Array, kept: Interval) -> Array:
+    """NumPy's own, an inner product for each output, of no more outputs than it has to."""
+    k = len(g)
+    for mode, first, last in (
+        ("valid", k - 1, len(f)),
+        ("same", (k - 1) // 2, (k - 1) // 2 + len(f)),
+    ):
+        if first <= kept.lo and kept.hi <= last:
+            whole = np.convolve(f, g, mode)  # type: ignore[call-overload]
+            return np.asarray(whole[kept.lo - first : kept.hi - first])
     return np.convolve(f, g)[slice(*kept)]
 
 

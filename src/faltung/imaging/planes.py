@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.imaging.separable import are_worth_it, factors
-from faltung.kernels import filters
-from faltung.kernels.pixels import WHOLE
+from faltung.kernels.choose import compiled_for
 
 Array = NDArray[Any]
 
@@ -37,9 +36,11 @@ def compiled(work: Work, kernel: Array, dtype: np.dtype[Any] | None) -> Array | 
         Of ``dtype`` where the rounding could be done on the way, else of the work's wide dtype.
     """
     axes = kernel.ndim - 1
+    if axes > 2 or not compiled_for():
+        return None
     is_rounded = dtype is not None and _is_rounded(work, kernel, dtype)
     number = _number(work, kernel, dtype if is_rounded else None)
-    if axes > 2 or number is None:
+    if number is None:
         return None
     to = dtype if is_rounded and dtype is not None else work.wide
     if axes == 1:
@@ -51,6 +52,8 @@ def compiled(work: Work, kernel: Array, dtype: np.dtype[Any] | None) -> Array | 
 
 def compiled_plane(work: Work, kernel: Array, number: np.dtype[Any], to: np.dtype[Any]) -> Array:
     """Filter an image (H, W, C): each channel, or their sum where the kernel has as many."""
+    from faltung.kernels import filters
+
     is_direct = work.wide.kind == "i"
     x = work.x
     how: dict[str, Any] = {"border": work.border, "dtype": to, "is_direct": is_direct}
@@ -80,7 +83,7 @@ def _parts(work: Work, kernel: Array, number: np.dtype[Any]) -> list[Array]:
 def _is_rounded(work: Work, kernel: Array, dtype: np.dtype[Any]) -> bool:
     """Whether sums are rounded in registers: those of integers, which are finite."""
     is_plain = work.x.dtype.kind in "biu" and kernel.shape[-1] == 1
-    return is_plain and dtype in WHOLE.values() and dtype != np.int64 and _is_finite(kernel)
+    return is_plain and dtype.kind in "iu" and dtype.itemsize <= 2 and _is_finite(kernel)
 
 
 def _is_finite(kernel: Array) -> bool:
@@ -89,6 +92,8 @@ def _is_finite(kernel: Array) -> bool:
 
 def _number(work: Work, kernel: Array, dtype: np.dtype[Any] | None) -> np.dtype[Any] | None:
     """Return the dtype of the sums; None where there is no compiled kernel for it."""
+    from faltung.kernels import filters
+
     x, wide = work.x, work.wide
     if wide.kind == "i":
         if x.size and x.dtype == np.uint64 and int(x.max()) >= 1 << 53:

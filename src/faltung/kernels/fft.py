@@ -94,7 +94,7 @@ def correlate(x: Array, w: Array, pads: Sequence[tuple[int, int]], direct: Direc
     w : array (*kernel), of its dtype
         The kernel, which is not flipped.
     pads
-        How many zeros stand before and behind, on each axis.
+        How many zeros stand before and behind, on each axis; negative ones crop.
     direct
         Sums a box of outputs directly.
 

@@ -1,67 +1,30 @@
-"""Filters by the algorithm that is quickest for their size, where anything is compiled.
+"""Filters of images and signals by compiled kernels, where anything is compiled.
 
-Which one it is follows from sizes and dtype alone. The figures are nanoseconds of one thread of an
-AVX-512 machine; they need be right only relative to one another, and only near the crossovers:
-
-- direct: 0.0086 for each product (float32; twice that in float64),
-- Toom-Cook, from 15 taps on: 49/256 of the products of an image, 7/16 of those of a signal, and for
-  each output 0.9 or 0.6 on the way to the points and back,
-- transforms: what `fft.cost` says.
-
-Integers, and whoever asks for direct sums, get these.
+Integers, and whoever asks for direct sums, get these; floats the algorithm that is quickest for
+their size (`faltung.kernels.filter_choice`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.interval import Interval
 from faltung.kernels import fft
-from faltung.kernels.choose import compiled_for
 from faltung.kernels.filter2d_call import filter_images, reads
+from faltung.kernels.filter_choice import DIRECT, FFT, TOOM, algorithm
 from faltung.kernels.frames import NOWHERE, column_table, row_table
 from faltung.kernels.passes2d_call import passes_images
 from faltung.kernels.settings import settings
 from faltung.kernels.taps1d_call import filter_signals
 from faltung.kernels.toom1d_call import toom_signals
 from faltung.kernels.toom2d_call import toom_images
-from faltung.kernels.toom_form import FOUR, SIZE
 
 Array = NDArray[Any]
 Pads = Sequence[tuple[int, int]]
-
-PRODUCT_NS: Final = {4: 0.0086, 8: 0.0172}
-"""Nanoseconds of one product of a direct sum, by the bytes of a number."""
-POINTS_NS: Final = {1: {4: 0.6, 8: 1.0}, 2: {4: 0.9, 8: 1.8}}
-"""Those of an output on the way to Toom-Cook's points and back, for one axis and two."""
-LEAST_TAPS: Final = 15
-"""Along each axis, from where on Toom-Cook is considered: below, its rounding is not worth it."""
-DIRECT, TOOM, FFT = "direct", "toom", "fft"
-
-
-def algorithm(out: Sequence[int], kernel: Sequence[int], itemsize: int) -> str:
-    """Return which of `DIRECT`, `TOOM` and `FFT` is the quickest for floats of one or two axes.
-
-    >>> [algorithm((2048, 2048), (k, k), 4) for k in (7, 15, 63, 400)]
-    ['direct', 'toom', 'toom', 'fft']
-    >>> [algorithm((1_000_000,), (k,), 4) for k in (12, 64, 256, 1024, 4096)]
-    ['direct', 'direct', 'toom', 'toom', 'fft']
-    """
-    product = PRODUCT_NS[itemsize]
-    costs = {DIRECT: product * prod(out) * prod(kernel), FFT: fft.cost(out, kernel, itemsize)}
-    if min(kernel) >= LEAST_TAPS:
-        # A block of outputs is computed whole.
-        blocks = (64,) if len(out) == 1 else (32, 128)
-        done = prod(-(-n // step) * step for n, step in zip(out, blocks, strict=True))
-        groups = prod(-(-k // FOUR) for k in kernel)
-        share = (SIZE / FOUR) ** len(out)
-        costs[TOOM] = done * (POINTS_NS[len(out)][itemsize] + share * product * groups)
-    return min(costs, key=costs.__getitem__)
 
 
 def number_for(x: Array, dtype: np.dtype[Any], largest: int) -> np.dtype[Any] | None:
@@ -77,8 +40,6 @@ def number_for(x: Array, dtype: np.dtype[Any], largest: int) -> np.dtype[Any] | 
         For integers, what no sum passes, nor any part of it: they are exact in floats that hold
         that many numbers.
     """
-    if not compiled_for():
-        return None
     if dtype in (np.float32, np.float64):
         return np.dtype(dtype)
     if dtype not in (np.int64, np.uint64) or x.dtype.kind not in "biu":
@@ -90,6 +51,8 @@ def number_for(x: Array, dtype: np.dtype[Any], largest: int) -> np.dtype[Any] | 
 
 def signals(x: Array, w: Array, pads: Pads, dtype: np.dtype[Any], *, is_direct: bool) -> Array:
     """Filter an array of one or two axes, zeros outside; ``y[i] = Σ_j w[j] · x[i + j - pad]``.
+
+    Directly where it would be transformed; that is for the caller to do.
 
     Parameters
     ----------
@@ -111,8 +74,6 @@ def signals(x: Array, w: Array, pads: Pads, dtype: np.dtype[Any], *, is_direct: 
     out = _out(x.shape, w.shape, outside)
     is_direct = is_direct or dtype.kind != "f" or settings().is_exact
     chosen = DIRECT if is_direct else algorithm(out, w.shape, w.itemsize)
-    if chosen == FFT:
-        return _transformed(x.astype(dtype, copy=False), w, outside)
     y = _summed(x, w, outside, np.dtype(np.int64) if dtype.kind == "u" else dtype, chosen)
     return y.view(dtype)
 
