@@ -107,8 +107,8 @@ def images(
     is_direct = is_direct or settings().is_exact
     if len(kernel) == 1:
         return _image(x, kernel[0], pads, border, channels, dtype, is_direct)
-    how = {"channels": channels, "dtype": dtype}
-    y = passes_images(x[np.newaxis], *kernel, (rows, columns), border, **how)
+    (down, across), both = kernel, (rows, columns)
+    y = passes_images(x[np.newaxis], down, across, both, border, channels=channels, dtype=dtype)
     return y.reshape(y.shape[1:])
 
 
