@@ -60,11 +60,13 @@ def panel(
     step: int,
     begin: str = ZEROS,
     prefetches: bool = False,
+    fetched: int = 0,
 ) -> None:
     """Sum over all blocks; ``out[i, j]`` is a vector at ``out + i * pitch + j * spread``.
 
     ``w`` holds `length * vectors` vectors for each block; `step` numbers lie between two pixels'
-    inputs. With `prefetches`, as many numbers from `ahead` on as `w` has are fetched meanwhile.
+    inputs. With `prefetches`, as many numbers from `ahead` on as `w` has are fetched meanwhile, or
+    only `fetched` vectors for each channel: where tiles take turns, each can fetch a share.
     """
     width = vectors * code.lanes
     rows, columns = range(pixels), range(vectors)

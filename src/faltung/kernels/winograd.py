@@ -25,11 +25,12 @@ tiles and output channels are dealt out to blocks changes no bit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.cook_toom import Matrix, cook_toom
-from faltung.kernels.interleave import copy_rows, row_from_lanes, row_to_lanes
+from faltung.kernels.interleave import row_from_lanes, row_to_lanes
 from faltung.kernels.linear import Arithmetic, shared_rows, times
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
 
@@ -40,20 +41,12 @@ FIELDS: Final = (
     *("batch", "groups", "group_in", "group_out", "pad_y", "pad_x"),
     *("height", "width", "row", "in_plane", "out_height", "out_width", "out_plane"),
     *("tile_rows", "tile_columns", "images", "strips", "strip_rows"),
-    *("across", "part_columns", "chunk", "stages", "fetches", "panel", "fetching_panel"),
-    *(
-        "length",
-        "panel_width",
-        "panel_size",
-        "in_blocks",
-        "panels",
-        "parts",
-        "part_panels",
-        "together",
-        "pixels",
-    ),
+    *("across", "part_columns", "cuts", "ways", "chunk", "fetches"),
+    *("panel", "fetching_panel", "fetching_turns", "pixels"),
+    *("length", "panel_width", "panel_size", "in_blocks"),
+    *("panels", "parts", "part_panels", "together"),
     *("tiles", "distance", "sum_pitch", "sum_distance", "strip_pitch"),
-    *("stage_pitch", "sums_offset", "strip_offset", "stage_offset", "scratch_size"),
+    *("sums_offset", "strip_offset", "scratch_size"),
 )
 """What a block is told, in this order: addresses, sizes, how work is cut, how memory is used."""
 
@@ -146,7 +139,7 @@ def fetch(
 
 
 @kernel(
-    *(row_to_lanes, copy_rows, to_points, fetch),
+    *(row_to_lanes, to_points, fetch),
     arguments=INTS,
     x=POINTER,
     strip=POINTER,
@@ -193,19 +186,8 @@ def transform_input(
             # A row outside is one of no size: everything that is read of it is padding.
             width = code.choose(is_inside, of("width"), code.integer(0))
             row = code.choose_place(is_inside, x + at_y * of("row"), x)
-            to = strip + r * pitch
-            with code.either(of("stages") > 0) as (staged, plain):
-                with staged:
-                    from_x = first.at_least(0)
-                    there = (width - from_x).at_most(first + count - from_x)
-                    stage, apart = strip + of("stage_offset"), of("stage_pitch")
-                    given = (stage, apart, channels, there, stage)
-                    copy_rows.call_apart(code, row + from_x, plane, *given)
-                    rest = (apart, channels, first, width, count)
-                    row_to_lanes.call_apart(code, stage + (0 - from_x), to, *rest)
-                with plain:
-                    rest = (plane, channels, first, width, count)
-                    row_to_lanes.call_apart(code, row, to, *rest)
+            given = (strip + r * pitch, plane, channels, first, width, count)
+            row_to_lanes.call_apart(code, row, *given)
             # The same row of the next block of channels is on its way meanwhile.
             with code.when(of("fetches") > 0):
                 soon = row + (plane * channels + first)
@@ -251,12 +233,12 @@ def multiply(
         with code.loop((tiles + (pixels - 1)) // pixels) as turn:
             t = turn * pixels
             some = (inputs + t * lanes, here, here, to + t * pitch, offsets, blocks, pitch)
-            kind = code.choose(turn < 1, of("fetching_panel"), of("panel"))
-            code.call(kind, *some, code.integer(lanes), soon)
+            kind = code.choose(turn < of("fetching_turns"), of("fetching_panel"), of("panel"))
+            code.call(kind, *some, code.integer(lanes), soon + turn * lanes)
 
 
 @kernel(
-    *(from_points, row_from_lanes, copy_rows, fetch),
+    *(from_points, row_from_lanes, fetch),
     arguments=INTS,
     sums=POINTER,
     strip=POINTER,
@@ -306,16 +288,8 @@ def transform_output(
         count = (here * outputs).at_most(width - x)
         with code.loop((of("out_height") - first).at_most(outputs)) as i:
             at = (first + i) * width + x
-            row, one = strip + i * pitch, code.integer(lanes)
-            with code.either(of("stages") > 0) as (staged, plain):
-                with staged:
-                    stage, apart = strip + of("stage_offset"), of("stage_pitch")
-                    row_from_lanes.call_apart(code, row, one, stage, apart, channels, count, stage)
-                    last = (y + at, plane, channels, count, residual + at)
-                    copy_rows.call_apart(code, stage, apart, *last, **follows)
-                with plain:
-                    last = (y + at, plane, channels, count, residual + at)
-                    row_from_lanes.call_apart(code, row, one, *last, **follows)
+            row = (strip + i * pitch, code.integer(lanes), y + at, plane, channels, count)
+            row_from_lanes.call_apart(code, *row, residual + at, **follows)
             with code.when(of("fetches") > 0):
                 fetch.call(code, y + (plane * lanes + at), plane, channels, count, writes=True)
 
@@ -344,7 +318,7 @@ def winograd_block(
 
     form: dict[str, Any] = {"outputs": outputs, "taps": taps}
     lanes, width, length = code.lanes, of("panel_width"), of("length")
-    part, rest = block % of("parts"), block // of("parts")
+    part, rest = block % of("parts"), _apart(of, block // of("parts"))
     part_column, rest = rest % of("across"), rest // of("across")
     strip_number, rest = rest % of("strips"), rest // of("strips")
     group, first_image = rest % of("groups"), rest // of("groups") * of("images")
@@ -384,3 +358,10 @@ def winograd_block(
             some = (left - k).at_most(lanes)
             follows: dict[str, Any] = {"activation": activation, "adds": adds}
             transform_output.call_apart(code, arguments, *found, some, *place, **form, **follows)
+
+
+def _apart(of: Callable[[str], Int], cut: Int) -> Int:
+    """Return which cut is done in its turn: threads that take turns stay in places of their own."""
+    ways, cuts = of("ways"), of("cuts")
+    way = cut % ways
+    return way * (cuts // ways) + way.at_most(cuts % ways) + cut // ways

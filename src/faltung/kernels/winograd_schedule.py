@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -25,10 +26,10 @@ CACHE: Final = 900 * 1024
 """Bytes of a core's own cache that a block may take."""
 SHARED: Final = 20 * 1024 * 1024
 """Bytes of the cache that cores share: weights that are larger come from memory each time."""
-ALIASED: Final = 2048
-"""Bytes: planes that lie a multiple of these apart push each other out of the nearest cache."""
 STRIP: Final = 40 * 1024
 """Bytes of a strip: what is nearest to a core, less than all of it."""
+WIDEST: Final = 56
+"""Tiles of a row that stay together: memory is read fastest along its rows."""
 MOST: Final = 224
 """Tiles that a block takes at most."""
 
@@ -113,9 +114,9 @@ def layout_of(
     # An odd number of vectors: rows that lie a power of two apart would push each other out.
     strip_pitch = (-(-(chunk * outputs + taps - 1) // lanes) * lanes + lanes + 1 | 1) * lanes
     strip = (plan.rows * outputs + taps - 1) * strip_pitch + lanes * lanes
-    stage_pitch = (strip_pitch // lanes // lanes + 3 | 1) * lanes
-    planes = (window.axes[0].size * window.axes[1].size, window.out_space[0] * window.out_space[1])
-    image = window.in_channels * window.axes[0].size * window.axes[1].size
+    # With few channels there is too little to do meanwhile.
+    is_far = window.group_in > lanes and prod(window.x_shape) * dtype.itemsize > 2 * CACHE
+    cuts = -(-window.batch // plan.images) * window.groups * strips * across
     fields = _sizes(window, taps) | {
         "tile_rows": tile_rows,
         "tile_columns": tile_columns,
@@ -124,9 +125,10 @@ def layout_of(
         "strip_rows": plan.rows,
         "across": across,
         "part_columns": plan.columns,
+        "cuts": cuts,
+        "ways": threads if plan.parts == 1 else 1,
         "chunk": chunk,
-        "stages": int(any(plane * dtype.itemsize % ALIASED == 0 for plane in planes)),
-        "fetches": int(image * dtype.itemsize > CACHE),
+        "fetches": int(is_far),
         "length": panels.length,
         "panel_width": panels.vectors * lanes,
         "panel_size": panels.size,
@@ -143,29 +145,33 @@ def layout_of(
         "strip_pitch": strip_pitch,
         "sums_offset": points * distance,
         "strip_offset": points * (distance + sum_distance),
-        "stage_pitch": stage_pitch,
-        "stage_offset": strip,
-        "scratch_size": points * (distance + sum_distance) + strip + lanes * stage_pitch,
+        "scratch_size": points * (distance + sum_distance) + strip,
     }
     offsets = np.arange(panels.in_blocks, dtype=np.int64) * (tiles * lanes)
     offsets.flags.writeable = False
-    blocks = -(-window.batch // plan.images) * window.groups * strips * across * plan.parts
     weights = points * window.group_in * window.group_out * dtype.itemsize
     is_streamed = tiles <= 4 * plan.pixels or weights > CACHE
-    fields |= _panel_addresses(plan.pixels, panels, dtype, isa, is_streamed)
-    return Layout(blocks, fields, offsets)
+    fields |= _panel_addresses(tiles // plan.pixels, plan.pixels, panels, dtype, isa, is_streamed)
+    return Layout(cuts * plan.parts, fields, offsets)
 
 
 def _panel_addresses(
-    pixels: int, panels: Panels, dtype: np.dtype[Any], isa: Isa, is_streamed: bool
+    turns: int, pixels: int, panels: Panels, dtype: np.dtype[Any], isa: Isa, is_streamed: bool
 ) -> dict[str, int]:
     """Return the register block's code, and that which fetches the next weights meanwhile."""
     number = "f32" if dtype == np.float32 else "f64"
     lanes = isa.lanes(dtype.itemsize)
     sizes = {"pixels": pixels, "vectors": panels.vectors, "length": panels.length, "step": lanes}
     plain = panel.address(number, isa, **sizes)
-    fetching = panel.address(number, isa, **sizes, prefetches=True) if is_streamed else plain
-    return {"panel": plain, "fetching_panel": fetching}
+    found = {"panel": plain, "fetching_panel": plain, "fetching_turns": 0}
+    if is_streamed:
+        # Each of the first turns fetches one vector for each channel, or the only turn both.
+        share = 1 if turns >= panels.vectors else panels.vectors
+        found["fetching_turns"] = panels.vectors // share
+        found["fetching_panel"] = panel.address(
+            number, isa, **sizes, prefetches=True, fetched=share
+        )
+    return found
 
 
 def tiles_of(window: ConvWindow, outputs: int) -> tuple[int, int]:
@@ -230,8 +236,9 @@ def schedule_of(
         twice = 1 + overlap / (plan.rows * outputs), 1 + overlap / (plan.columns * outputs)
         moved = panels.in_blocks * (2.5 + 2.5 * twice[0] * twice[1]) + here * panels.vectors * 4
         is_near = weights + inputs + sums < CACHE
-        rate = 48 if is_near else 16 if all_weights < SHARED else 6
+        rate = 48 if is_near else 10 if all_weights < SHARED else 6
         again = inputs * -(-here // plan.together) / 24 if inputs + sums > CACHE else 0.0
+        moved *= 1 + min(1.0, max(0.0, (inputs + sums) / CACHE - 1))
         rounds = -(-blocks // threads)
         return rounds * (max(products, weights / rate) + again + tiles * points * moved + 2000)
 
@@ -241,12 +248,12 @@ def schedule_of(
 def _candidates(
     window: ConvWindow, isa: Isa, outputs: int, threads: int, panels: Panels
 ) -> Iterator[Schedule]:
-    """Yield ways to cut: whole small images together, or one image's rows, and their columns."""
+    """Yield ways to cut: whole small images together, or one image's rows, wide ones in parts."""
     tile_rows, tile_columns = tiles_of(window, outputs)
     each = tile_rows * tile_columns
     cuts = [(i, tile_rows, tile_columns) for i in _shares(window.batch) if 1 < i <= MOST // each]
-    for columns in [share for share in _shares(tile_columns) if share <= MOST][:4]:
-        cuts += [(1, rows, columns) for rows in _shares(tile_rows) if rows * columns <= MOST]
+    columns = next(share for share in _shares(tile_columns) if share <= WIDEST)
+    cuts += [(1, rows, columns) for rows in _shares(tile_rows) if rows * columns <= MOST]
     for images, rows, columns in cuts:
         pixels = pixels_together(isa, images * rows * columns, panels.vectors)
         for parts in {1, min(threads, panels.panels)}:
