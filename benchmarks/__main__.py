@@ -76,7 +76,7 @@ def run_suite(suite: Suite, options: argparse.Namespace, results: dict[str, Any]
 def roofline(threads: int) -> dict[str, Any]:
     """Measure the machine in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.roofline"],
+        [sys.executable, "-m", "faltung.kernels.roofline"],
         cwd=HERE.parent,
         env={**os.environ, "FALTUNG_NUM_THREADS": str(threads)},
         capture_output=True,

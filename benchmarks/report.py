@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure import best, best_ratio
-from benchmarks.roofline import share
 from benchmarks.suites import OURS, SUITES, TITLES, Suite
+from faltung.kernels.roofline import share
 
 Row = Mapping[str, Any]
 INTRODUCTION = """# Benchmarks

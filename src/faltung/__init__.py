@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from faltung.graph.from_torch import from_torch as from_torch
     from faltung.imaging import filter_image as filter_image
     from faltung.imaging import find as find
+    from faltung.plan.plan import Plan as Plan
+    from faltung.plan.plan import compile as compile  # noqa: A004 - the word that users know
 
 __all__ = [
     "ConvClassifier",
@@ -73,11 +75,13 @@ __all__ = [
     "FaltungError",
     "Graph",
     "Node",
+    "Plan",
     "PreparedConv",
     "Summary",
     "Value",
     "__version__",
     "avg_pool",
+    "compile",
     "compose",
     "constraints",
     "conv",
@@ -135,6 +139,8 @@ _LAZY = {
     "ConvClassifier": "faltung.estimators:ConvClassifier",
     "ConvRegressor": "faltung.estimators:ConvRegressor",
     "Dataset": "faltung.datasets:Dataset",
+    "Plan": "faltung.plan.plan:Plan",
+    "compile": "faltung.plan.plan:compile",
     "compose": "faltung.definitions:compose",
     "constraints": "faltung.constraints",
     "conv_matrix": "faltung.constraints:conv_matrix",

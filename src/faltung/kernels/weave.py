@@ -76,7 +76,7 @@ def _woven(
     rows = shape[0] * shape[1] * height
     count = min(rows, max(1, BLOCK // (width * times * times)))
     sizes = {"rows": rows, "height": height, "width": width, "count": count, "scratch_size": 0}
-    constants = {"times": times, "is_repeated": is_repeated}
+    constants: dict[str, Any] = {"times": times, "is_repeated": is_repeated}
     arrays = {"x": np.ascontiguousarray(x), "y": y}
     launch(
         weave_block, required_isa("weave"), FIELDS, sizes, arrays, -(-rows // count), **constants

@@ -17,11 +17,13 @@ from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph, named
 from faltung.graph.unknown import check_known
 from faltung.kernels.memory import empty
+from faltung.kernels.pool import shared_pool
 from faltung.kernels.program import Program
 from faltung.ops.operator import Array, Shape
 from faltung.plan.chains import chained
 from faltung.plan.fold import folded
 from faltung.plan.lowerings import lowering_of
+from faltung.plan.profile import Profile, step_time
 from faltung.plan.rewrite import rewritten
 from faltung.plan.room import Choices, Room, Step
 from faltung.plan.runs import Bound, bound_in, runs_of
@@ -207,6 +209,37 @@ class Plan:
                 times.append((step, time.perf_counter() - begin))
         self._given_back(memory)
         return times
+
+    def profile(self, x: ArrayLike | Mapping[str, ArrayLike], *, runs: int = 9) -> Profile:
+        """Time every step, beside what the machine could do at most.
+
+        Parameters
+        ----------
+        x
+            As for a call, in the plan's own shape.
+        runs
+            How often; the least time of each step counts.
+
+        Returns
+        -------
+        Profile
+            Prints as tables; `faltung.viz.profile.draw` makes a picture of it.
+        """
+        self(x)
+        whole = []
+        for _ in range(max(1, runs)):
+            begin = time.perf_counter()
+            self(x)
+            whole.append(time.perf_counter() - begin)
+        times = [self.timed(x) for _ in range(max(1, runs))]
+        memory = self._taken()
+        found = tuple(
+            step_time(step, min(each[at][1] for each in times), memory.arrays)
+            for at, (step, _) in enumerate(times[0])
+            if step.run is not None or step.launches
+        )
+        self._given_back(memory)
+        return Profile(found, min(whole), self.nbytes, shared_pool().threads)
 
 
 def compile(  # noqa: A001 - the word that users know

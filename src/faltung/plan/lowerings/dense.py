@@ -10,7 +10,7 @@ import numpy as np
 
 from faltung import ops
 from faltung.kernels.choose import compiled_for
-from faltung.kernels.dense import dense
+from faltung.kernels.dense_rows import dense
 from faltung.kernels.epilogue import Epilogue
 from faltung.ops.operator import Array
 from faltung.plan.room import Room, Step
