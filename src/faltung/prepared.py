@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from faltung.errors import DTypeError, GeometryError, message
 from faltung.geometry import ConvWindow, PaddingLike
 from faltung.kernels import settings
+from faltung.kernels.activation import Activation, ActivationLike, activated, activation_of
 from faltung.kernels.choose import choose
 from faltung.kernels.schedule import alone, is_small, recorded
 from faltung.ops import dispatch
@@ -33,14 +34,9 @@ if TYPE_CHECKING:
 
 Ints = int | Sequence[int]
 Sizes = tuple[int, ...]
-ActivationLike = str | tuple[str, float] | tuple[str, float, float] | None
-Activation = tuple[str, float, float]
 
 _REPLAYS: Final = 256
 """Shapes whose calls are remembered, at most."""
-_NUMBERS: Final = {"relu": 0, "leaky_relu": 1, "clip": 2}
-SLOPE: Final = 0.01
-"""What a leaky ReLU multiplies negative numbers with, if nothing is said."""
 
 
 def prepare(
@@ -107,7 +103,7 @@ def prepare(
     operator = Conv(
         hashable(stride), padding, hashable(dilation), groups, padding_mode, bool(exact)
     )
-    return PreparedConv(weights, bias, operator, _activation(activation))
+    return PreparedConv(weights, bias, operator, activation_of(activation))
 
 
 class PreparedConv:
@@ -203,7 +199,7 @@ class PreparedConv:
         row = self.choices.taken(inner, x.shape[1:], dtype)
         if row is None or 0 in window.out_shape:
             y = dispatch.conv(inner, padded, w, b, exact=self.operator.exact, prepared=True)
-            return _given(_activated(y, self.activation), out)
+            return _given(activated(y, self.activation), out)
         given = self._given(row, inner, w, out)
         repeats = key is not None and padded is x and row.replays
         small = is_small(row, inner, dtype)
@@ -213,7 +209,7 @@ class PreparedConv:
             else:
                 y = row.load()(inner, padded, w, b, **given)
         if "epilogue" not in given:
-            y = _activated(y, self.activation)
+            y = activated(y, self.activation)
         return y if y is out else _given(y, out)
 
     def _recorded(
@@ -341,35 +337,6 @@ def _takes(function: str) -> frozenset[str]:
     from faltung.kernels.registry import loaded
 
     return frozenset(inspect.signature(loaded(function)).parameters)
-
-
-def _activation(given: ActivationLike) -> Activation:
-    """Return an activation with its two numbers."""
-    if given is None:
-        return ("", 0.0, 0.0)
-    said: tuple[Any, ...] = (given,) if isinstance(given, str) else tuple(given)
-    name, *numbers = said
-    if name == "leaky_relu" and not numbers:
-        numbers = [SLOPE]
-    if name not in _NUMBERS or len(numbers) != _NUMBERS[name]:
-        rule, values = "activation must be known, with its numbers", {"activation": repr(given)}
-        cure = "Use 'relu', 'leaky_relu', ('leaky_relu', slope) or ('clip', low, high)"
-        raise GeometryError(message("prepare", rule, values, cure, "prepare Q2"))
-    low, high = (*map(float, numbers), 0.0, 0.0)[:2]
-    return (str(name), low, high)
-
-
-def _activated(y: Array, activation: Activation) -> Array:
-    """Apply an activation in place, where a kernel has not; as `kernels.epilogue` does."""
-    name, low, high = activation
-    if name == "relu":
-        np.copyto(y, 0, where=y <= 0)
-    elif name == "leaky_relu":
-        np.multiply(y, y.dtype.type(low), out=y, where=y < 0)
-    elif name == "clip":
-        np.copyto(y, low, where=y < low)
-        np.copyto(y, high, where=y > high)
-    return y
 
 
 def _given(y: Array, out: Array | None) -> Array:

@@ -1,0 +1,122 @@
+"""What a row of the registry says about a kernel, and how it is asked.
+
+A row names its functions by string, so that the table can be read without what they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.window import ConvWindow, PoolWindow
+
+Window = ConvWindow | PoolWindow
+Kernel = Callable[..., NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A kernel.
+
+    Parameters
+    ----------
+    name : str
+        ``<op>_<algorithm>_<dtype>_<layout>``; also what ``FALTUNG_KERNEL`` takes.
+    operation : str
+        What it computes: a function of `faltung.ops.dispatch`.
+    function : str
+        ``module:function``, called as ``function(window, *arrays)``.
+    applies : callable
+        Whether the row takes this window and dtype; from these alone, never from values.
+    terms : callable
+        How many rounded terms, at most, one output of a window sums.
+    block : int
+        Outputs on each axis whose rounding depends on one another's inputs: 1 for direct sums.
+    is_compiled : bool
+        Whether it needs machine code: where nothing can be compiled it is passed over.
+    costs : str
+        ``module:function`` of `cycles`, called as ``function(window, dtype, is_prepared)``. A row
+        without one is taken by its name alone.
+    is_exact : bool
+        Whether its error is that of direct summation; ``exact=True`` keeps to such rows.
+    growth : callable, optional
+        By how much more than direct summation a window's algorithm may round.
+    packs : str
+        ``module:function``, called as ``function(window, w)``: the weights in the order in which
+        the row reads them, which it takes as ``packed=``. Empty for a row that takes them as
+        they are.
+    fuses : bool
+        Whether it takes an ``epilogue=``: what is done to each output before it is stored.
+    replays : bool
+        Whether all that it does with arrays is to launch kernels, so that a call can be repeated
+        for others of the same shapes; see `faltung.kernels.replay`.
+    """
+
+    name: str
+    operation: str
+    function: str
+    applies: Callable[[Window, np.dtype[Any]], bool]
+    terms: Callable[[Window], int]
+    block: int = 1
+    is_compiled: bool = False
+    costs: str = ""
+    is_exact: bool = True
+    growth: Callable[[Window], float] = lambda window: 1.0
+    packs: str = ""
+    fuses: bool = False
+    replays: bool = False
+
+    def load(self) -> Kernel:
+        """The function itself; its module is imported here."""
+        return loaded(self.function)
+
+    def pack(self, window: Window, w: NDArray[Any]) -> NDArray[Any]:
+        """The weights in the order in which the row reads them, for its ``packed=``."""
+        packed: NDArray[Any] = loaded(self.packs)(window, w)
+        return packed
+
+    def cycles(self, window: Window, dtype: np.dtype[Any], is_prepared: bool = False) -> float:
+        """Estimate one image's cycles on one core with AVX-512; see `faltung.kernels.cost`.
+
+        From the geometry alone: neither the batch nor threads have a part in it. Where the weights
+        are prepared, bringing them into the row's order is not counted.
+        """
+        if not self.costs:
+            return float("inf")
+        estimate: Callable[..., float] = loaded(self.costs)
+        return float(estimate(window, dtype, is_prepared))
+
+    def error_bound(self, window: Window, dtype: np.dtype[Any]) -> float:
+        """The c in ``|error| ≤ c · Σ|terms|``, for every output: `gamma` of the terms summed.
+
+        Where outputs share their rounding (``block > 1``), Σ|terms| is ``max|x| · Σ|w|``, the
+        largest number that the block reads at all, times the growth of the algorithm.
+        """
+        return gamma(self.terms(window), dtype) * self.growth(window)
+
+
+def gamma(terms: int, dtype: np.dtype[Any]) -> float:
+    """``γ_k = k·u / (1 - k·u)``, u the unit roundoff of `dtype`; infinite where ``k·u ≥ 1``.
+
+    Bounds the error of a sum of k products in any order, fused or not: N. Higham, *Accuracy and
+    Stability of Numerical Algorithms*, 2nd edition, section 3.1.
+
+    >>> gamma(9, np.dtype(np.float64)) * 2**53
+    9.000000000000009
+    """
+    ku = terms * float(np.finfo(dtype).eps) / 2
+    return ku / (1 - ku) if ku < 1 else float("inf")
+
+
+@cache
+def loaded(name: str) -> Callable[..., Any]:
+    """Return ``module:function``; its module is imported."""
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
