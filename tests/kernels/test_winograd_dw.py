@@ -12,11 +12,11 @@ from faltung.geometry.window import ConvWindow
 from faltung.kernels import numpy_conv, winograd_dw_call
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.registry import ROWS, Row
-from faltung.kernels.winograd_dw_cost import tiles
+from faltung.kernels.winograd_dw_cost import OUTPUTS, tiles
 
 HERE = [isa.name for isa in ISAS if has(isa)]
 BY_TAPS = {
-    taps: next(row for row in ROWS if row.name == f"conv_dw_winograd_f{7 - taps}_any_nchw")
+    taps: next(row for row in ROWS if row.name == f"conv_dw_winograd_f{OUTPUTS[taps]}_any_nchw")
     for taps in (3, 5)
 }
 

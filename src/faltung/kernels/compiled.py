@@ -156,7 +156,22 @@ def _key(kernel: Kernel, number: str, isa: Isa, constants: tuple[tuple[str, Any]
 def _modules(kernel: Kernel) -> tuple[str, ...]:
     """Return the modules whose sources decide what a kernel's code is."""
     own = {kernel.write.__module__, *(m for used in kernel.uses for m in _modules(used))}
-    return tuple(sorted(own | {simd.__name__, __name__}))
+    helpers = {m for module in own for m in _imported(module)}
+    return tuple(sorted(own | helpers | {simd.__name__, __name__}))
+
+
+@functools.cache
+def _imported(module: str) -> frozenset[str]:
+    """Return the kernels' modules whose functions a module uses, and those that these use.
+
+    What a kernel is written with may be a plain function: a constant matrix times a vector.
+    """
+    used = {getattr(value, "__module__", None) for value in vars(sys.modules[module]).values()}
+    near = {m for m in used if isinstance(m, str) and m.startswith(_PACKAGE)} - {module, __name__}
+    return frozenset(near).union(*(_imported(m) for m in near))
+
+
+_PACKAGE: Final = __name__.rpartition(".")[0] + "."
 
 
 @functools.cache

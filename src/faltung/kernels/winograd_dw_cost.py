@@ -15,8 +15,8 @@ from faltung.geometry.window import ConvWindow
 from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.cost import BATCH, CALL, lanes, products
 
-OUTPUTS: Final = {3: 4, 5: 2}
-"""Outputs along a side of a tile for so many taps: with both there are 6 x 6 products."""
+OUTPUTS: Final = {3: 4, 5: 3}
+"""Outputs along a side of a tile for so many taps: 6 x 6 products there, 7 x 7 here."""
 CHUNK: Final = 128
 """Channels of x, and of dout, whose sums one block keeps."""
 SQUARE: Final = 450.0
