@@ -39,7 +39,7 @@ def conv_pointwise(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     )
     return (
         CALL
-        + streamed(prod(window.w_shape), dtype)
+        + 0.4 * streamed(prod(window.w_shape), dtype)
         + window.groups * per_group / 0.85
         + results(window.out_shape, dtype)
     )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow, PoolWindow
-from faltung.kernels import numpy_dense, tuned
+from faltung.kernels import matrices, tuned
 from faltung.kernels.choose import choose, compiled_for
 from faltung.kernels.schedule import alone, is_small, recorded
 from faltung.kernels.settings import settings
@@ -124,7 +124,7 @@ def matmul(a: Array, b: Array) -> Array:
     if settings().kernel == "reference":
         return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)), a.dtype)
     with np.errstate(all="ignore"):
-        return numpy_dense.matmul(a, b)
+        return matrices.matmul(a, b)
 
 
 def lrn(x: Array, before: int, size: int, alpha: float, bias: float, beta: float) -> Array | None:
