@@ -105,7 +105,7 @@ def packing(
 def streamed(numbers: float, dtype: np.dtype[Any]) -> float:
     """Cycles to read numbers from the caches that cores share; none for what a core's own holds."""
     size = numbers * dtype.itemsize
-    return size / 3 if size > OWN else 0.0
+    return size / 1.8 if size > OWN else 0.0
 
 
 def results(shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:
@@ -127,6 +127,7 @@ def strip_length(window: ConvWindow) -> int:
 
 def conv_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Pixels in the lanes: strips in, register blocks, rows out."""
+    is_dealt = window.stride[-1] in (1, 2, 4)  # in registers; else one number after the other
     length = strip_length(window)
     per_group = min(
         block_products(window.group_out, length, window.reduction, block, dtype) for block in WIDE
@@ -135,7 +136,7 @@ def conv_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> 
         CALL
         + window.groups * per_group / 0.85
         + streamed(prod(window.w_shape), dtype)
-        + moved(window.in_channels * prod(window.space), dtype)
+        + moved(window.in_channels * prod(window.space), dtype, 0.7 if is_dealt else 6.0)
         + results(window.out_shape, dtype)
     )
 
