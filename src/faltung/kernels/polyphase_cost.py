@@ -81,6 +81,10 @@ def growth(window: ConvWindow, outputs: int) -> float:
     return growth_of(outputs, taps_of(window))
 
 
+FAR: Final = 16 * 2**20
+"""Bytes of transformed weights that caches hold."""
+
+
 def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs: int) -> float:
     """Split and transform the input, products at every point, transform back."""
     width, taps = lanes(dtype), taps_of(window)
@@ -92,7 +96,8 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
     depth = phases * (-(-window.group_in // width) * width if is_wide else window.group_in)
     into, back = outputs**2 * 9 + size**2 * 5.0, outputs**2 * 5 + size**2 * 3.0
     # Weights are read once for each image, from far away where there are many.
-    reading = moved(depth * outs * width, dtype, 0.3)
+    weights = depth * outs * width
+    reading = moved(weights, dtype, 0.3 if weights * dtype.itemsize < FAR else 0.75)
     work = max(tiles * products(depth * outs * width, dtype, 0.8), reading)
     work += tiles * (ins * into + outs * back)
     packing = 0.0 if is_prepared else moved(prod(window.w_shape), dtype, 5.0 * size**2 / taps**2)
