@@ -11,6 +11,7 @@ from io import TextIOWrapper
 import click
 
 from faltung.cli import failures
+from faltung.cli.bench import bench
 from faltung.cli.doctor import doctor
 from faltung.cli.evaluate import evaluate
 from faltung.cli.exercise import exercise
@@ -43,7 +44,7 @@ def cli(context: click.Context) -> None:
 
 VERBS = (
     *(train, evaluate, explain, explore, exercise, experiment),
-    *(filter_verb, find, inspect, run_verb, tune, doctor),
+    *(filter_verb, find, inspect, run_verb, bench, tune, doctor),
 )
 for verb in VERBS:
     cli.add_command(verb)

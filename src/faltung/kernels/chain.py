@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.epilogue import activated
-from faltung.kernels.exponential import exp, logistic
+from faltung.kernels.exponential import exp, logistic, tangent
 from faltung.kernels.simd import I32, INT, INTS, Code, Int, Pointer, Vector
 
 LOADS: Final = 8
@@ -165,6 +165,7 @@ _FUNCTIONS: Final[dict[str, Any]] = {
     "square": lambda code, a: a * a,
     "exp": exp,
     "logistic": logistic,
+    "tanh": tangent,
     "prelu": _prelu,
 }
 """By a step's name; called with the code and the results that it reads."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import accumulate
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,11 +68,8 @@ def moved(launch: Launch, old: Array, new: Array) -> Launch:
     return launch._replace(arrays={name: there(array) for name, array in launch.arrays.items()})
 
 
-class Words(NamedTuple):
-    """Words of a program's arguments that hold one array's address, each with an offset."""
-
-    places: Array
-    offsets: Array
+Words = Sequence[tuple[int, int]]
+"""Words of a program's arguments that hold one array's address, each with an offset."""
 
 
 class Program:
@@ -102,6 +99,9 @@ class Program:
         pool = shared_pool()
         if pool.threads > self._threads:
             self._lay_out(pool.threads)
+        if not self._is_parallel:
+            _run_all()(0, self._place, len(self._launches), 0)
+            return
         with pool.taken() as job:
             _run_all()(job, self._place, len(self._launches), int(job != 0))
 
@@ -116,19 +116,20 @@ class Program:
             The launches to look at.
         """
         start, end = _range(array)
-        places, offsets = [], []
+        words: list[tuple[int, int]] = []
         for number in steps:
             launch, first = self._launches[number], self._starts[number]
             for name, other in launch.arrays.items():
                 begin, stop = _range(other)
                 if start <= begin and stop <= end and other.size:
-                    places.append(first + launch.names.index(name))
-                    offsets.append(begin - start)
-        return Words(np.array(places, np.intp), np.array(offsets, np.int64))
+                    words.append((first + launch.names.index(name), begin - start))
+        return words
 
     def put(self, words: Words, address: int) -> None:
         """Have launches read or write an array at another address."""
-        self._records[words.places] = words.offsets + address
+        records = self._records
+        for place, offset in words:
+            records[place] = address + offset
 
     def _lay_out(self, threads: int) -> None:
         size = max((n.shared + threads * n.scratch for n in self._launches), default=0)
@@ -145,6 +146,7 @@ class Program:
                 self._launches, self._starts, self._parallel, strict=False
             )
         ]
+        self._is_parallel = any(row[_PARALLEL] for row in rows)
         self._table = np.array(rows, np.int64).reshape(-1, _WORDS)
         self._place, self._threads = self._table.ctypes.data, threads
 

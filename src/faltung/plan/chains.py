@@ -33,9 +33,10 @@ FUNCTIONS: Final = {
     "Sqrt": "sqrt",
     "Exp": "exp",
     "Sigmoid": "logistic",
+    "Tanh": "tanh",
 }
 """Steps of `faltung.kernels.chain` by operator: of one value, or of two at a time."""
-ALONE: Final = ("neg", "abs", "sqrt", "exp", "logistic")
+ALONE: Final = ("neg", "abs", "sqrt", "exp", "logistic", "tanh")
 """Those of one value."""
 NODES: Final = 24
 """Nodes of one chain at most."""

@@ -51,6 +51,9 @@ class Memory(NamedTuple):
 
     def run(self) -> None:
         """Run all steps."""
+        if len(self.runs) == 1 and isinstance(self.runs[0], Program):
+            self.runs[0].run()
+            return
         with np.errstate(all="ignore"):
             for run in self.runs:
                 run.run() if isinstance(run, Program) else run()

@@ -35,7 +35,17 @@ LOWERINGS: Final = {
     **dict.fromkeys(
         (
             *("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "PRelu", "Neg", "Abs", "Sqrt"),
-            *("Exp", "Pow", "Sigmoid", "Relu", "LeakyRelu", "Clip", "HardSigmoid", "HardSwish"),
+            *(
+                "Exp",
+                "Pow",
+                "Sigmoid",
+                "Tanh",
+                "Relu",
+                "LeakyRelu",
+                "Clip",
+                "HardSigmoid",
+                "HardSwish",
+            ),
             "BatchNormalization",
         ),
         "chain:lower_chain",
