@@ -46,7 +46,7 @@ LOWERINGS: Final = {
                 "HardSigmoid",
                 "HardSwish",
             ),
-            "BatchNormalization",
+            *("HardSwish", "BatchNormalization"),
         ),
         "chain:lower_chain",
     ),
