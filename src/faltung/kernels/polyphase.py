@@ -166,10 +166,13 @@ def polyphase_block(
         with code.loop(size * size) as p, code.loop(count) as u:
             weights = w + (u * of("panel_size") + places[p])
             table, blocks = offsets + p * of("in_blocks"), counts[p]
+            # The weights that come next are fetched meanwhile: this point's in the next panel.
+            is_last = (u + 1).equals(count)
+            ahead = code.choose_place(is_last, w + places[p + 1], weights + of("panel_size"))
             with code.loop(images * each, step=pixels) as tile:
                 v = points + (p * of("distance") + tile * lanes)
                 to = sums + (p * of("sum_distance") + tile * of("sum_pitch") + u * width)
-                ahead = weights + blocks * (length * vectors * lanes)
+
                 given = (v, weights, bias, to, table, blocks, of("sum_pitch"))
                 shape = {"pixels": pixels, "vectors": vectors, "length": length, "step": lanes}
                 one = code.integer(lanes)

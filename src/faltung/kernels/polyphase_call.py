@@ -281,7 +281,8 @@ def _layout(
         ]
         used = blocks if own.is_wide else range(in_blocks)
         offsets[p, : len(used)] = np.array(used) * tiles * lanes
-    tables = {"offsets": offsets, "counts": np.array(own.counts), "places": np.array(own.places)}
+    places = np.array((*own.places, together * own.size))
+    tables = {"offsets": offsets, "counts": np.array(own.counts), "places": places}
     for table in tables.values():
         table.flags.writeable = False
     constants = {
