@@ -35,6 +35,8 @@ Box = tuple[Interval, ...]
 _MODES: Final = ("full", "same", "valid")
 _METHODS: Final = ("auto", "direct", "fft")
 _CACHE_BYTES: Final = 1 << 18
+_TINY: Final = 1 << 18
+"""Products that NumPy sums along one axis before a compiled kernel has begun."""
 
 
 def convolve(f: ArrayLike, g: ArrayLike, mode: str = "full", method: str = "auto") -> Array:
@@ -159,10 +161,10 @@ def _convolve(subject: str, f: Array, g: Array, mode: str, method: str) -> Array
 
 def _is_transformed(f: Array, g: Array, kept: Box, dtype: np.dtype[Any]) -> bool:
     """Whether `"auto"` transforms: floats where that is quicker, unless all is to be exact."""
-    if dtype not in (np.float32, np.float64) or settings().is_exact:
+    if dtype not in (np.float32, np.float64):
         return False
     out, smaller = [span.size for span in kept], f if f.size < g.size else g
-    return algorithm(out, smaller.shape, dtype.itemsize) == FFT
+    return algorithm(out, smaller.shape, dtype.itemsize) == FFT and not settings().is_exact
 
 
 def _by_blocks(f: Array, g: Array, kept: Box) -> Array:
@@ -194,7 +196,8 @@ def _summed(
     """Add up products, by the compiled filters where they take such arrays."""
     if g.size > f.size:
         f, g = g, f
-    if f.ndim <= 2 and compiled_for():
+    is_tiny = f.ndim == 1 and f.size * g.size <= (_TINY if dtype.kind == "f" else _TINY // 8)
+    if f.ndim <= 2 and not is_tiny and compiled_for():
         from faltung.kernels import filters
 
         number = filters.number_for(f, dtype, largest)

@@ -54,6 +54,8 @@ STEP_NS: Final = {4: 0.35, 8: 0.55}
 """Nanoseconds of one of the N log2(N) steps of both transforms, by the bytes of a number."""
 STEP_NS_2D: Final = {4: 0.9, 8: 1.0}
 """The same along more axes than one, where all but the last go through memory in steps."""
+CALL_NS: Final = 300_000.0
+"""What a call takes beside its blocks: the kernel's transform, and looking for what is loud."""
 BLOCK_NS: Final = 3_000.0
 """What a block takes beside its transforms."""
 
@@ -73,7 +75,7 @@ def cost(out: Sequence[int], kernel: Sequence[int], itemsize: int) -> float:
     """Return about how many nanoseconds the outputs take on one thread."""
     shape = block_shape(tuple(kernel), itemsize)
     blocks = prod(-(-n // step) for n, step in zip(out, steps(shape, kernel), strict=True))
-    return blocks * _block_cost(shape, itemsize)
+    return CALL_NS + blocks * _block_cost(shape, itemsize)
 
 
 def error_bound(w: Array, largest: float) -> float:

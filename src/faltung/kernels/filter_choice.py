@@ -12,6 +12,7 @@ machine; they need be right only relative to one another, and only near the cros
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Final
 
@@ -24,6 +25,8 @@ NUMPY_PRODUCT_NS: Final = 1.0
 """The same of NumPy, which sums along more than two axes."""
 POINTS_NS: Final = {1: {4: 0.6, 8: 1.0}, 2: {4: 0.9, 8: 1.8}}
 """Those of an output on the way to Toom-Cook's points and back, for one axis and two."""
+CALL_NS: Final = 60_000.0
+"""What bringing a kernel to the points takes."""
 LEAST_TAPS: Final = 15
 """Along each axis, from where on Toom-Cook is considered: below, its rounding is not worth it."""
 DIRECT, TOOM, FFT = "direct", "toom", "fft"
@@ -37,6 +40,11 @@ def algorithm(out: Sequence[int], kernel: Sequence[int], itemsize: int) -> str:
     >>> [algorithm((1_000_000,), (k,), 4) for k in (12, 64, 256, 1024, 4096)]
     ['direct', 'direct', 'toom', 'toom', 'fft']
     """
+    return _quickest(tuple(out), tuple(kernel), itemsize)
+
+
+@lru_cache(1024)
+def _quickest(out: tuple[int, ...], kernel: tuple[int, ...], itemsize: int) -> str:
     if 0 in out:
         return DIRECT
     product = PRODUCT_NS[itemsize] if len(out) <= 2 else NUMPY_PRODUCT_NS
@@ -47,5 +55,5 @@ def algorithm(out: Sequence[int], kernel: Sequence[int], itemsize: int) -> str:
         done = prod(-(-n // step) * step for n, step in zip(out, blocks, strict=True))
         groups = prod(-(-k // FOUR) for k in kernel)
         share = (SIZE / FOUR) ** len(out)
-        costs[TOOM] = done * (POINTS_NS[len(out)][itemsize] + share * product * groups)
+        costs[TOOM] = CALL_NS + done * (POINTS_NS[len(out)][itemsize] + share * product * groups)
     return min(costs, key=costs.__getitem__)

@@ -72,8 +72,7 @@ def signals(x: Array, w: Array, pads: Pads, dtype: np.dtype[Any], *, is_direct: 
     x = x[tuple(slice(max(0, -lo), n - max(0, -hi)) for n, (lo, hi) in sizes)]
     outside = [(max(0, lo), max(0, hi)) for lo, hi in pads]
     out = _out(x.shape, w.shape, outside)
-    is_direct = is_direct or dtype.kind != "f" or settings().is_exact
-    chosen = DIRECT if is_direct else algorithm(out, w.shape, w.itemsize)
+    chosen = _chosen(out, w, is_direct or dtype.kind != "f")
     y = _summed(x, w, outside, np.dtype(np.int64) if dtype.kind == "u" else dtype, chosen)
     return y.view(dtype)
 
@@ -104,7 +103,6 @@ def images(
     """
     number = kernel[0].dtype
     x, (rows, columns) = readable(x, number), pads
-    is_direct = is_direct or settings().is_exact
     if len(kernel) == 1:
         return _image(x, kernel[0], pads, border, channels, dtype, is_direct)
     (down, across), both = kernel, (rows, columns)
@@ -123,8 +121,7 @@ def _image(
 ) -> Array:
     out = _out((x.shape[0], x.shape[1] // channels), w.shape, pads)
     is_line = x.shape[0] == w.shape[0] == 1 and tuple(pads[0]) == (0, 0)
-    sizes = (out[1:], w.shape[1:]) if is_line else (out, w.shape)
-    chosen = DIRECT if is_direct or 0 in out else algorithm(*sizes, w.itemsize)
+    chosen = _chosen(out[1:], w[0], is_direct) if is_line else _chosen(out, w, is_direct)
     if channels > 1 and (chosen != DIRECT or is_line):
         how = (w, pads, border, 1, dtype, is_direct)
         parts = [_image(x[:, c::channels], *how) for c in range(channels)]
@@ -142,6 +139,12 @@ def readable(x: Array, number: np.dtype[Any]) -> Array:
     if x.dtype == np.bool_:
         return x.view(np.uint8)
     return x if reads(x.dtype) and x.dtype.isnative else x.astype(number)
+
+
+def _chosen(out: Sequence[int], w: Array, is_direct: bool) -> str:
+    """Return the quickest algorithm, or direct sums where they are asked for."""
+    chosen = algorithm(out, w.shape, w.itemsize)
+    return chosen if chosen == DIRECT or not (is_direct or settings().is_exact) else DIRECT
 
 
 def _out(size: Sequence[int], kernel: Sequence[int], pads: Pads) -> list[int]:
