@@ -12,7 +12,7 @@ import faltung
 from faltung import functional
 from faltung.errors import FaltungError, KernelError
 from faltung.geometry import ConvWindow
-from faltung.kernels import memory, settings
+from faltung.kernels import memory, replay, settings
 from faltung.kernels.choose import choose
 from faltung.kernels.isa import host_isa
 from faltung.kernels.registry import ROWS, Row
@@ -84,9 +84,9 @@ def test_every_row_that_says_so_can_be_repeated(row: Row, is_small: bool) -> Non
             first, second = (drawn(x_shape, w_shape, seed)[: 2 + biased] for seed in (1, 2))
             with alone(is_small), recorded(Recorder(first)) as recorder:
                 y = row.load()(window, *first)
-            replay = recorder.replay(y, is_small)
-            assert replay is not None, "an argument is neither an input nor read-only"
-            again = replay(*second, *([] if biased else [None]))
+            call = recorder.replay(y, is_small)
+            assert call is not None, "an argument is neither an input nor read-only"
+            again = call(*second, *([] if biased else [None]))
             np.testing.assert_array_equal(again, row.load()(window, *second))
             tried += 1
     assert tried
@@ -182,3 +182,16 @@ def test_working_memory_is_kept_reported_and_given_back() -> None:
     assert memory.kept_bytes() == after
     memory.release()
     assert memory.kept_bytes() == before
+
+
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), CASES[:2] + CASES[5:6])
+def test_records_can_be_laid_down_by_hand(
+    x_shape: Any, w_shape: Any, options: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where NumPy's arrays do not begin with their address."""
+    monkeypatch.setattr(replay, "_repeat", lambda runs: None)
+    x, w, b = drawn(x_shape, w_shape, 0)
+    right = faltung.conv(x, w, b, **options)
+    assert functional._replays
+    for _ in range(2):
+        np.testing.assert_array_equal(faltung.conv(x, w, b, **options), right)

@@ -37,8 +37,8 @@ WORK: Final = ARRAYS
 """The place, after theirs, where the address of the working memory stands."""
 _SLOTS: Final = 8
 # Words of a step.
-_FUNCTION, _BLOCKS, _RECORD, _WORDS, _PATCHES, _COUNT = range(6)
-_STEP: Final = 6
+_FUNCTION, _BLOCKS, _RECORD, _WORDS, _PATCHES, _COUNT, _AT = range(7)
+_STEP: Final = 7
 
 
 class Launch(NamedTuple):
@@ -73,8 +73,13 @@ def repeat(
     y: Pointer,
     *,
     data: int,
+    runs: bool,
 ) -> None:
-    """Run the steps of a plan; arrays are NumPy's own objects, their address stands at ``data``."""
+    """Lay down the records of a plan, and run its steps one after the other.
+
+    Arrays are NumPy's own objects; their address stands at ``data``. Without `runs`, records are
+    laid down alone.
+    """
     build = code.build
 
     def store(place: Pointer, value: Int) -> None:
@@ -83,23 +88,23 @@ def repeat(
     for slot, array in enumerate((x, w, b, y)):
         store(work + slot, array[data])
     store(work + WORK, Int(build, build.ptrtoint(work.value, I64)))
-    record = work + _SLOTS
     kind = ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer()
     with code.loop(plan[0]) as number:
         step = plan + (number * _STEP + 1)
-        template, patches = plan + step[_RECORD], plan + step[_PATCHES]
+        template, patches, record = plan + step[_RECORD], plan + step[_PATCHES], work + step[_AT]
         with code.loop(step[_WORDS]) as i:
             store(record + i, template[i])
         with code.loop(step[_COUNT] * 3, step=3) as i:
             store(record + patches[i], work[patches[i + 1]] + patches[i + 2])
-        called = build.inttoptr(step[_FUNCTION].value, kind)
-        arguments = build.ptrtoint(record.value, I64)
-        with code.loop(step[_BLOCKS]) as block:
-            build.call(called, [arguments, block.value, I64(0)])
+        if runs:
+            called = build.inttoptr(step[_FUNCTION].value, kind)
+            arguments = build.ptrtoint(record.value, I64)
+            with code.loop(step[_BLOCKS]) as block:
+                build.call(called, [arguments, block.value, I64(0)])
 
 
 @cache
-def _repeat() -> Callable[..., None] | None:
+def _repeat(runs: bool) -> Callable[..., None] | None:
     """Return `repeat` as a function; None where NumPy's arrays do not begin with their address."""
     probe, isa = np.empty(3), chosen("")
     start = object.__basicsize__
@@ -107,7 +112,7 @@ def _repeat() -> Callable[..., None] | None:
     if isa is None or start % 8 or found != probe.ctypes.data:
         return None
     kinds = [ctypes.c_void_p] * 2 + [ctypes.py_object] * ARRAYS
-    return ctypes.PYFUNCTYPE(None, *kinds)(repeat.address(isa=isa, data=start // 8))
+    return ctypes.PYFUNCTYPE(None, *kinds)(repeat.address(isa=isa, data=start // 8, runs=runs))
 
 
 class Recorder:
@@ -129,7 +134,7 @@ class Recorder:
         given = [*self.arrays, y]
         if _overlap([a for a in given if a is not None and a.size]) or not y.flags.c_contiguous:
             return None
-        words = max((len(launch.names) for launch in self.launches), default=0)
+        words = sum(len(launch.names) for launch in self.launches)
         temporary, end = _laid_out([a for a in self.made if not _is_within(a, y)], words)
         places: list[tuple[Array, int, int]] = [
             (array, slot, 0) for slot, array in enumerate(given) if array is not None
@@ -164,7 +169,8 @@ class Replay:
     """
 
     __slots__ = (
-        *("_end", "_kept", "_own", "_place", "_plan", "_run", "_size", "_steps"),
+        *("_end", "_is_small", "_kept", "_own", "_place", "_plan", "_records", "_run", "_size"),
+        *("_steps",),
         *("dtype", "shape"),
     )
 
@@ -183,7 +189,10 @@ class Replay:
         self._plan = _plan(steps)
         self._place = self._plan.ctypes.data
         self._size = self._bytes(1)
-        self._run = _repeat() if is_small and self._size <= memory.KEPT else None
+        self._is_small = is_small and self._size <= memory.KEPT
+        self._run = _repeat(self._is_small)
+        ends = np.cumsum([0, *(len(step.record) for step in steps)])
+        self._records = [8 * (_SLOTS + int(end)) for end in ends[:-1]]
 
     def _bytes(self, threads: int) -> int:
         return self._end + max(threads * scratch + shared for scratch, shared in self._own)
@@ -196,13 +205,22 @@ class Replay:
 
     def into(self, x: Array, w: Array | None, b: Array | None, y: Array) -> None:
         """Run it, its result in `y`."""
-        if self._run is not None:
-            work = memory.place(self._size)
-            self._run(self._place, work, x, y if w is None else w, y if b is None else b, y)
+        run = self._run
+        given = (x, y if w is None else w, y if b is None else b, y)
+        if run is None:
+            self._by_hand((x, w, b, y))
+        elif self._is_small:
+            run(self._place, memory.place(self._size), *given)
         else:
-            self._in_parallel((x, w, b, y))
+            pool = shared_pool()
+            area = memory.working(self._bytes(pool.threads))
+            work = area.ctypes.data
+            run(self._place, work, *given)
+            for step, at in zip(self._steps, self._records, strict=True):
+                pool.run(step.address, work + at, step.blocks)
 
-    def _in_parallel(self, arrays: Sequence[Array | None]) -> None:
+    def _by_hand(self, arrays: Sequence[Array | None]) -> None:
+        """Lay the records down without `repeat`."""
         pool = shared_pool()
         area = memory.working(self._bytes(pool.threads))
         slots = [0 if array is None else array.ctypes.data for array in (*arrays, area)]
@@ -275,12 +293,13 @@ def _plan(steps: Sequence[Step]) -> Array:
     """Return steps as `repeat` reads them."""
     head: list[int] = [len(steps)]
     tail: list[int] = []
-    start = 1 + _STEP * len(steps)
+    start, at = 1 + _STEP * len(steps), _SLOTS
     for step in steps:
         record = start + len(tail)
         tail += [int(word) for word in step.record]
         patches = start + len(tail)
         tail += [number for patch in step.patches for number in patch]
-        sizes = (record, len(step.record), patches, len(step.patches))
+        sizes = (record, len(step.record), patches, len(step.patches), at)
+        at += len(step.record)
         head += [step.address, step.blocks, *sizes]
     return np.array(head + tail, np.int64)

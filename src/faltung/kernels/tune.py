@@ -1,4 +1,4 @@
-"""Measuring rows: for one layer, each that could run it, checked first and then timed in turns."""
+"""Measuring rows: for one layer, each that could run it, in turns."""
 
 from __future__ import annotations
 
