@@ -9,7 +9,7 @@ import pytest
 
 from faltung.kernels import memory
 from faltung.kernels.isa import ISAS, Isa, has
-from faltung.kernels.packing import pack
+from faltung.kernels.packing import pack, targets_of
 
 HERE = [isa for isa in ISAS if has(isa)]
 
@@ -42,3 +42,25 @@ def test_nothing_is_read_or_written_past_the_ends(guarded: Any) -> None:
     assert packed.base is not None
     assert packed[1, :, 3:].sum() == 0
     assert memory.empty == guarded.array
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize(("terms", "channels", "groups"), [(1, 1, 1), (37, 33, 2), (64, 16, 1)])
+def test_transposes_write_the_same(
+    isa: Isa, terms: int, channels: int, groups: int, guarded: Any
+) -> None:
+    """Terms in a random order, with zeros between them."""
+    rng = np.random.default_rng(0)
+    w = guarded.copy(rng.standard_normal((groups, channels, terms)).astype(np.float32))
+    places = rng.permutation(np.concatenate([np.arange(terms), np.full(5, -1)]))
+    steps = {"step": terms, "groups": groups, "group_step": channels * terms}
+    sizes = {"width": 2 * isa.lanes(4), "channels": channels}
+    targets = targets_of(places, terms)
+    packed = pack(w, places, isa, **sizes, **steps, targets=targets)
+    np.testing.assert_array_equal(packed, pack(w, places, isa, **sizes, **steps))
+
+
+def test_targets_of_what_is_not_a_permutation() -> None:
+    """A number twice, one left out, one of the next channel."""
+    for places in ([0, 0, 1], [0, 2], [0, 1, 3]):
+        assert targets_of(np.array(places), 3 if 3 in places else 2) is None

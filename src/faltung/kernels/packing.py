@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from faltung.kernels import memory
 from faltung.kernels.compiled import kernel
+from faltung.kernels.interleave import square_to_lanes
 from faltung.kernels.isa import Isa
 from faltung.kernels.launch import launch
 from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
@@ -29,7 +30,7 @@ PART: Final = 1 << 14
 
 FIELDS: Final = (
     *("x", "packed", "places", "terms", "step", "panels", "channels", "group_step"),
-    *("part", "total"),
+    *("part", "total", "scratch", "scratch_size"),
 )
 
 
@@ -62,6 +63,36 @@ def pack_panels(code: Code, arguments: Pointer, block: Int, thread: Int, *, widt
                     code.store_number(to + i, value)
 
 
+@kernel(square_to_lanes, arguments=INTS, block=INT, thread=INT)
+def pack_squares(code: Code, arguments: Pointer, block: Int, thread: Int, *, width: int) -> None:
+    """Write panels by transposes: all terms of a channel lie side by side in the array as given.
+
+    ``places`` says where each of them goes, and after these which terms are zeros.
+    """
+
+    def of(name: str) -> Int:
+        return arguments[FIELDS.index(name)]
+
+    terms, step, panels, lanes = of("terms"), of("step"), of("panels"), code.lanes
+    places = code.ints(code.address(of("places")))
+    square = code.address(of("scratch")) + thread * of("scratch_size")
+    first = block * of("part")
+    with code.loop((first + of("part")).at_most(of("total")), start=first) as number:
+        panel, group = number % panels, number // panels
+        source = code.address(of("x")) + (group * of("group_step") + panel * step * width)
+        packed = code.address(of("packed")) + number * terms * width
+        for v in range(0, width, lanes):
+            count = of("channels") - panel * width - v
+            with code.loop(step, step=lanes) as t:
+                left = (step - t).at_most(lanes)
+                given = (source + (step * v + t), square, step, count, left)
+                square_to_lanes.call(code, *given)
+                with code.loop(left) as i:
+                    code.store(packed + (places[t + i] * width + v), code.load(square + i * lanes))
+            with code.loop(terms, start=step) as t:
+                code.store(packed + (places[t] * width + v), code.constant(0.0))
+
+
 def pack(
     w: Array,
     places: Array,
@@ -72,6 +103,7 @@ def pack(
     step: int,
     groups: int = 1,
     group_step: int = 0,
+    targets: Array | None = None,
 ) -> Array:
     """Return weights in panels: an array (groups * panels, terms, width).
 
@@ -91,6 +123,8 @@ def pack(
         Numbers between two channels.
     groups, group_step
         How many groups, and the numbers between two.
+    targets : array of int64, optional
+        What `targets_of` gave for the places; a panel is whole vectors then.
     """
     panels = -(-channels // width)
     packed = memory.empty((groups * panels, len(places), width), w.dtype)
@@ -107,5 +141,25 @@ def pack(
     }
     arrays = {"x": np.ascontiguousarray(w), "packed": packed, "places": places}
     blocks = -(-groups * panels // part)
-    launch(pack_panels, isa, FIELDS, sizes, arrays, blocks, width=width)
+    if targets is None:
+        launch(pack_panels, isa, FIELDS, sizes, arrays, blocks, width=width)
+        return packed
+    sizes["scratch_size"], arrays["places"] = isa.lanes(w.dtype.itemsize) ** 2, targets
+    launch(pack_squares, isa, FIELDS, sizes, arrays, blocks, width=width)
     return packed
+
+
+def targets_of(places: Array, step: int) -> Array | None:
+    """Return where each number of a channel goes, then which terms are zeros.
+
+    None where some of the numbers go nowhere, or to several places, or are another channel's:
+    weights can then not be packed by transposes.
+
+    >>> targets_of(np.array([2, -1, 0, 1]), 3).tolist()
+    [2, 3, 0, 1]
+    """
+    used = np.flatnonzero(places >= 0)
+    if not np.array_equal(np.sort(places[used]), np.arange(step)):
+        return None
+    zeros = np.flatnonzero(places < 0)
+    return memory.constant(np.concatenate([used[np.argsort(places[used])], zeros]).astype(np.int64))
