@@ -175,7 +175,7 @@ def rows_together(isa: Isa, out_rows: int, height: int, phases: int, taps: int, 
     >>> rows_together(AVX512, 112, 3, 1, 1, 1), rows_together(AVX2, 56, 7, 1, 1, 1)
     (7, 7)
     """
-    most = 14 if height > 4 else 7
+    most = 14 if height > 4 else 7 if parts == 1 else 4
     if isa.registers < 32:
         most = max(4, 15 - min(height, CHUNK) * taps - parts)
     most = max(1, most // phases)
@@ -253,6 +253,9 @@ def _fields(
 def _forward(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     z_axis, y_axis, x_axis = three(window.axes)
     groups = groups_of(x_axis.kernel, x_axis.dilation, x_axis.stride)
+    if x_axis.stride == 2 and x_axis.dilation == 1 and x_axis.kernel == 3 >= y_axis.kernel:
+        # The column in front of a pair is shifted out of it (`depthwise_rows`).
+        groups = (Group(0, 2, ((0, 0, 0),)), Group(1, 2, ((0, 0, 1), (1, 0, 2))))
     block = _shaped(isa, y_axis.out_size, (y_axis, x_axis), groups, 1)
     blocks, fields = _fields(window, isa, dtype, block, y_axis.out_size, (z_axis, y_axis))
     plane = y_axis.out_size * x_axis.out_size

@@ -13,16 +13,18 @@ as the caller has them, and nothing is copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.epilogue import activated
-from faltung.kernels.phases import dealt, inside, woven
-from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Variable
+from faltung.kernels.phases import dealt, inside, picked, woven
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Variable, Vector
 
 CHUNK: Final = 8
 """Kernel rows whose weights are in registers together."""
+FEW: Final = 12
+"""Weights that are all in registers together: then each input row is gone through once."""
 
 
 class Group(NamedTuple):
@@ -129,9 +131,9 @@ def slide_rows(
             table, weights = rows + plane * span, w + plane * (own.kernel_y * own.kernel_x)
             for first, height in _chunks(code, own.kernel_y):
                 place = (table + first * own.dilation, weights + first * own.kernel_x)
-                for kx, shift, group in _turns(code, own, groups):
+                for kx, shift, some in _turns(code, own, groups):
                     size = None if is_whole else width
-                    _add(code, own, group, place, height, (at + shift, kx), size, total)
+                    _add(code, own, some, place, height, (at + shift, kx), size, total)
         for a, variables in enumerate(total):
             with code.when(done <= a):
                 for p, vector in enumerate(woven(code, [v.get() for v in variables])):
@@ -159,7 +161,9 @@ def _is_whole(
 ) -> Any:
     """Return whether no lane of any load or store is outside its row."""
     first = q * own.stride - lead
-    low = min((group.offset for group in groups), default=0)
+    # What is shifted looks by itself whether there is a number before the row.
+    lowest = groups[1:] if not own.roll and is_shifted(groups) else groups
+    low = min((group.offset for group in lowest), default=0)
     high = max((group.offset + group.parts * code.lanes for group in groups), default=0)
     high += max(0, own.kernel_x // own.roll - 1) * own.roll_step if own.roll else 0
     is_read = code.build.and_(first + low >= 0, first + high <= width)
@@ -180,45 +184,95 @@ def _chunks(code: Code, height: int) -> Iterator[tuple[Int | int, int]]:
 
 def _turns(
     code: Code, own: Block, groups: list[Group]
-) -> Iterator[tuple[Int | int, Int | int, Group]]:
-    """Give kernel columns and positions to add, and a group; in a loop where they roll."""
+) -> Iterator[tuple[Int | int, Int | int, list[Group]]]:
+    """Give kernel columns and positions to add, and groups; in a loop where they roll."""
     if not own.roll:
-        yield from ((0, 0, group) for group in groups)
+        are_few = min(own.kernel_y, CHUNK) * own.kernel_x <= FEW
+        yield from ((0, 0, some) for some in ([groups] if are_few else [[g] for g in groups]))
         return
     with code.loop(own.kernel_x // own.roll) as turn:
-        yield turn * own.roll, turn * own.roll_step, groups[0]
-    yield from ((0, 0, group) for group in groups[1:])
+        yield turn * own.roll, turn * own.roll_step, groups[:1]
+    yield from ((0, 0, [group]) for group in groups[1:])
 
 
 def _add(
     code: Code,
     own: Block,
-    group: Group,
+    groups: list[Group],
     place: tuple[Pointer, Pointer],
     height: int,
     at: tuple[Int, Int | int],
     size: Int | None,
     total: list[list[Variable]],
 ) -> None:
-    """Add some kernel rows of a group to the sums; rows of `size` are masked, of None whole."""
+    """Add some kernel rows of some groups to the sums; rows of `size` are masked, of None whole."""
     table, w = place
-    first, starts = at[0] + group.offset, range(0, group.parts * code.lanes, code.lanes)
-    masks = [] if size is None else [inside(code, first + start, size) for start in starts]
-    weights = [
-        [code.broadcast(w + (at[1] + (j * own.kernel_x + kx))) for _, _, kx in group.taps]
+    loads = [_loads(code, group, at[0], size) for group in groups]
+    weights = {
+        (j, kx): code.broadcast(w + (at[1] + (j * own.kernel_x + kx)))
+        for group in groups
+        for _, _, kx in group.taps
         for j in range(height)
-    ]
+    }
     for r, users in _users(own.rows, height, own.step, own.dilation):
-        row = code.address(table[r]) + first
-        if size is None:
-            parts = [code.load(row + start) for start in starts]
-        else:
-            parts = [code.load_some(m, row + s) for m, s in zip(masks, starts, strict=True)]
-        for t, (phase, out_phase, _) in enumerate(group.taps):
-            pixels = dealt(code, parts, phase)
+        row = code.address(table[r])
+        for tap, pixels in _pixels(code, row, at[0], groups, loads, size is None):
+            _, out_phase, kx = tap
             for a, j in users:
                 variable = total[a][out_phase]
-                variable.set(code.fma(weights[j][t], pixels, variable.get()))
+                variable.set(code.fma(weights[j, kx], pixels, variable.get()))
+
+
+def _pixels(
+    code: Code,
+    row: Pointer,
+    at: Int,
+    groups: list[Group],
+    loads: list[Callable[[Pointer], list[Vector]]],
+    is_whole: bool,
+) -> Iterator[tuple[tuple[int, int, int], Vector]]:
+    """Give each tap of a row, in the order of columns, and its pixels."""
+    if is_whole and is_shifted(groups):
+        # The column before a pair's is the pair's second, one lane on, and one number more.
+        parts = loads[1](row)
+        place, (evens, odds) = at + groups[0].offset, _dealt(code, parts)
+        number = code.broadcast(row + place.at_least(0))
+        one = code.select(place >= 0, number, code.constant(0.0))
+        before = [(1, 0), *((0, lane) for lane in range(code.lanes - 1))]
+        vectors = (picked(code, [odds, one], before), evens, odds)
+        yield from zip((groups[0].taps[0], *groups[1].taps), vectors, strict=True)
+        groups, loads = groups[2:], loads[2:]
+    for group, load in zip(groups, loads, strict=True):
+        parts = load(row)
+        for tap in group.taps:
+            yield tap, dealt(code, parts, tap[0])
+
+
+def _dealt(code: Code, parts: list[Vector]) -> list[Vector]:
+    return [dealt(code, parts, phase) for phase in range(len(parts))]
+
+
+def is_shifted(groups: list[Group]) -> bool:
+    """Whether a single column stands before a pair of them, with a stride of 2."""
+    return (
+        len(groups) > 1
+        and [len(group.taps) for group in groups[:2]] == [1, 2]
+        and groups[0].parts == groups[1].parts == 2
+        and groups[1].offset == groups[0].offset + 1
+    )
+
+
+def _loads(
+    code: Code, group: Group, at: Int, size: Int | None
+) -> Callable[[Pointer], list[Vector]]:
+    """Return how a group's vectors are loaded from a row."""
+    first, starts = at + group.offset, range(0, group.parts * code.lanes, code.lanes)
+    if size is None:
+        return lambda row: [code.load(row + first + start) for start in starts]
+    masks = [inside(code, first + start, size) for start in starts]
+    return lambda row: [
+        code.load_some(mask, row + first + start) for mask, start in zip(masks, starts, strict=True)
+    ]
 
 
 def _users(

@@ -69,7 +69,7 @@ def tiles_block(
 
 
 class Place(NamedTuple):
-    """Where a vector of outputs is, where its windows' numbers begin, and how far rows are apart."""
+    """Where a vector of outputs is, where its windows begin, and how far rows are apart."""
 
     out: Int
     first: Int
