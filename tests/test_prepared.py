@@ -14,6 +14,7 @@ from faltung.errors import DTypeError, GeometryError, KernelError
 from faltung.geometry import ConvWindow
 from faltung.kernels.choose import candidates
 from faltung.kernels.registry import gamma
+from faltung.kernels.settings import settings
 
 CASES: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((5, 6, 14, 14), (8, 6, 3, 3), {"padding": 1}),
@@ -90,7 +91,7 @@ def test_every_row_can_be_imposed_and_keeps_its_bound(
     dtype = np.dtype(np.float32)
     right = faltung.conv(x.astype(np.float64), w, exact=True, **options)
     scale = np.abs(x).max() * np.abs(w.astype(np.float64)).sum(axis=tuple(range(1, w.ndim))).max()
-    for row in candidates("conv", window, dtype):
+    for row in candidates("conv", window, dtype, settings().isa):
         conv = faltung.prepare(w, **options)
         conv.choices[x_shape[1:]] = row.name
         y = conv(x)
