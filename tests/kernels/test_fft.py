@@ -117,3 +117,14 @@ def test_auto_takes_it_for_floats(mode: str, monkeypatch: pytest.MonkeyPatch) ->
     assert taken
     assert y.shape == direct.shape
     assert np.abs(y - direct).max() < 1e-4 * np.abs(direct).max()
+
+
+def test_no_stray_byte(guarded: Any) -> None:
+    """Working memory and result end where a page begins that nobody may touch."""
+    rng = np.random.default_rng(5)
+    for size, kernel in CASES:
+        x, w = (rng.standard_normal(shape) for shape in (size, kernel))
+        pads = [(k - 1, k // 2) for k in kernel]
+        y = fft.correlate(guarded.copy(x), w, pads, refused)
+        np.testing.assert_allclose(y, by_definition(x, w, pads), atol=1e-9)
+        guarded.check()

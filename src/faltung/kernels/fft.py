@@ -48,8 +48,6 @@ LONG: Final = 1 << 15
 """Samples of blocks that are made longer only for kernels that are so long themselves."""
 TOGETHER: Final = 1 << 17
 """Samples of the blocks that a thread transforms at once, about."""
-MOST_KEPT: Final = 1 << 24
-"""Bytes of the largest buffer that a thread keeps from call to call."""
 STEP_NS: Final = {4: 0.35, 8: 0.55}
 """Nanoseconds of one of the N log2(N) steps of both transforms, by the bytes of a number."""
 STEP_NS_2D: Final = {4: 0.9, 8: 1.0}
@@ -163,37 +161,50 @@ class _Work:
 
     def _transform(self, lines: tuple[int, ...], numbers: range) -> None:
         """Transform a row of blocks, multiply, transform back, keep what is no wrap-around."""
-        segment = self._segment(lines, numbers)
-        views = sliding_window_view(segment, self.shape[-1], -1)[..., :: self.steps[-1], :]
-        blocks = np.moveaxis(views, -2, 0)
+        count, (*before, last) = len(numbers), self.shape
+        length = last + (count - 1) * self.steps[-1]
+        room, transformed, back = _areas(
+            ((*before, length), self.x.dtype),
+            ((count, *before, last // 2 + 1), self.number),
+            ((count, *self.shape), self.x.dtype),
+        )
+        segment = self._segment((*lines, numbers[0]), room)
+        blocks = np.moveaxis(
+            sliding_window_view(segment, last, -1)[..., :: self.steps[-1], :], -2, 0
+        )
         axes = tuple(range(1, blocks.ndim))
-        shape = (*blocks.shape[:-1], self.shape[-1] // 2 + 1)
-        transformed = _kept("transformed", shape, self.number)
         # NumPy is several times slower where a transform of float32 has no factor: "ortho" has.
         np.fft.rfftn(blocks, axes=axes, norm="ortho", out=transformed)
         self.is_ready.wait()
         np.multiply(transformed, self.spectrum, out=transformed)
-        back = _kept("back", blocks.shape, self.x.dtype)
         np.fft.irfftn(transformed, self.shape, axes, norm="ortho", out=back)
         for number, block in zip(numbers, back, strict=True):
             box = self._outputs((*lines, number))
             self.y[_index(box)] = block[tuple(slice(span.size) for span in box)]
 
-    def _segment(self, lines: tuple[int, ...], numbers: range) -> Array:
-        """Return what a row of blocks reads, zeros where it leaves the array."""
-        first = (*lines, numbers[0])
+    def _segment(self, first: tuple[int, ...], room: Array) -> Array:
+        """Return what a row of blocks reads from its first on, zeros where it leaves the array."""
         lows = [i * step - lo for i, step, lo in zip(first, self.steps, self.lead, strict=True)]
-        sizes = [*self.shape[:-1], self.shape[-1] + (len(numbers) - 1) * self.steps[-1]]
-        spans = [Interval(lo, lo + size) for lo, size in zip(lows, sizes, strict=True)]
+        spans = [Interval(lo, lo + size) for lo, size in zip(lows, room.shape, strict=True)]
         inside = [span.clip(0, n) for span, n in zip(spans, self.x.shape, strict=True)]
         part = self.x[_index(inside)]
-        if part.shape == tuple(sizes):
+        if part.shape == room.shape:
             return part
-        segment = _kept("segment", sizes, self.x.dtype)
-        segment.fill(0)
+        room.fill(0)
         places = (span.shift(-whole.lo) for span, whole in zip(inside, spans, strict=True))
-        segment[_index(places)] = part
-        return segment
+        room[_index(places)] = part
+        return room
+
+
+def _areas(*wanted: tuple[Sequence[int], np.dtype[Any]]) -> list[Array]:
+    """Return working memory of these shapes and dtypes, all of it the calling thread's own."""
+    sizes = [memory.line(prod(shape) * dtype.itemsize) for shape, dtype in wanted]
+    area = memory.working(sum(sizes))
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return [
+        area[start : start + prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
+        for start, (shape, dtype) in zip(starts, wanted, strict=True)
+    ]
 
 
 def steps(shape: Sequence[int], kernel: Sequence[int]) -> tuple[int, ...]:
@@ -220,26 +231,6 @@ def _groups(blocks: int, shape: tuple[int, ...]) -> list[range]:
     rounds = -(-fours * 4 * shape[0] // (threads * TOGETHER))
     step = 4 * -(-fours // (threads * rounds))
     return [range(i, min(i + step, 4 * fours)) for i in range(0, 4 * fours, step)]
-
-
-class _Kept(threading.local):
-    """Buffers that a thread's calls take in turn: touching fresh pages costs more than a pass."""
-
-    def __init__(self) -> None:
-        self.buffers: dict[str, Array] = {}
-
-
-_KEPT = _Kept()
-
-
-def _kept(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    size = prod(shape) * dtype.itemsize
-    buffer = _KEPT.buffers.get(name)
-    if buffer is None or buffer.nbytes < size:
-        buffer = np.empty(size, np.uint8)
-        if size <= MOST_KEPT:
-            _KEPT.buffers[name] = buffer
-    return buffer[:size].view(dtype).reshape(shape)
 
 
 def _stretches(x: Array, kernel: Sequence[int], lead: Sequence[int]) -> tuple[Array, Array]:
