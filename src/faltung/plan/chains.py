@@ -53,7 +53,7 @@ def is_link(node: Node, known: Mapping[str, Array]) -> bool:
         exponent = known.get(node.inputs[1])
         return exponent is not None and exponent.size == 1 and float(exponent.flat[0]) in POWERS
     if isinstance(operator, ops.BatchNormalization):
-        return not operator.training_mode
+        return not operator.training_mode and all(name in known for name in node.inputs[1:])
     name = operator.onnx_type
     return bool(activation_of(node)) or name == "Sum" or name in FUNCTIONS
 

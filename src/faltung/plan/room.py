@@ -14,6 +14,7 @@ from faltung.kernels.choose import choose
 from faltung.kernels.program import moved, noted
 from faltung.kernels.registry import Row, Window
 from faltung.kernels.replay import Launch, Recorder
+from faltung.kernels.settings import settings
 from faltung.ops.operator import Array
 from faltung.plan.stages import Stage
 from faltung.plan.values import Inside
@@ -60,7 +61,9 @@ class Choices:
     def row(self, stage: Stage, operation: str, window: Window, dtype: Any) -> Row:
         """Return the row for a stage; always the same one."""
         imposed = self.taken.get(stage.name) or self.imposed.get(stage.name, "")
-        row = choose(operation, window, dtype, imposed, exact=self.exact, prepared=True)
+        now = settings()
+        exact, isa = self.exact or now.is_exact, now.isa
+        row = choose(operation, window, dtype, imposed, isa, exact=exact, prepared=True)
         self.taken[stage.name] = row.name
         return row
 

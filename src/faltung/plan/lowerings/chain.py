@@ -13,7 +13,7 @@ from faltung.kernels.chain import Step as Link
 from faltung.kernels.chain_call import axes_of, chain
 from faltung.kernels.choose import compiled_for
 from faltung.ops.operator import Array
-from faltung.plan.chains import written
+from faltung.plan.chains import is_link, written
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
 
@@ -24,7 +24,8 @@ MOVED: Final = (("load", 0),)
 
 def lower_chain(stage: Stage, room: Room) -> Step | None:
     """Compute all nodes in one pass."""
-    if len(stage.outputs) > 1:
+    known = {name: room.arrays[name] for name in stage.inputs if name in room.known}
+    if len(stage.outputs) > 1 or not all(is_link(node, known) for node in stage.nodes):
         return None
     steps, arrays = written(stage, room.arrays)
     return _step(stage, room, "chain", [(steps, arrays, room.arrays[stage.output])])
