@@ -12,6 +12,11 @@ from faltung.ops.elementwise import Add, Relu
 from faltung.ops.normalisation import BatchNormalization
 from faltung.ops.operator import AbstractOperator
 from faltung.ops.pool import GlobalAveragePool
+from faltung.ops.standardise import (
+    GroupNormalization,
+    InstanceNormalization,
+    LayerNormalization,
+)
 from faltung.ops.windowed import bias_gradient
 
 SHAPES = [(4, 16, 24, 24), (3, 40, 17, 19), (8, 600, 4, 4), (2, 5, 9000)]
@@ -61,6 +66,27 @@ def test_batch_normalisation(shape: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         # The sums of both are rounded term by term, at worst; in fact far less.
         size = np.abs(theirs).max() + np.abs(dout).max()
         assert np.abs(ours - theirs).max() <= terms * 2.0**-24 * 4 * size
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape", "scale"),
+    [
+        (InstanceNormalization(), (4, 16, 24, 24), (16,)),
+        (GroupNormalization(4), (4, 16, 24, 24), (16,)),
+        (LayerNormalization(), (300, 7, 64), (64,)),
+        (LayerNormalization(axis=1), (50, 7, 121), (7, 121)),
+    ],
+)
+def test_normalisation_by_the_input(
+    operator: AbstractOperator, shape: Any, scale: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instances, groups and layers, forward and backward, to float32's rounding."""
+    rng = np.random.default_rng(9)
+    given = [rng.uniform(0.5, 2, scale).astype(np.float32) for _ in range(2)]
+    x, dout = numbers(shape, 10) + np.float32(3), numbers(shape, 11)
+    for ours, theirs in both_ways(operator, [x, *given], dout, monkeypatch):
+        size = np.abs(theirs).max() + np.abs(dout).max()
+        assert np.abs(ours - theirs).max() <= x[0].size * 2.0**-24 * 4 * size
 
 
 def test_inference_is_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 
 from faltung.errors import GeometryError, message
 from faltung.geometry import Interval
+from faltung.ops import dispatch
 from faltung.ops.elementwise import broadcast, summed_to
 from faltung.ops.moved import known_axes, repeated_spans, repeated_taps
 from faltung.ops.operator import (
@@ -47,18 +48,55 @@ def _mean(x: Array, axes: tuple[int, ...]) -> Array:
 
 def standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> Standard:
     """Take off the mean, divide by ``sqrt(variance + epsilon)``; both are summed in float64."""
-    mean = _mean(x, axes)
-    centred = x - mean.astype(x.dtype)
-    inverse = 1 / np.sqrt(_mean(centred * centred, axes) + epsilon)
-    return Standard(np.asarray(centred * inverse.astype(x.dtype)), mean, inverse)
+    kind, found = x.dtype, None
+    if _are_last(axes, x.ndim):
+        found = dispatch.channel_moments(_rows(x, axes))
+    if found is None:
+        mean = _mean(x, axes)
+        centred = x - mean.astype(kind)
+        inverse = 1 / np.sqrt(_mean(centred * centred, axes) + epsilon)
+        return Standard(np.asarray(centred * inverse.astype(kind)), mean, inverse)
+    shape = (*x.shape[: axes[0]], *(1 for _ in axes))
+    mean, inverse = found[0].reshape(shape), 1 / np.sqrt(found[1].reshape(shape) + epsilon)
+    taken, scale = mean.astype(kind), inverse.astype(kind)
+    values = dispatch.chained(_CENTRED, x, taken, scale)
+    return Standard(np.asarray((x - taken) * scale) if values is None else values, mean, inverse)
 
 
 def standardised_dx(done: Standard, dout: Array, axes: tuple[int, ...]) -> Array:
     """Return ``inverse (dout - mean(dout) - values mean(dout values))``."""
-    kind = dout.dtype
+    kind, values, found = dout.dtype, done.values, None
+    if _are_last(axes, dout.ndim):
+        zeros = np.zeros(math.prod(dout.shape[: axes[0]]), kind)
+        found = dispatch.channel_products(_rows(dout, axes), _rows(values, axes), zeros)
+    if found is not None:
+        size = math.prod(dout.shape[axis] for axis in axes)
+        columns = [(sums / size).astype(kind).reshape(done.inverse.shape) for sums in found]
+        dx = dispatch.chained(_THROUGH, dout, values, *columns, done.inverse.astype(kind))
+        if dx is not None:
+            return dx
     centred = dout - _mean(dout, axes).astype(kind)
     along = done.values * _mean(dout * done.values, axes).astype(kind)
     return np.asarray((centred - along) * done.inverse.astype(kind))
+
+
+_CENTRED: Final = (*(("load", i) for i in range(3)), ("sub", 0, 1), ("mul", 3, 2))
+"""``(x - mean) inverse``, in one pass."""
+_THROUGH: Final = (
+    *(("load", i) for i in range(5)),
+    *(("sub", 0, 2), ("mul", 1, 3), ("sub", 5, 6), ("mul", 7, 4)),
+)
+"""``(dout - mean - values slope) inverse``, in one pass."""
+
+
+def _are_last(axes: tuple[int, ...], rank: int) -> bool:
+    """Whether what is normalised together lies together, after at least one other axis."""
+    return 0 < len(axes) < rank and axes == tuple(range(rank - len(axes), rank))
+
+
+def _rows(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return what is normalised together as the channels of one image."""
+    return x.reshape(1, math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[0] :]))
 
 
 class AbstractChannelwise(AbstractOperator):
