@@ -18,9 +18,22 @@ from faltung.kernels.linear import times
 from faltung.kernels.numpy_conv import conv as numpy_conv
 from faltung.kernels.numpy_conv import conv_dx as numpy_conv_dx
 from faltung.kernels.registry import ROWS, Row
-from faltung.kernels.winograd_cost import adjoint
+from faltung.kernels.winograd_cost import TAPS, adjoint
 
-FORMS = [(1, 1), (2, 3), (4, 3), (3, 3), (6, 3), (2, 5), (4, 2), (2, 2), (4, 4), (3, 1), (1, 3)]
+FORMS = [
+    (1, 1),
+    (2, 3),
+    (4, 3),
+    (3, 3),
+    (6, 3),
+    (2, 5),
+    (3, 5),
+    (4, 2),
+    (2, 2),
+    (4, 4),
+    (3, 1),
+    (1, 3),
+]
 MINE = {row.name: row for row in ROWS if row.function.startswith("faltung.kernels.winograd_call:")}
 FORWARD = [row for row in MINE.values() if row.operation == "conv"]
 HERE = [isa.name for isa in ISAS if has(isa)]
@@ -45,7 +58,9 @@ def test_matrices_correlate_exactly(outputs: int, taps: int) -> None:
         assert y == [sum(x[i + k] * w[k] for k in range(taps)) for i in range(outputs)]
 
 
-@pytest.mark.parametrize("form", [cook_toom(2, 3), cook_toom(4, 3), cook_toom(2, 5)])
+@pytest.mark.parametrize(
+    "form", [cook_toom(2, 3), cook_toom(4, 3), cook_toom(2, 5), cook_toom(3, 5)]
+)
 def test_constants_are_not_rounded(form: CookToom) -> None:
     """What is compiled into the transforms of inputs and outputs is exact in float32."""
     entries = {v for matrix in (form.from_input, form.to_output) for row in matrix for v in row}
@@ -63,7 +78,7 @@ class Numbers:
         return a * b + c
 
 
-@pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3), (2, 5)])
+@pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3), (2, 5), (3, 5)])
 def test_shared_work_is_the_same_product(outputs: int, taps: int) -> None:
     """`times` gives the matrix product, by whatever it shares."""
     form = cook_toom(outputs, taps)
@@ -170,8 +185,8 @@ def test_within_the_bound(
     """Random geometries with every kernel that the row takes; no stray byte."""
     monkeypatch.setenv(VARIABLE, isa)
     worst = 0.0
-    for taps in (3, 5) if row.block == 2 else (3,):
-        cases = [case for case in (drawn(s, taps, dtype) for s in range(6)) if case is not None]
+    for taps in TAPS[row.block]:
+        cases = [case for case in (drawn(s, taps, dtype) for s in range(5)) if case is not None]
         assert len(cases) >= 3
         for window, x, w, b in cases:
             shares = run(row, window, x, w, b, guarded)
@@ -185,7 +200,7 @@ def test_within_the_bound(
 @pytest.mark.parametrize("row", FORWARD, **NAMED)
 def test_the_bound_can_fail(row: Row) -> None:
     """The control: a swapped kernel is far outside it."""
-    case = drawn(1, 3, np.float32)
+    case = drawn(1, TAPS[row.block][0], np.float32)
     assert case is not None
     window, x, w, b = case
     y = row.load()(window, x, np.ascontiguousarray(w[:, :, ::-1]), b)
@@ -208,7 +223,8 @@ def test_the_exact_sum_is_the_other_row_s(isa: str) -> None:
 def test_what_follows_is_fused(row: Row, name: str) -> None:
     """Bias, residual and activation give what they give afterwards, into a given array."""
     rng = np.random.default_rng(4)
-    x, w = rng.standard_normal((2, 20, 9, 11)), rng.standard_normal((37, 20, 3, 3))
+    taps = TAPS[row.block][0]
+    x, w = rng.standard_normal((2, 20, 9, 11)), rng.standard_normal((37, 20, taps, taps))
     x, w = x.astype(np.float32), w.astype(np.float32)
     window = ConvWindow.of(x.shape, w.shape, padding=1)
     b, residual = (rng.standard_normal(s).astype(np.float32) for s in (37, window.out_shape))
@@ -245,7 +261,8 @@ def test_threads_and_batches_change_no_bit(
 ) -> None:
     """1 to 3 threads, and images one by one."""
     rng = np.random.default_rng(1)
-    w_shape = (out, shape[1] // groups, 3, 3)
+    taps = TAPS[row.block][0]
+    w_shape = (out, shape[1] // groups, taps, taps)
     window, one = (
         ConvWindow.of((n, *shape[1:]), w_shape, padding=1, groups=groups) for n in (shape[0], 1)
     )
@@ -292,8 +309,9 @@ def test_large_images_and_layers_have_blocks_that_fit(isa: Any) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_non_finite_inputs_stay_in_their_tiles(row: Row, value: float) -> None:
     """Wherever the definition has them, and in no tile that does not read them."""
-    m, n = row.block, 22
-    window = ConvWindow.of((1, 3, n, n), (5, 3, 3, 3), padding=1)
+    m, n, taps = row.block, 22, TAPS[row.block][0]
+    pad = taps // 2
+    window = ConvWindow.of((1, 3, n, n), (5, 3, taps, taps), padding=pad)
     x = np.ones((1, 3 if row.operation == "conv" else 5, n, n), np.float32)
     x[0, 1, 9, 13] = value
     w = np.random.default_rng(0).standard_normal(window.w_shape).astype(np.float32)
@@ -302,10 +320,10 @@ def test_non_finite_inputs_stay_in_their_tiles(row: Row, value: float) -> None:
     is_tile = np.zeros((n, n), bool)
     for top in range(0, n, m):
         for left in range(0, n, m):
-            if top - 1 <= 9 < top + m + 1 and left - 1 <= 13 < left + m + 1:
+            if top - pad <= 9 < top + m + pad and left - pad <= 13 < left + m + pad:
                 is_tile[top : top + m, left : left + m] = True
     is_lost = ~np.isfinite(y[0])
-    assert is_lost[:, 8:11, 12:15].all()
+    assert is_lost[:, 9 - pad : 10 + pad, 13 - pad : 14 + pad].all()
     assert not is_lost[:, ~is_tile].any()
 
 
@@ -313,7 +331,8 @@ def test_non_finite_inputs_stay_in_their_tiles(row: Row, value: float) -> None:
 def test_what_is_cropped_is_not_read(row: Row) -> None:
     """Negative padding crops, and what no window reaches does not count either."""
     rng = np.random.default_rng(6)
-    window = ConvWindow.of((1, 2, 12, 13), (3, 2, 3, 3), padding=((-2, -1), (-1, -3)))
+    taps = TAPS[row.block][0]
+    window = ConvWindow.of((1, 2, 12, 13), (3, 2, taps, taps), padding=((-2, -1), (-1, -3)))
     w = rng.standard_normal(window.w_shape).astype(np.float32)
     if row.operation == "conv_dx":
         dout = rng.standard_normal(window.out_shape).astype(np.float32)

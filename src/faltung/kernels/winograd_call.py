@@ -29,6 +29,11 @@ def pack_f2(window: ConvWindow, w: Array) -> Array:
     return _pack(window, w, 2)
 
 
+def pack_f3(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_f3` reads them."""
+    return _pack(window, w, 3)
+
+
 def pack_f4(window: ConvWindow, w: Array) -> Array:
     """Return the weights as `conv_f4` reads them."""
     return _pack(window, w, 4)
@@ -85,6 +90,21 @@ def conv_f2(
     return _conv(window, x, packed, b, out, epilogue, 2)
 
 
+def conv_f3(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Convolve 5 by 5 by tiles of 3 by 3: 4.6 times fewer products, a digit less exact."""
+    packed = pack_f3(window, w) if packed is None else packed
+    return _conv(window, x, packed, b, out, epilogue, 3)
+
+
 def conv_f4(
     window: ConvWindow,
     x: Array,
@@ -103,6 +123,11 @@ def conv_f4(
 def conv_dx_f2(window: ConvWindow, dout: Array, w: Array) -> Array:
     """Return the gradient of the input, by tiles of 2 by 2 of its own."""
     return _conv_dx(window, dout, w, 2)
+
+
+def conv_dx_f3(window: ConvWindow, dout: Array, w: Array) -> Array:
+    """Return the gradient of the input, by tiles of 3 by 3 of its own."""
+    return _conv_dx(window, dout, w, 3)
 
 
 def conv_dx_f4(window: ConvWindow, dout: Array, w: Array) -> Array:

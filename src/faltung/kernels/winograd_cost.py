@@ -17,7 +17,7 @@ from faltung.geometry.window import ConvWindow
 from faltung.kernels import cost
 from faltung.kernels.cook_toom import cook_toom
 
-TAPS: Final = {2: (3, 5), 4: (3,)}
+TAPS: Final = {2: (3, 5), 3: (5,), 4: (3,)}
 """Sides of the kernels for which there are tiles with so many outputs along a side."""
 FAR: Final = 20 * 2**20
 """Bytes of transformed weights that caches hold; more come from memory for each image."""
@@ -124,6 +124,11 @@ def f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     return _cycles(window, dtype, is_prepared, 2)
 
 
+def f3(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Cycles of a convolution by tiles of 3 by 3."""
+    return _cycles(window, dtype, is_prepared, 3)
+
+
 def f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Cycles of a convolution by tiles of 4 by 4."""
     return _cycles(window, dtype, is_prepared, 4)
@@ -132,6 +137,11 @@ def f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
 def dx_f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Cycles of the gradient of the input by tiles of 2 by 2."""
     return _cycles(adjoint(window), dtype, is_prepared, 2)
+
+
+def dx_f3(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Cycles of the gradient of the input by tiles of 3 by 3."""
+    return _cycles(adjoint(window), dtype, is_prepared, 3)
 
 
 def dx_f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
