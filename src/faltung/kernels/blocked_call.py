@@ -108,7 +108,7 @@ def conv_dx(
     out, packed, epilogue
         As of `conv`; ``packed`` is what `packed_for_dx` gave.
     """
-    if packed is None and not np.isfinite(w).all() and b is None:
+    if packed is None and b is None and not _is_finite(w):
         # Zeros around dout must not meet infinite weights: those are added tap by tap.
         return numpy_conv.conv_dx(window, dout, w)
     packed = packed_for_dx(window, w) if packed is None else packed
@@ -173,6 +173,11 @@ def _no_bias(count: int, dtype: np.dtype[Any]) -> Array:
 @lru_cache(1)
 def _one() -> Array:
     return _constant([0])
+
+
+def _is_finite(w: Array) -> bool:
+    """Return whether all numbers are finite: their sum says so, unless it overflows."""
+    return bool(np.isfinite(w.sum()) or np.isfinite(w).all())
 
 
 def _channels(window: ConvWindow, is_backward: bool) -> tuple[int, int]:
