@@ -30,9 +30,11 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Row]]:
         return rows[-1]
 
     functional._replays.clear()
+    dispatch._replays.clear()
     monkeypatch.setattr(dispatch, "choose", noted)
     yield rows
     functional._replays.clear()
+    dispatch._replays.clear()
 
 
 def use_everything(**exact: bool) -> None:

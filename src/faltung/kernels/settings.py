@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Hashable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from faltung.errors import KernelError, message
@@ -52,6 +52,12 @@ def settings() -> Settings:
     KernelError
         ``FALTUNG_EXACT`` is neither 0 nor 1 (K5).
     """
+    return _at(token())
+
+
+@lru_cache(16)
+def _at(token: Hashable) -> Settings:
+    """Return the settings of the present token."""
     return _read(*(os.environ.get(name, "") for name in VARIABLES))
 
 

@@ -7,7 +7,7 @@ on its operation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,13 +17,17 @@ from faltung.geometry.window import ConvWindow, PoolWindow
 from faltung.kernels import matrices, tuned
 from faltung.kernels.choose import choose, compiled_for
 from faltung.kernels.schedule import alone, is_small, recorded
-from faltung.kernels.settings import settings
+from faltung.kernels.settings import settings, token
 
 if TYPE_CHECKING:
     from faltung.kernels.registry import Row
     from faltung.kernels.replay import Replay
 
 Array = NDArray[Any]
+
+_replays: dict[Hashable, Replay] = {}
+REPLAYS: Final = 4096
+"""Calls that are remembered, at most."""
 
 
 def row_of(
@@ -62,19 +66,37 @@ def conv(
     `prepared` the choice does not count what is done once with the weights: of a network they stay,
     and images come in batches.
     """
-    return _run("conv", window, x, w, b, exact=exact, prepared=prepared)
+    arrays = (x, w) if b is None else (x, w, b)
+    if not all(a.flags.c_contiguous and a.dtype == x.dtype for a in arrays):
+        return _run("conv", window, x, w, b, exact=exact, prepared=prepared)
+    key = (window, x.dtype, b is None, exact, prepared, token())
+    replay = _replays.get(key)
+    if replay is not None:
+        return replay(x, w, b)
+    y, replay = conv_once(window, x, w, b, exact=exact, prepared=prepared)
+    if replay is not None:
+        if len(_replays) >= REPLAYS:
+            _replays.clear()
+        _replays[key] = replay
+    return y
 
 
 def conv_once(
-    window: ConvWindow, x: Array, w: Array, b: Array | None = None, *, exact: bool = False
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    exact: bool = False,
+    prepared: bool = False,
 ) -> tuple[Array, Replay | None]:
     """`conv`, and the same call for other arrays of these shapes; None if it cannot be repeated.
 
     All arrays are C-contiguous and of one dtype, float32 or float64.
     """
-    row = row_of("conv", window, x.dtype, exact=exact)
+    row = row_of("conv", window, x.dtype, exact=exact, prepared=prepared)
     if row is None or not row.replays or 0 in window.out_shape:
-        return conv(window, x, w, b, exact=exact), None
+        return _run("conv", window, x, w, b, exact=exact, prepared=prepared), None
     from faltung.kernels.replay import Recorder
 
     small = is_small(row, window, x.dtype)
