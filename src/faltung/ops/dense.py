@@ -93,9 +93,16 @@ class Gemm(AbstractOperator):
         a, b = saved[0], saved[1]
         dout = douts[0]
         scaled = dout if self.alpha == 1.0 else dout * dout.dtype.type(self.alpha)
-        da = dispatch.matmul(scaled, b if self.trans_b else b.T)
-        db = dispatch.matmul(a if self.trans_a else a.T, scaled)
-        grads = [da.T if self.trans_a else da, db.T if self.trans_b else db]
+        # Each is computed as it is stored: to turn round a large matrix takes as long as this.
+        if self.trans_a:
+            da = dispatch.matmul(b.T if self.trans_b else b, scaled.T)
+        else:
+            da = dispatch.matmul(scaled, b if self.trans_b else b.T)
+        if self.trans_b:
+            db = dispatch.matmul(scaled.T, a.T if self.trans_a else a)
+        else:
+            db = dispatch.matmul(a if self.trans_a else a.T, scaled)
+        grads = [da, db]
         if len(saved) > 2:
             dc = summed_to(dout, saved[2].shape)
             grads.append(dc if self.beta == 1.0 else np.asarray(dc * dout.dtype.type(self.beta)))
