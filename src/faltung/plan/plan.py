@@ -19,6 +19,7 @@ from faltung.graph.unknown import check_known
 from faltung.kernels.memory import empty
 from faltung.kernels.pool import shared_pool
 from faltung.kernels.program import Program
+from faltung.kernels.settings import settings
 from faltung.ops.operator import Array, Shape
 from faltung.plan.chains import chained
 from faltung.plan.fold import folded
@@ -83,6 +84,29 @@ class Memory(NamedTuple):
             program.put(words, address)
 
 
+class Footprint(NamedTuple):
+    """Bytes that a plan holds beside the network that it was made of.
+
+    Parameters
+    ----------
+    values
+        Room for the values of one call.
+    scratch
+        Working memory of one call's kernels, which take it in turn.
+    weights
+        Weights in the order in which kernels read them; all calls share these.
+    """
+
+    values: int
+    scratch: int
+    weights: int
+
+    @property
+    def total(self) -> int:
+        """All of it, for one call at a time."""
+        return self.values + self.scratch + self.weights
+
+
 class Plan:
     """A network lowered to steps. Made by `faltung.compile`.
 
@@ -118,6 +142,18 @@ class Plan:
         """Which kernel runs each stage; can be saved, and given to `faltung.compile`."""
         return dict(self._choices.taken)
 
+    @property
+    def footprint(self) -> Footprint:
+        """How much memory the plan holds, for one call at a time."""
+        memory = self._taken()
+        scratch = sum(run.nbytes for run in memory.runs if isinstance(run, Program))
+        self._given_back(memory)
+        own = {id(a) for a in (*self.graph.params.values(), *self.graph.state.values())}
+        graph = self._layout.graph
+        folded_in = (*graph.params.values(), *graph.state.values())
+        made = sum(array.nbytes for array in folded_in if id(array) not in own)
+        return Footprint(self.nbytes, scratch, self._choices.nbytes + made)
+
     def __call__(self, x: ArrayLike | Mapping[str, ArrayLike]) -> Array | tuple[Array, ...]:
         """Run the network for inference.
 
@@ -136,8 +172,10 @@ class Plan:
         plan = self._for({name: a.shape for name, a in given.items()})
         memory = plan._taken()
         try:
-            for value in plan.graph.inputs:
-                memory.take(value.name, fed(value, given[value.name]))
+            # The steps have addresses alone: the arrays must stay until they have run.
+            fitting = {v.name: fed(v, given[v.name]) for v in plan.graph.inputs}
+            for name, array in fitting.items():
+                memory.take(name, array)
             made = {name: memory.give(name) for name in plan.graph.outputs}
             memory.run()
             outputs = tuple(
@@ -306,7 +344,8 @@ def _laid_out(graph: Graph) -> Layout:
 
 
 def _lowered(stage: Stage, room: Room) -> Step:
-    lower = lowering_of(stage.main.operator)
+    is_defined = settings().kernel == "reference"
+    lower = None if is_defined else lowering_of(stage.main.operator)
     step = lower(stage, room) if lower is not None else None
     return step or Step(stage, "interpreter", partial(_interpreted, stage, room))
 

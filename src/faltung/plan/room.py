@@ -60,8 +60,8 @@ class Choices:
 
     def row(self, stage: Stage, operation: str, window: Window, dtype: Any) -> Row:
         """Return the row for a stage; always the same one."""
-        imposed = self.taken.get(stage.name) or self.imposed.get(stage.name, "")
         now = settings()
+        imposed = now.kernel or self.taken.get(stage.name) or self.imposed.get(stage.name, "")
         exact, isa = self.exact or now.is_exact, now.isa
         row = choose(operation, window, dtype, imposed, isa, exact=exact, prepared=True)
         self.taken[stage.name] = row.name
