@@ -9,7 +9,7 @@ import pytest
 
 from faltung.kernels import memory
 from faltung.kernels.isa import ISAS, Isa, has
-from faltung.kernels.packing import pack, targets_of
+from faltung.kernels.packing import pack, runs_of
 
 HERE = [isa for isa in ISAS if has(isa)]
 
@@ -55,12 +55,27 @@ def test_transposes_write_the_same(
     places = rng.permutation(np.concatenate([np.arange(terms), np.full(5, -1)]))
     steps = {"step": terms, "groups": groups, "group_step": channels * terms}
     sizes = {"width": 2 * isa.lanes(4), "channels": channels}
-    targets = targets_of(places, terms)
-    packed = pack(w, places, isa, **sizes, **steps, targets=targets)
+    runs = runs_of(places, 1, terms, terms)
+    assert runs is not None
+    packed = pack(w, places, isa, **sizes, **steps, runs=runs)
     np.testing.assert_array_equal(packed, pack(w, places, isa, **sizes, **steps))
 
 
-def test_targets_of_what_is_not_a_permutation() -> None:
+@pytest.mark.parametrize("isa", HERE)
+def test_terms_in_several_runs(isa: Isa, guarded: Any) -> None:
+    """Weights of the input's gradient: channels lie within the runs' distance."""
+    w = guarded.copy(np.arange(5 * 7 * 9, dtype=np.float32).reshape(5, 7, 9))
+    places = np.array([o * 63 + k for k in range(9) for o in range(5)])
+    sizes = {"width": isa.lanes(4), "channels": 7, "step": 9}
+    runs = runs_of(places, 5, 9, 63)
+    assert runs is not None
+    packed = pack(w, places, isa, **sizes, runs=runs)
+    np.testing.assert_array_equal(packed, pack(w, places, isa, **sizes))
+
+
+def test_runs_of_what_is_not_a_permutation() -> None:
     """A number twice, one left out, one of the next channel."""
-    for places in ([0, 0, 1], [0, 2], [0, 1, 3]):
-        assert targets_of(np.array(places), 3 if 3 in places else 2) is None
+    assert runs_of(np.array([0, 0, 1]), 1, 2, 2) is None
+    assert runs_of(np.array([0]), 1, 2, 2) is None
+    assert runs_of(np.array([0, 1, 3]), 1, 3, 3) is None
+    assert runs_of(np.array([0, 2]), 1, 2, 3) is None

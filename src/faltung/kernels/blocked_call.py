@@ -16,7 +16,7 @@ from faltung.kernels.blocked import FIELDS, convolve_block
 from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.packing import pack, targets_of
+from faltung.kernels.packing import Runs, pack, runs_of
 from faltung.kernels.panels import MOST, Panels, panels_of
 from faltung.kernels.pointwise_call import residual_of
 from faltung.kernels.reaches import Reach, reaches, three_axes
@@ -191,7 +191,7 @@ def _packed(window: ConvWindow, w: Array, is_backward: bool) -> Array:
     lanes, taps = isa.lanes(w.dtype.itemsize), prod(window.kernel)
     summed, computed = _channels(window, is_backward)
     near, far = taps, window.group_in * taps
-    places, targets = _places(window, isa, lanes, is_backward)
+    places, runs = _places(window, isa, lanes, is_backward)
     return pack(
         w,
         places,
@@ -201,14 +201,14 @@ def _packed(window: ConvWindow, w: Array, is_backward: bool) -> Array:
         step=near if is_backward else far,
         groups=window.groups,
         group_step=window.group_out * far,
-        targets=targets,
+        runs=runs,
     )
 
 
 @lru_cache(64)
 def _places(
     window: ConvWindow, isa: Isa, lanes: int, is_backward: bool
-) -> tuple[Array, Array | None]:
+) -> tuple[Array, Runs | None]:
     """Return where the weights of a panel's first channel are, in the order of its blocks."""
     summed, computed = _channels(window, is_backward)
     panels, taps = panels_of(lanes, summed, computed), prod(window.kernel)
@@ -226,7 +226,11 @@ def _places(
         for tap in taps_of(phase)
     ]
     table = _constant(np.concatenate(places) if places else np.zeros(0))
-    return table, None if is_backward else targets_of(table, window.group_in * taps)
+    far = window.group_in * taps
+    if not is_backward:
+        return table, runs_of(table, 1, far, far)
+    # Transposes of fewer taps than there are lanes would be half empty.
+    return table, runs_of(table, summed, taps, far) if taps >= lanes else None
 
 
 def _constant(values: Any) -> Array:

@@ -11,7 +11,7 @@ Zeros fill up the last panel, and terms whose place is negative.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ PART: Final = 1 << 14
 
 FIELDS: Final = (
     *("x", "packed", "places", "terms", "step", "panels", "channels", "group_step"),
-    *("part", "total", "scratch", "scratch_size"),
+    *("part", "total", "run", "run_step", "runs", "scratch", "scratch_size"),
 )
 
 
@@ -65,9 +65,9 @@ def pack_panels(code: Code, arguments: Pointer, block: Int, thread: Int, *, widt
 
 @kernel(square_to_lanes, arguments=INTS, block=INT, thread=INT)
 def pack_squares(code: Code, arguments: Pointer, block: Int, thread: Int, *, width: int) -> None:
-    """Write panels by transposes: all terms of a channel lie side by side in the array as given.
+    """Write panels by transposes: terms of a channel lie in runs, side by side.
 
-    ``places`` says where each of them goes, and after these which terms are zeros.
+    ``places`` says where each of them goes, run after run, and then which terms are zeros.
     """
 
     def of(name: str) -> Int:
@@ -83,14 +83,24 @@ def pack_squares(code: Code, arguments: Pointer, block: Int, thread: Int, *, wid
         packed = code.address(of("packed")) + number * terms * width
         for v in range(0, width, lanes):
             count = of("channels") - panel * width - v
-            with code.loop(step, step=lanes) as t:
-                left = (step - t).at_most(lanes)
-                given = (source + (step * v + t), square, step, count, left)
-                square_to_lanes.call(code, *given)
+            with code.loop(of("runs")) as r, code.loop(of("run"), step=lanes) as t:
+                left = (of("run") - t).at_most(lanes)
+                begin = source + (step * v + r * of("run_step") + t)
+                square_to_lanes.call(code, begin, square, step, count, left)
                 with code.loop(left) as i:
-                    code.store(packed + (places[t + i] * width + v), code.load(square + i * lanes))
-            with code.loop(terms, start=step) as t:
+                    to = packed + (places[r * of("run") + t + i] * width + v)
+                    code.store(to, code.load(square + i * lanes))
+            with code.loop(terms, start=of("runs") * of("run")) as t:
                 code.store(packed + (places[t] * width + v), code.constant(0.0))
+
+
+class Runs(NamedTuple):
+    """Where a channel's terms lie: `runs` of a `size`, a `step` apart; where each term goes."""
+
+    runs: int
+    size: int
+    step: int
+    targets: Array
 
 
 def pack(
@@ -103,7 +113,7 @@ def pack(
     step: int,
     groups: int = 1,
     group_step: int = 0,
-    targets: Array | None = None,
+    runs: Runs | None = None,
 ) -> Array:
     """Return weights in panels: an array (groups * panels, terms, width).
 
@@ -123,8 +133,8 @@ def pack(
         Numbers between two channels.
     groups, group_step
         How many groups, and the numbers between two.
-    targets : array of int64, optional
-        What `targets_of` gave for the places; a panel is whole vectors then.
+    runs : Runs, optional
+        What `runs_of` gave for the places; a panel is whole vectors then.
     """
     panels = -(-channels // width)
     packed = memory.empty((groups * panels, len(places), width), w.dtype)
@@ -137,29 +147,33 @@ def pack(
         "group_step": group_step,
         "part": part,
         "total": groups * panels,
-        "scratch_size": 0,
+        **dict.fromkeys(("runs", "run", "run_step", "scratch_size"), 0),
     }
     arrays = {"x": np.ascontiguousarray(w), "packed": packed, "places": places}
     blocks = -(-groups * panels // part)
-    if targets is None:
+    if runs is None:
         launch(pack_panels, isa, FIELDS, sizes, arrays, blocks, width=width)
         return packed
-    sizes["scratch_size"], arrays["places"] = isa.lanes(w.dtype.itemsize) ** 2, targets
+    sizes |= {"runs": runs.runs, "run": runs.size, "run_step": runs.step}
+    sizes["scratch_size"], arrays["places"] = isa.lanes(w.dtype.itemsize) ** 2, runs.targets
     launch(pack_squares, isa, FIELDS, sizes, arrays, blocks, width=width)
     return packed
 
 
-def targets_of(places: Array, step: int) -> Array | None:
-    """Return where each number of a channel goes, then which terms are zeros.
+def runs_of(places: Array, count: int, size: int, step: int) -> Runs | None:
+    """Return where each number of so many runs goes, then which terms are zeros.
 
     None where some of the numbers go nowhere, or to several places, or are another channel's:
     weights can then not be packed by transposes.
 
-    >>> targets_of(np.array([2, -1, 0, 1]), 3).tolist()
+    >>> runs_of(np.array([2, -1, 0, 1]), 1, 3, 3).targets.tolist()
     [2, 3, 0, 1]
     """
     used = np.flatnonzero(places >= 0)
-    if not np.array_equal(np.sort(places[used]), np.arange(step)):
+    run, term = np.divmod(places[used], step)
+    order = run * size + term
+    if (term >= size).any() or not np.array_equal(np.sort(order), np.arange(count * size)):
         return None
     zeros = np.flatnonzero(places < 0)
-    return memory.constant(np.concatenate([used[np.argsort(places[used])], zeros]).astype(np.int64))
+    targets = np.concatenate([used[np.argsort(order)], zeros]).astype(np.int64)
+    return Runs(count, size, step, memory.constant(targets))
