@@ -26,8 +26,8 @@ CACHE: Final = 900 * 1024
 """Bytes of a core's own cache that a block may take."""
 SHARED: Final = 20 * 1024 * 1024
 """Bytes of the cache that cores share: weights that are larger come from memory each time."""
-STRIP: Final = 40 * 1024
-"""Bytes of a strip: what is nearest to a core, less than all of it."""
+STRIP: Final = 80 * 1024
+"""Bytes of a strip: a small part of what is near, so that rows need no parts that overlap."""
 WIDEST: Final = 56
 """Tiles of a row that stay together: memory is read fastest along its rows."""
 MOST: Final = 224
