@@ -18,8 +18,9 @@ from llvmlite import ir
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.epilogue import activated
-from faltung.kernels.exponential import exp, logistic, tangent
+from faltung.kernels.exponential import exp, logistic
 from faltung.kernels.simd import I32, INT, INTS, Code, Int, Pointer, Vector
+from faltung.kernels.vector_math import erf, tanh
 
 LOADS: Final = 8
 """Arrays that a chain reads at most."""
@@ -165,7 +166,8 @@ _FUNCTIONS: Final[dict[str, Any]] = {
     "square": lambda code, a: a * a,
     "exp": exp,
     "logistic": logistic,
-    "tanh": tangent,
+    "tanh": tanh,
+    "erf": erf,
     "prelu": _prelu,
 }
 """By a step's name; called with the code and the results that it reads."""

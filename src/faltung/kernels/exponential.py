@@ -62,24 +62,6 @@ def logistic(code: Code, x: Vector) -> Vector:
     return code.select(is_negative, e, one) / (one + e)
 
 
-def tangent(code: Code, x: Vector) -> Vector:
-    """Return the hyperbolic tangent: ``-m / (2 + m)`` with ``m = exp(-2 |x|) - 1``, and x's sign.
-
-    Near 0, where the difference would lose digits, m is the series without its first term.
-    """
-    kind = _F64 if code.itemsize == 8 else _F32
-    zero, one, two = (code.constant(n) for n in (0.0, 1.0, 2.0))
-    is_negative = code.build.fcmp_ordered("<", x.value, zero.value)
-    twice = code.select(is_negative, x, zero - x) * two
-    near = code.constant(1 / math.factorial(kind.terms))
-    for power in reversed(range(1, kind.terms)):
-        near = code.fma(near, twice, code.constant(1 / math.factorial(power)))
-    is_near = code.build.fcmp_ordered(">", twice.value, code.constant(-0.34).value)
-    m = code.select(is_near, near * twice, exp(code, twice) - one)
-    positive = (zero - m) / (two + m)
-    return code.select(is_negative, zero - positive, positive)
-
-
 def _times_power_of_2(code: Code, kind: _Type, series: Vector, n: Vector, shift: Vector) -> Vector:
     """Multiply by 2**n; `n` has n in its lowest bits, and `shift` there 0."""
     build = code.build

@@ -7,6 +7,7 @@ on its operation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -165,6 +166,10 @@ LARGE: Final = 1 << 15
 """Numbers from which a compiled pass over memory is worth its call; NumPy does smaller arrays."""
 
 
+LONG: Final = 32
+"""Numbers of a row from which a kernel sums it."""
+
+
 def chained(steps: Sequence[tuple[Any, ...]], *arrays: Array) -> Array | None:
     """Steps of `faltung.kernels.chain` in one pass; None where NumPy should take them itself.
 
@@ -181,13 +186,42 @@ def chained(steps: Sequence[tuple[Any, ...]], *arrays: Array) -> Array | None:
 
 
 def row_means(x: Array) -> Array | None:
-    """The mean over all of space, with axes of size 1 left; None where NumPy should take it."""
-    if not _has_rows(x):
+    """The mean over all of space, with axes of size 1 left; None where NumPy should take it.
+
+    The size of an image decides, never the batch: an image has the same bits in any batch.
+    """
+    if not is_long(x, math.prod(x.shape[2:])):
         return None
     from faltung.kernels.means import means
 
     y = means(np.ascontiguousarray(x).reshape(x.shape[0] * x.shape[1], -1))
     return y.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
+
+
+def row_moments(x: Array) -> tuple[Array, Array] | None:
+    """Mean and variance of each row in float64; None for short ones, which NumPy takes."""
+    if not is_long(x, x.shape[1]):
+        return None
+    from faltung.kernels import norm_call
+
+    with np.errstate(all="ignore"):
+        return norm_call.channel_moments(x[np.newaxis])
+
+
+def row_products(g: Array, x: Array) -> tuple[Array, Array] | None:
+    """``Σ g`` and ``Σ g x`` of each row in float64; None for short ones, which NumPy takes."""
+    if not is_long(g, g.shape[1]) or g.dtype != x.dtype:
+        return None
+    from faltung.kernels import norm_call
+
+    with np.errstate(all="ignore"):
+        zeros = np.zeros(len(g), g.dtype)
+        return norm_call.channel_products(g[np.newaxis], x[np.newaxis], zeros)
+
+
+def is_long(x: Array, row: int) -> bool:
+    """Whether a kernel sums rows of so many numbers, whatever their number."""
+    return row >= LONG and x.size > 0 and _can_be_compiled(x)
 
 
 def channel_sums(x: Array) -> Array | None:
@@ -226,9 +260,12 @@ def _has_rows(x: Array) -> bool:
 
 def _is_compiled(x: Array, *others: Array) -> bool:
     """Whether a kernel takes these arrays, and is worth it."""
+    return x.size >= LARGE and _can_be_compiled(x, *others)
+
+
+def _can_be_compiled(x: Array, *others: Array) -> bool:
     return (
-        x.size >= LARGE
-        and x.dtype in (np.float32, np.float64)
+        x.dtype in (np.float32, np.float64)
         and all(other.dtype == x.dtype for other in others)
         and settings().kernel != "reference"
         and bool(compiled_for())

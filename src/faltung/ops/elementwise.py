@@ -107,7 +107,10 @@ class LeakyRelu(AbstractElementwise):
     ) -> Result:
         """Compute ``x`` or ``alpha x``."""
         x = inputs[0]
-        return (np.where(x >= 0, x, x * x.dtype.type(self.alpha)),), {}, x
+        y = dispatch.chained((("load", 0), ("leaky_relu", 0, float(self.alpha))), x)
+        if y is None:
+            y = np.where(x >= 0, x, x * x.dtype.type(self.alpha))
+        return (y,), {}, x
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` where ``x > 0``, else ``alpha dout``."""

@@ -4,72 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
+from faltung.kernels.error_function import FAR, MIDDLE, NEAR, ONE_FROM
 from faltung.ops.operator import Array
-
-_NEAR: Final = (
-    (
-        0.18577770618460315,
-        3.1611237438705655,
-        113.86415415105016,
-        377.485237685302,
-        3209.3775891384694,
-    ),
-    (
-        1.0,
-        23.601290952344122,
-        244.02463793444417,
-        1282.6165260773723,
-        2844.236833439171,
-    ),
-)
-_MIDDLE: Final = (
-    (
-        2.1531153547440383e-08,
-        0.5641884969886701,
-        8.883149794388377,
-        66.11919063714163,
-        298.6351381974001,
-        881.952221241769,
-        1712.0476126340707,
-        2051.0783778260716,
-        1230.3393547979972,
-    ),
-    (
-        1.0,
-        15.744926110709835,
-        117.6939508913125,
-        537.1811018620099,
-        1621.3895745666903,
-        3290.7992357334597,
-        4362.619090143247,
-        3439.3676741437216,
-        1230.3393548037495,
-    ),
-)
-_FAR: Final = (
-    (
-        0.016315387137302097,
-        0.30532663496123236,
-        0.36034489994980445,
-        0.12578172611122926,
-        0.016083785148742275,
-        0.0006587491615298378,
-    ),
-    (
-        1.0,
-        2.568520192289822,
-        1.8729528499234673,
-        0.5279051029514285,
-        0.06051834131244132,
-        0.0023352049762686918,
-    ),
-)
-ONE_FROM: Final = 6.0
-"""From here on erf is 1 in float64."""
 
 
 def erf(x: Array) -> Array:
@@ -99,7 +38,7 @@ def erf(x: Array) -> Array:
     y = np.copysign(1 - _complement(np.maximum(size, 0.46875)), wide)
     near = size <= 0.46875
     small = np.where(near, wide, 0.0)
-    y = np.where(near, small * _quotient(_NEAR, small * small), y)
+    y = np.where(near, small * _quotient(NEAR, small * small), y)
     return np.asarray(y, x.dtype)
 
 
@@ -111,8 +50,8 @@ def _quotient(polynomials: tuple[Sequence[float], Sequence[float]], x: Array) ->
 def _complement(y: Array) -> Array:
     """Return ``1 - erf(y)`` for y from 0.46875 on."""
     inverse = 1 / (y * y)
-    far = (1 / math.sqrt(math.pi) - inverse * _quotient(_FAR, inverse)) / y
-    scaled = np.where(y <= 4, _quotient(_MIDDLE, y), far)
+    far = (1 / math.sqrt(math.pi) - inverse * _quotient(FAR, inverse)) / y
+    scaled = np.where(y <= 4, _quotient(MIDDLE, y), far)
     # exp(-y**2) in two factors: rounding y**2 would cost the last digits.
     coarse = np.trunc(y * 16) / 16
     return np.asarray(scaled * np.exp(-coarse * coarse) * np.exp(-(y - coarse) * (y + coarse)))

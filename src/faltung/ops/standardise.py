@@ -50,7 +50,7 @@ def standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> Standard:
     """Take off the mean, divide by ``sqrt(variance + epsilon)``; both are summed in float64."""
     kind, found = x.dtype, None
     if _are_last(axes, x.ndim):
-        found = dispatch.channel_moments(_rows(x, axes))
+        found = dispatch.row_moments(_rows(x, axes))
     if found is None:
         mean = _mean(x, axes)
         centred = x - mean.astype(kind)
@@ -67,16 +67,16 @@ def standardised_dx(done: Standard, dout: Array, axes: tuple[int, ...]) -> Array
     """Return ``inverse (dout - mean(dout) - values mean(dout values))``."""
     kind, values, found = dout.dtype, done.values, None
     if _are_last(axes, dout.ndim):
-        zeros = np.zeros(math.prod(dout.shape[: axes[0]]), kind)
-        found = dispatch.channel_products(_rows(dout, axes), _rows(values, axes), zeros)
+        found = dispatch.row_products(_rows(dout, axes), _rows(values, axes))
     if found is not None:
         size = math.prod(dout.shape[axis] for axis in axes)
         columns = [(sums / size).astype(kind).reshape(done.inverse.shape) for sums in found]
         dx = dispatch.chained(_THROUGH, dout, values, *columns, done.inverse.astype(kind))
         if dx is not None:
             return dx
-    centred = dout - _mean(dout, axes).astype(kind)
-    along = done.values * _mean(dout * done.values, axes).astype(kind)
+    else:
+        columns = [_mean(sums, axes).astype(kind) for sums in (dout, dout * values)]
+    centred, along = dout - columns[0], values * columns[1]
     return np.asarray((centred - along) * done.inverse.astype(kind))
 
 
@@ -95,8 +95,8 @@ def _are_last(axes: tuple[int, ...], rank: int) -> bool:
 
 
 def _rows(x: Array, axes: tuple[int, ...]) -> Array:
-    """Return what is normalised together as the channels of one image."""
-    return x.reshape(1, math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[0] :]))
+    """Return what is normalised together as rows."""
+    return x.reshape(math.prod(x.shape[: axes[0]]), math.prod(x.shape[axes[0] :]))
 
 
 class AbstractChannelwise(AbstractOperator):
