@@ -122,7 +122,8 @@ class Program:
             for name, other in launch.arrays.items():
                 begin, stop = _range(other)
                 if start <= begin and stop <= end and other.size:
-                    words.append((first + launch.names.index(name), begin - start))
+                    offset = other.ctypes.data - start
+                    words.append((first + launch.names.index(name), offset))
         return words
 
     def put(self, words: Words, address: int) -> None:
@@ -164,5 +165,11 @@ def _record(launch: Launch, shared: int) -> Array:
 
 
 def _range(array: Array) -> tuple[int, int]:
-    start = array.ctypes.data
-    return start, start + array.nbytes
+    """Return where an array's lowest byte is, and where its highest ends, whatever its strides."""
+    start = end = array.ctypes.data
+    for size, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            start += (size - 1) * stride
+        else:
+            end += (size - 1) * stride
+    return (start, end + array.itemsize) if array.size else (start, start)

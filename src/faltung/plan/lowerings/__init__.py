@@ -20,6 +20,7 @@ LOWERINGS: Final = {
     "AbstractSqueeze": "moves:lower_view",
     "Identity": "moves:lower_part",
     "Slice": "moves:lower_part",
+    "Split": "moves:lower_part",
     "Expand": "moves:lower_part",
     "Transpose": "chain:lower_transpose",
     "Gemm": "dense:lower_gemm",

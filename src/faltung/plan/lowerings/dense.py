@@ -12,12 +12,15 @@ from faltung import ops
 from faltung.kernels.choose import compiled_for
 from faltung.kernels.dense_rows import dense
 from faltung.kernels.epilogue import Epilogue
+from faltung.kernels.gemm_call import matmul
 from faltung.ops.operator import Array
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
 
 ROWS: Final = 512
 """Rows up to which weights are read from memory, not from a cache, most of the time."""
+PAIRS: Final = 64
+"""Products that are written down one by one."""
 SMALL: Final = 100_000
 """Multiply-accumulates for which a second thread is not worth waking."""
 
@@ -48,11 +51,11 @@ def lower_gemm(stage: Stage, room: Room) -> Step | None:
 
 
 def lower_matmul(stage: Stage, room: Room) -> Step | None:
-    """Multiply by a known matrix, whose columns become rows beforehand."""
+    """Multiply by a known matrix, whose columns become rows beforehand; or by any others."""
     x, w = (room.arrays[name] for name in stage.main.inputs)
     is_known = stage.main.inputs[1] in room.known
     if not is_known or w.ndim != 2 or x.ndim < 2:
-        return None
+        return _products(stage, room, x, w)
     rows = room.choices.packed(stage, "dense", lambda: np.ascontiguousarray(w.T))
     return _step(stage, room, x.reshape(-1, x.shape[-1]), rows, None)
 
@@ -67,3 +70,18 @@ def _step(stage: Stage, room: Room, x: Array, w: Array, b: Array | None) -> Step
     )
     is_parallel = x.shape[0] * prod(w.shape) >= SMALL
     return room.step(stage, "dense", [call], is_parallel=is_parallel)
+
+
+def _products(stage: Stage, room: Room, a: Array, b: Array) -> Step | None:
+    """Multiply pairs of matrices, one after the other."""
+    y = room.arrays[stage.output]
+    is_float = y.dtype in (np.float32, np.float64) and a.dtype == b.dtype == y.dtype
+    if not is_float or not compiled_for() or min(a.ndim, b.ndim) < 2 or not y.size or not a.size:
+        return None
+    lead = y.shape[:-2]
+    if prod(lead) > PAIRS:
+        return None
+    wide_a, wide_b = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
+    calls = [partial(matmul, wide_a[at], wide_b[at], out=y[at]) for at in np.ndindex(*lead)]
+    is_parallel = prod(y.shape[-2:]) * a.shape[-1] >= SMALL
+    return room.step(stage, "matmul", calls, is_parallel=is_parallel)

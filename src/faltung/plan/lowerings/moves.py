@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from faltung import ops
+from faltung.ops.operator import Array
 from faltung.plan.lowerings.chain import copies
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
+
+LARGEST: Final = 1 << 22
+"""Values of an input whose places are looked at one by one."""
 
 
 def lower_view(stage: Stage, room: Room) -> Step | None:
@@ -33,8 +39,37 @@ def lower_concat(stage: Stage, room: Room) -> Step | None:
 
 
 def lower_part(stage: Stage, room: Room) -> Step | None:
-    """Copy what the operator returns as a view of what it is given."""
-    inputs = [room.arrays[name] for name in stage.main.inputs]
-    (found, *_), *_ = stage.main.operator.forward(inputs)
-    is_view = any(np.shares_memory(found, x) for x in inputs) if found.size else False
-    return copies(stage, room, [(room.arrays[stage.output], found)]) if is_view else None
+    """Copy what is a part of the input, or the input in another order, whatever the operator."""
+    name, *others = stage.main.inputs
+    x = room.arrays[name]
+    known = all(other in room.known for other in others)
+    if not known or x.size > LARGEST or not x.size or not x.flags.c_contiguous:
+        return None
+    # The operator itself says which value goes where.
+    places = np.arange(x.size, dtype=np.int64).reshape(x.shape)
+    found, *_ = stage.main.operator.forward([places, *(room.arrays[n] for n in others)])
+    moves = []
+    for output, taken in zip(stage.main.outputs, found, strict=True):
+        part = _as_part(x, np.asarray(taken))
+        if part is None:
+            return None
+        moves.append((room.arrays[output], part))
+    return copies(stage, room, moves)
+
+
+def _as_part(x: Array, places: Array) -> Array | None:
+    """Return a view of an array that has at each index its value at a place; None if none has."""
+    if not places.size or places.dtype != np.int64:
+        return None
+    start = int(places[(0,) * places.ndim])
+    steps = [
+        int(places[tuple(int(axis == other) for other in range(places.ndim))]) - start
+        if places.shape[axis] > 1
+        else 0
+        for axis in range(places.ndim)
+    ]
+    indices = np.ix_(*(step * np.arange(n) for step, n in zip(steps, places.shape, strict=True)))
+    if not np.array_equal(places, start + sum(indices)):
+        return None
+    strides = [step * x.itemsize for step in steps]
+    return np.lib.stride_tricks.as_strided(x.reshape(-1)[start:], places.shape, strides)
