@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = [row.name for row in rows(options.row)]
         seeds = (options.seed, options.seed + 1)
         work = [Chunk(isa, name, *seeds) for isa in isas for name in names]
+    if options.what == "prepared":
+        forward = {row.name for row in rows() if row.operation == "conv"}
+        work = [chunk for chunk in work if chunk.row in forward]
     work = [replace(chunk, what=options.what, how=options.broken) for chunk in work]
     found = hunt(work, options.processes)
     for (isa, name), count in sorted(found.checked.items()):
@@ -49,7 +52,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--isa", action="append", help="one; all that this CPU has by default")
     parser.add_argument("--row", action="append", default=[], help="one; all by default")
     parser.add_argument("--seed", type=int, help="one case alone")
-    parser.add_argument("--what", choices=["values", "bits"], default="values")
+    parser.add_argument("--what", choices=["values", "bits", "prepared"], default="values")
     parser.add_argument("--broken", choices=list(MISTAKES), default="", help="the control")
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args(arguments)

@@ -55,7 +55,7 @@ def check(case: Case, guards: Guards, how: str = "") -> None:
     numbers = case.numbers()
     with guards.installed(), np.errstate(all="ignore"):
         y = run(case, numbers, guards, how)
-        _compare(case, y, numbers)
+        compare(case, y, numbers)
     if not guards.check():
         raise Findings("a byte before a buffer was written")
 
@@ -111,7 +111,14 @@ def _other_image(window: Window) -> ConvWindow:
     )
 
 
-def _compare(case: Case, y: Array, numbers: dict[str, Array]) -> None:
+def compare(case: Case, y: Array, numbers: dict[str, Array]) -> None:
+    """Compare a result with the float64 one.
+
+    Raises
+    ------
+    Findings
+        Its shape, its dtype or a value is wrong.
+    """
     wanted = expected(case, numbers)
     if y.shape != wanted.shape or y.dtype != case.dtype:
         raise Findings(f"{y.dtype} {y.shape} instead of {case.dtype} {wanted.shape}")

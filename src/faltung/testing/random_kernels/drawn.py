@@ -27,6 +27,10 @@ MANY: Final = 400
 """How many choices of form, channels, dtype and epilogue a row's first seeds have, and others."""
 LARGEST: Final = {1: 70, 2: 21, 3: 9}
 """Positions along an axis, by how many axes there are."""
+LONG: Final = ((15,), (17,), (33,), (64,), (16, 16), (15, 15), (1, 15), (3, 21), (31, 31))
+"""Kernels of filters and signals."""
+TILES: Final = ((2,), (3,), (2, 2), (3, 3), (4, 4), (2, 3), (2, 2, 2))
+"""Kernels of windows that lie side by side."""
 CHANNELS: Final = (1, 1, 2, 3, 4, 5, 8, 11, 16, 17, 24, 33, 40)
 
 
@@ -37,7 +41,8 @@ class Form(NamedTuple):
     stride: Ints
     dilation: Ints
     sharing: str
-    """How channels are connected: "all", in "groups", or each by itself ("depthwise")."""
+    """How channels are connected: "all" with all, in "groups", each by itself ("depthwise"), or one
+    with one ("single")."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,12 @@ def _forms() -> list[Form]:
     ]
     forms += [Form((3, 3), (1, 1), (1, 1), "all"), Form((3, 3, 3), (1,) * 3, (1,) * 3, "all")]
     forms += [Form((3, 3), (1, 1), (2, 2), "all"), Form((1, 7), (1, 1), (1, 1), "all")]
+    forms += [
+        Form(kernel, (1,) * len(kernel), (1,) * len(kernel), sharing)
+        for kernel in LONG
+        for sharing in ("single", "depthwise", "all")
+    ]
+    forms += [Form(kernel, kernel, (1,) * len(kernel), "all") for kernel in TILES]
     random = Random(0)
     for n in range(120):
         axes = random.choice((1, 2, 2, 3))
@@ -177,7 +188,7 @@ def _forms_of(row: Row) -> list[Form]:
     random = Random(row.name)
     kept = []
     for form in _forms():
-        windows = [_window(row, form, random, random, False) for _ in range(6)]
+        windows = [_window(row, form, random, random, False) for _ in range(12)]
         if any(w is not None and row.applies(w, np.dtype(np.float32)) for w in windows):
             kept.append(form)
     return kept or _forms()
@@ -206,12 +217,14 @@ def _window(row: Row, form: Form, choice: Random, random: Random, is_large: bool
 
 
 def _padding(random: Random, kernel: int) -> tuple[int, int]:
-    if random.random() < 0.4:
-        return (kernel // 2, kernel // 2)
+    if (usual := random.random()) < 0.6:
+        return (0, 0) if usual < 0.2 else (kernel // 2, kernel // 2)
     return (random.randint(-1, min(kernel, 4)), random.randint(-1, min(kernel, 4)))
 
 
 def _channels(form: Form, random: Random, is_large: bool) -> tuple[int, int, int]:
+    if form.sharing == "single":
+        return 1, 1, 1
     own, out = random.choice(CHANNELS), random.choice(CHANNELS)
     if is_large:
         own, out = own * random.choice((1, 2)), out * random.choice((1, 3))

@@ -144,7 +144,8 @@ class _Worker:
             found.checked[chunk.isa, chunk.row] += seed - chunk.start + 1
             found.wrong.append(said)
         self._start()
-        return replace(chunk, start=seed + 1) if seed + 1 < chunk.stop else None
+        is_done = chunk.how or seed + 1 >= chunk.stop
+        return None if is_done else replace(chunk, start=seed + 1)
 
     def _close_pipes(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):

@@ -17,6 +17,7 @@ from faltung.kernels.registry import ROWS, Row
 from faltung.testing.random_kernels.check import Findings, check, check_bits
 from faltung.testing.random_kernels.drawn import drawn
 from faltung.testing.random_kernels.guarded import Guards
+from faltung.testing.random_kernels.prepared import check_prepared
 
 
 def row_named(name: str) -> Row:
@@ -34,8 +35,8 @@ def findings(
     row : Row
     seeds : range
     guards : Guards
-    what : {"values", "bits"}
-        Compare with float64, or runs with one another.
+    what : {"values", "bits", "prepared"}
+        Compare with float64, or runs with one another, or prepared convolutions with float64.
     how : str
         A mistake of `broken.MISTAKES`, for the control.
     """
@@ -48,6 +49,8 @@ def findings(
         try:
             if what == "bits":
                 check_bits(case)
+            elif what == "prepared":
+                check_prepared(case, guards)
             else:
                 check(case, guards, how)
         except Findings as found:
@@ -76,6 +79,8 @@ def _answer(told: dict[str, Any], guards: Guards, progress: mmap.mmap) -> dict[s
         progress[:] = seed.to_bytes(8, "little")
         count += checked
         wrong += [said] if said else []
+        if wrong and told["how"]:
+            break  # the mistake is caught
     return {"checked": count, "wrong": wrong}
 
 
