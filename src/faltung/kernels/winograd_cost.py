@@ -116,7 +116,7 @@ def _image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:
     """
     pixels, numbers = prod(shape[2:]), prod(shape[1:])
     is_crowded = pixels * dtype.itemsize % 4096 == 0 and numbers * dtype.itemsize > 4 * 2**20
-    return cost.moved(numbers, dtype, 2.0 if is_crowded else 0.3)
+    return cost.moved(numbers, dtype, 1.0 if is_crowded else 0.3)
 
 
 def f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
