@@ -112,11 +112,14 @@ def blocked_gradient_block(
                     with other:
                         copy_dense_row.call_apart(code, at, to, first, size, count)
 
-    def side_by_side(image: Int, z: Int, row: Int, column: Int, rows: Int, columns: Int) -> None:
-        """Bring dout's channels side by side: ``[vector of channels][row][column]``."""
+    def source_of(image: Int, z: Int, row: Int, column: Int) -> Pointer:
+        """Return where a strip of dout begins, in the first channel of the chunk."""
         channel = (image * of("groups") + group) * of("group_out") + first_out
         corner = (z * of("out_height") + row) * of("out_width") + column
-        source = code.address(of("dout")) + (channel * out_plane + corner)
+        return code.address(of("dout")) + (channel * out_plane + corner)
+
+    def side_by_side(source: Pointer, rows: Int, columns: Int) -> None:
+        """Bring dout's channels side by side: ``[vector of channels][row][column]``."""
         # Whole rows follow one another: all of them are one long row.
         is_whole = columns.equals(of("out_width"))
         one = code.integer(1)
@@ -134,7 +137,7 @@ def blocked_gradient_block(
             at, to, rest = at + lead, to + lead * lanes, length - lead
             row_to_lanes.call_apart(code, at, to, out_plane, left, zero, rest, rest)
 
-    def multiplied(rows: Int, columns: Int, co: Int, vectors: int) -> None:
+    def multiplied(rows: Int, columns: Int, co: Int, soon: Pointer, vectors: int) -> None:
         """Add the products with some vectors of dout, for all channels of x and all taps."""
         d = gradients + co // lanes * of("dout_plane")
         pitches = (of("pitch") * of("stride_y"), of("dout_pitch"), of("dout_plane"), chunk_out)
@@ -142,24 +145,32 @@ def blocked_gradient_block(
         with code.loop(in_count * of("lines"), step=bases) as line:
             to = sums + (line * (len(inside) * chunk_out) + co)
             given = (strip, d, to, offsets + line, rows, columns)
+            # What dout has for the next strip is on its way meanwhile; once is enough.
+            ahead = code.choose_place(line.equals(0), soon + co * out_plane, d)
+            plane = code.choose(line.equals(0), out_plane, code.integer(lanes))
             form = {"bases": bases, "inside": inside, "vectors": vectors, "step": step}
-            outer.call_apart(code, *given, *pitches, **form)
+            outer.call_apart(code, *given, *pitches, ahead, plane, **form, fetches=True)
+
+    def place(at: Int) -> tuple[Int, Int, Int, Int]:
+        """Return the image, plane, first row and first column of a strip."""
+        column, rest = at % of("column_strips") * of("strip_columns"), at // of("column_strips")
+        row, rest = rest % of("strips") * of("strip_rows"), rest // of("strips")
+        return rest // of("out_depth"), rest % of("out_depth"), row, column
 
     first, last = of("steps") * run // of("runs"), of("steps") * (run + 1) // of("runs")
     with code.loop(last, start=first) as at:
-        column, rest = at % of("column_strips") * of("strip_columns"), at // of("column_strips")
-        row, rest = rest % of("strips") * of("strip_rows"), rest // of("strips")
-        z, image = rest % of("out_depth"), rest // of("out_depth")
+        where = _, _, row, column = place(at)
         rows = (of("out_height") - row).at_most(of("strip_rows"))
         columns = (of("out_width") - column).at_most(of("strip_columns"))
-        copied(image, z, row, column, rows, columns)
-        side_by_side(image, z, row, column, rows, columns)
+        copied(*where, rows, columns)
+        side_by_side(source_of(*where), rows, columns)
+        soon = source_of(*place((at + 1).at_most(last - 1)))
         whole = (out_count + (lanes - 1)) // (vectors * lanes) * (vectors * lanes)
         with code.loop(whole, step=vectors * lanes) as co:
-            multiplied(rows, columns, co, vectors)
+            multiplied(rows, columns, co, soon, vectors)
         if vectors > 1:
             with code.loop(out_count, step=lanes, start=whole) as co:
-                multiplied(rows, columns, co, 1)
+                multiplied(rows, columns, co, soon, 1)
     finished = code.ints(code.address(of("counts"))) + pair
     with code.when(is_last(code, finished, of("runs"))):
         plane = of("group_in") * of("taps")

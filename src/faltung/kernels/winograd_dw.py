@@ -123,7 +123,7 @@ def winograd_gradient_block(
             at = v + (c // lanes * spread + c % lanes)
             given = (at, d, to + c * chunk_out, offsets, code.integer(1), tiles, one, one)
             block_of = {"bases": 1, "inside": tuple(range(several)), "vectors": vectors}
-            outer.call_apart(code, *given, spread, chunk_out, **block_of, step=lanes)
+            outer.call_apart(code, *given, spread, chunk_out, d, one, **block_of, step=lanes)
 
     units = (last - first + of("together") - 1) // of("together")
     with code.loop(units) as u:
