@@ -154,6 +154,13 @@ def test_one_kernel_for_all_channels_meets_their_mean() -> None:
     assert np.abs(found - [[60, 16]]).max() < 1e-13
 
 
+def test_a_mean_of_integers_is_no_integer() -> None:
+    x = np.array([[[3, 6, 10], [0, 0, 4]]], np.uint8)
+    found = slide(x, [[1, 10]], channels="mixed")
+    assert np.abs(found - [[190 / 3, 59 / 3]]).max() < 1e-13
+    assert filter_image(x, [[1, 10]], channels="mixed", dtype=np.uint8).tolist() == [[63, 20]]
+
+
 def test_signals_and_volumes() -> None:
     assert slide([1, 2, 3], [1, 1], border="replicate").tolist() == [2, 3, 5]
     volume = np.arange(27).reshape(3, 3, 3)

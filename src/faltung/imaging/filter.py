@@ -101,6 +101,7 @@ def slide(
     is_bare, wide = x.ndim == k.ndim and channels == "each", _wide(x, k)
     k = _signed("kernel", k) if wide.kind == "i" else k.astype(wide)
     kernels = _per_output(x, k, channels)
+    wide = _wide(x, kernels[0])  # a mean of channels makes floats of an integer kernel
     space = kernels[0].ndim - 1
     anchors = _anchors(anchor, kernels[0].shape[:space])
     if mode == "convolve":

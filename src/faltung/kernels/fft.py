@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from faltung.geometry.interval import Interval
 from faltung.kernels import memory
-from faltung.kernels.registry import gamma
+from faltung.kernels.row import gamma
 from faltung.kernels.threads import in_order, num_threads
 
 Array = NDArray[Any]

@@ -17,7 +17,7 @@ from math import prod
 from typing import Final
 
 from faltung.kernels import fft
-from faltung.kernels.toom_form import FOUR, SIZE
+from faltung.kernels.filter_cost import FOUR, SIZE
 
 PRODUCT_NS: Final = {4: 0.0086, 8: 0.0172}
 """Nanoseconds of one product of a direct sum, by the bytes of a number."""

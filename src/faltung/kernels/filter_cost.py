@@ -9,8 +9,11 @@ import numpy as np
 
 from faltung.geometry.window import ConvWindow
 from faltung.kernels.cost import CALL, moved, products, results
-from faltung.kernels.toom_form import FOUR, GROWTH, SIZE
 
+FOUR: Final = 4
+"""Outputs, and taps, of one of Toom-Cook's short correlations."""
+SIZE: Final = 2 * FOUR - 1
+"""Products of one short correlation."""
 LEAST_TAPS: Final = 15
 """Along each axis, from where on Toom-Cook is considered."""
 ROW: Final = 150.0
@@ -43,6 +46,8 @@ def applies_toom(window: Any, dtype: np.dtype[Any]) -> bool:
 
 def growth(window: Any) -> float:
     """Return by how much more than direct sums Toom-Cook rounds."""
+    from faltung.kernels.toom_form import GROWTH
+
     return GROWTH ** len(window.axes)
 
 

@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faltung.kernels.cook_toom import CookToom, cook_toom
+from faltung.kernels.filter_cost import FOUR as FOUR
+from faltung.kernels.filter_cost import SIZE as SIZE
 
 Array = NDArray[Any]
 
-FOUR: Final = 4
-"""Outputs, and taps, of one short correlation."""
 POINTS: Final = tuple(s * Fraction(p) for p in ("1/4", "3/4", "2") for s in (1, -1))
 """In pairs, which saves work; of all small fractions they have nearly the least error."""
 FORM: Final[CookToom] = cook_toom(FOUR, FOUR, POINTS)
-SIZE: Final = FORM.size
-"""Products of one short correlation, 7."""
 
 
 def _growth() -> float:
