@@ -27,7 +27,6 @@ from faltung.kernels.row import Row as Row
 from faltung.kernels.row import Window as Window
 from faltung.kernels.row import gamma as gamma
 from faltung.kernels.row import loaded as loaded
-from faltung.kernels.toom_form import FOUR
 
 
 def _is_float(window: Window, dtype: np.dtype[Any]) -> bool:
@@ -255,7 +254,7 @@ def _toom() -> Row:
         "faltung.kernels.filter_conv:conv_toom",
         filter_cost.applies_toom,
         filter_cost.terms,
-        block=FOUR,
+        block=filter_cost.FOUR,
         is_compiled=True,
         costs="faltung.kernels.filter_cost:cycles_toom",
         is_exact=False,
