@@ -17,7 +17,8 @@ from faltung.cli.settings import network_name, read_data
 from faltung.datasets import NAMES, Dataset
 from faltung.errors import DatasetError, FaltungError, ModelFileError, message
 from faltung.graph import Graph, load
-from faltung.training.evaluation import Score, losses_of, predict
+from faltung.plan.plan import compile as planned
+from faltung.training.evaluation import Score, losses_of
 from faltung.training.fit import check_fit
 from faltung.training.start import start_from
 
@@ -169,7 +170,8 @@ def judge(screen: Screen, subject: Subject) -> Verdict:
         transient=True,
         disable=screen.is_quiet or not screen.err.is_terminal or len(labels) <= CHUNK,
     )
-    parts = [predict(subject.graph, pixels[at : at + CHUNK]) for at in chunks]
+    plan = planned(subject.graph, pixels[:CHUNK].shape)
+    parts = [np.asarray(plan(pixels[at : at + CHUNK])) for at in chunks]
     logits = np.concatenate(parts).astype(np.float64)
     predictions = logits.argmax(axis=1).astype(np.int64)
     result = Score(losses_of(logits, labels), predictions, labels, logits.shape[1])

@@ -43,12 +43,15 @@ def _lies_side_by_side(node: Node, arrays: Mapping[str, Array]) -> bool:
     if not isinstance(operator, ops.ConvTranspose) or any(n not in arrays for n in node.inputs[1:]):
         return False
     shape = arrays[node.inputs[1]].shape
-    window = operator.window((1, shape[0], 4, 4), shape).adjoint if len(shape) == 4 else None
+    if len(shape) != 4:
+        return False
+    image = (1, shape[0], 4, 4)
+    window = operator.window(image, shape).adjoint
     return (
-        window is not None
-        and window.groups == 1
+        window.groups == 1
         and window.kernel == window.stride == (2, 2)
         and all(axis.pad_lo == axis.pad_hi == 0 for axis in window.axes)
+        and operator.out_shapes([image, shape])[0][2:] == (8, 8)
     )
 
 
