@@ -97,6 +97,7 @@ def telling_case(row: Row) -> str:
         "depthwise, two for each",
     )
     telling = (*telling, "prime sizes", "one channel, asymmetric padding", "large kernel")
+    telling = (*telling, "one by one")
     return next(case for case in telling if case in cases_of(row))
 
 
