@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.cost import CALL, lanes, moved, products, results
 
 LARGEST: Final = 7
@@ -68,6 +67,8 @@ def growth_of(outputs: int, taps: int) -> float:
     On one axis ``max over outputs a and taps j of Σ_p |A[a, p]| |G[p, j]| Σ_q |B[p, q]|``: what a
     weight meets, where all numbers of x are as large as the largest. Squared for two axes.
     """
+    from faltung.kernels.cook_toom import cook_toom  # fractions take long to import
+
     form = cook_toom(outputs, taps)
     a, g, b = (
         np.abs(np.array([[float(v) for v in row] for row in matrix]))

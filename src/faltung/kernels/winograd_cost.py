@@ -15,7 +15,6 @@ import numpy as np
 from faltung.geometry.adjoint import data_gradient
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import cost
-from faltung.kernels.cook_toom import cook_toom
 
 TAPS: Final = {2: (3, 5), 3: (5,), 4: (3,)}
 """Sides of the kernels for which there are tiles with so many outputs along a side."""
@@ -76,6 +75,8 @@ def growth_of(outputs: int, taps: int) -> float:
     >>> growth_of(2, 3), round(growth_of(4, 3)), round(growth_of(2, 5))
     (16.0, 205, 205)
     """
+    from faltung.kernels.cook_toom import cook_toom  # fractions take long to import
+
     form = cook_toom(outputs, taps)
     a, g, b = (
         np.abs(np.array([[float(v) for v in row] for row in matrix]))
