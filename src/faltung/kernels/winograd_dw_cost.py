@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.cost import BATCH, CALL, lanes, products
 
 OUTPUTS: Final = {3: 4, 5: 3}
@@ -54,6 +53,8 @@ def growth_of(taps: int) -> float:
     On one axis ``max over outputs a and inputs j of Σ_p |A[a, p]| |G[p, j]| Σ_q |B[p, q]|``: what a
     number of dout meets, where all numbers of x are as large as the largest. Squared for two axes.
     """
+    from faltung.kernels.cook_toom import cook_toom  # fractions take long to import
+
     form = cook_toom(taps, OUTPUTS[taps])
     a, g, b = (
         np.abs(np.array([[float(v) for v in row] for row in matrix]))
