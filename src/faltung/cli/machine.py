@@ -160,6 +160,7 @@ def cache_path() -> Path:
 def cached(folder: Path) -> list[str]:
     """The data sets that lie in the cache."""
     try:
-        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+        names = (entry.name for entry in folder.iterdir() if entry.is_dir())
+        return sorted(name for name in names if name not in ("kernels", "tuned"))
     except OSError:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ def run(
         raise KernelError(message("tune", rule, {"FALTUNG_ISA": repr(isa)}, cure))
     path = Path(out) if out else tuned.path(isa)
     found = tuned.EMPTY
-    shown = Drawn("layer", "fastest", "ms", "else", "ms", box=None, pad_edge=False)
+    shown = Drawn("layer", "fastest", "ms", "by estimate", "ms", box=None, pad_edge=False)
     for window in unique(layer for source in sources for layer in layers_of(source)):
         for operation, is_prepared in _wanted(is_all):
             table = measure(operation, window, np.dtype(dtype), is_prepared=is_prepared)
@@ -72,9 +73,24 @@ def _show(
     times = table.milliseconds[key]
     isa = settings.settings().isa
     else_ = choose(operation, window, dtype, isa=isa, prepared=is_prepared).name
-    other = ("", "") if else_ == fastest else (else_, f"{times[else_]:.3f}")
-    shown.add_row(key, fastest, f"{times[fastest]:.3f}", *other)
+    name, estimated = (row.removesuffix("_any_nchw") for row in (fastest, else_))
+    other = ("", "") if else_ == fastest else (estimated, f"{times[else_]:.3f}")
+    shown.add_row(short(key), name, f"{times[fastest]:.3f}", *other)
     screen.err.print(f"{key}: {fastest}", style="dim", soft_wrap=True)
+
+
+def short(key: str) -> str:
+    """Return a layer's key without what most layers have.
+
+    >>> short("conv float32 3x8x8 4x3x3x3 stride=1,1 pads=1:1,1:1 dilation=1,1 groups=1 prepared")
+    'conv 3x8x8 4x3x3x3 pads=1:1,1:1 prepared'
+    """
+    usual = {"float32", "groups=1"}
+    return " ".join(
+        word
+        for word in key.split()
+        if word not in usual and not re.fullmatch(r"(stride|dilation)=1(,1)*|pads=0:0(,0:0)*", word)
+    )
 
 
 def layers_of(source: str) -> Iterator[ConvWindow]:
