@@ -78,7 +78,7 @@ def _blocked(
     share = 0.25 if is_far else 0.68 if is_many else 0.88
     return (
         CALL
-        + packing(window, dtype, is_prepared, 1.3 if weights <= OWN else 2.6)
+        + packing(window, dtype, is_prepared, 0.6 if weights <= OWN else 0.9)
         + window.groups * channels * taps * blocks * products / share
         + moved(taken, dtype, 0.3 if columns.source >= lanes(dtype) else 3.0)
         + moved(prod(shape[1:]), dtype, 0.3)

@@ -101,7 +101,7 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
     reading = moved(weights, dtype, 0.3 if weights * dtype.itemsize < FAR else 0.75)
     work = max(tiles * products(depth * outs * width, dtype, 0.8), reading)
     work += tiles * (ins * into + outs * back)
-    packing = 0.0 if is_prepared else moved(prod(window.w_shape), dtype, 5.0 * size**2 / taps**2)
+    packing = 0.0 if is_prepared else moved(prod(window.w_shape), dtype, 3.2 * size**2 / taps**2)
     return CALL + packing + window.groups * work + results(window.out_shape, dtype)
 
 
