@@ -158,7 +158,7 @@ def conv_dx_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     per_group = min(block_products(window.group_in, length, terms, block, dtype) for block in WIDE)
     taken = (prod(window.out_shape[1:]), window.in_channels * prod(window.space))
     return (
-        3 * CALL * prod(window.stride)
+        1.5 * CALL * prod(window.stride)
         + packing(window, dtype, is_prepared, 11.0)
         + window.groups * per_group / 0.8
         + moved(sum(taken), dtype)
