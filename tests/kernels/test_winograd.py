@@ -184,10 +184,10 @@ def test_within_the_bound(
 ) -> None:
     """Random geometries with every kernel that the row takes; no stray byte."""
     monkeypatch.setenv(VARIABLE, isa)
-    worst = 0.0
+    worst, seeds = 0.0, range(5 if dtype == np.float32 else 3)
     for taps in TAPS[row.block]:
-        cases = [case for case in (drawn(s, taps, dtype) for s in range(5)) if case is not None]
-        assert len(cases) >= 3
+        cases = [case for case in (drawn(s, taps, dtype) for s in seeds) if case is not None]
+        assert len(cases) >= 2
         for window, x, w, b in cases:
             shares = run(row, window, x, w, b, guarded)
             worst = max(worst, float(shares.max()))
