@@ -19,6 +19,8 @@ from faltung.plan.stages import Stage
 
 ROWS: Final = 512
 """Rows up to which weights are read from memory, not from a cache, most of the time."""
+MANY: Final = 16
+"""Rows of an image from which weights that are read once stay in a cache."""
 PAIRS: Final = 64
 """Products that are written down one by one."""
 SMALL: Final = 100_000
@@ -56,6 +58,9 @@ def lower_matmul(stage: Stage, room: Room) -> Step | None:
     is_known = stage.main.inputs[1] in room.known
     if not is_known or w.ndim != 2 or x.ndim < 2:
         return _products(stage, room, x, w)
+    # The batch has no part in the choice: an image has the same bits in any.
+    if prod(x.shape[1:-1]) >= MANY:
+        return _products(stage, room, x.reshape(-1, x.shape[-1]), w)
     rows = room.choices.packed(stage, "dense", lambda: np.ascontiguousarray(w.T))
     return _step(stage, room, x.reshape(-1, x.shape[-1]), rows, None)
 
@@ -75,6 +80,7 @@ def _step(stage: Stage, room: Room, x: Array, w: Array, b: Array | None) -> Step
 def _products(stage: Stage, room: Room, a: Array, b: Array) -> Step | None:
     """Multiply pairs of matrices, one after the other."""
     y = room.arrays[stage.output]
+    y = y.reshape(-1, y.shape[-1]) if a.ndim == b.ndim == 2 else y
     is_float = y.dtype in (np.float32, np.float64) and a.dtype == b.dtype == y.dtype
     if not is_float or not compiled_for() or min(a.ndim, b.ndim) < 2 or not y.size or not a.size:
         return None
