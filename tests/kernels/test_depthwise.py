@@ -18,6 +18,12 @@ from faltung.kernels.registry import gamma
 HERE = [isa.name for isa in ISAS if has(isa)]
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile here, also where the suite as a whole runs on NumPy alone."""
+    monkeypatch.delenv("FALTUNG_ISA", raising=False)
+
+
 def drawn(rng: np.random.Generator, longest: int) -> ConvWindow | None:
     """Return a random depthwise geometry; None for one that is refused."""
     axes, channels = int(rng.integers(1, 4)), int(rng.integers(1, 5))

@@ -12,6 +12,14 @@ from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.registry import gamma
 
 HERE = [isa.name for isa in ISAS if has(isa)]
+
+
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile here, also where the suite as a whole runs on NumPy alone."""
+    monkeypatch.delenv("FALTUNG_ISA", raising=False)
+
+
 SHAPES = [(2, 3, 5), (1, 1, 1), (3, 4, 16, 16), (2, 2, 67, 3), (1, 2, 20_000), (4, 3, 2, 3, 4)]
 
 

@@ -16,6 +16,12 @@ from faltung.kernels.registry import gamma
 HERE = [isa.name for isa in ISAS if has(isa)]
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile here, also where the suite as a whole runs on NumPy alone."""
+    monkeypatch.delenv("FALTUNG_ISA", raising=False)
+
+
 def drawn(rng: np.random.Generator, longest: int) -> PoolWindow | None:
     """Return a random geometry; None for one that is refused."""
     axes = int(rng.integers(1, 4))

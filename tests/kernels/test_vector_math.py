@@ -12,6 +12,14 @@ from faltung.kernels.chain_call import chain
 from faltung.kernels.isa import ISAS, VARIABLE, has
 
 HERE = [isa.name for isa in ISAS if has(isa)]
+
+
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile here, also where the suite as a whole runs on NumPy alone."""
+    monkeypatch.delenv("FALTUNG_ISA", raising=False)
+
+
 LEAST = 2.0**-126
 """The smallest normal number of float32: below it a unit is one of the subnormal numbers."""
 

@@ -22,6 +22,12 @@ from faltung.ops.windowed import bias_gradient
 SHAPES = [(4, 16, 24, 24), (3, 40, 17, 19), (8, 600, 4, 4), (2, 5, 9000)]
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile here, also where the suite as a whole runs on NumPy alone."""
+    monkeypatch.delenv("FALTUNG_ISA", raising=False)
+
+
 def both_ways(
     operator: AbstractOperator, inputs: list[Any], dout: Any, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[Any, Any]]:
