@@ -63,6 +63,16 @@ def test_arithmetic_by_channel_goes_into_the_convolution(
     same(with_constant(operator, normal(*shape)), 1)
 
 
+@pytest.mark.parametrize("shape", [(1,), (), (3, 1, 1)])
+@pytest.mark.parametrize("operator", [ops.Add(), ops.Mul()])
+def test_numbers_may_stand_first(
+    operator: ops.operator.AbstractOperator, shape: tuple[int, ...]
+) -> None:
+    graph = with_constant(operator, normal(*shape))
+    after = Node("after", operator, ("c", "y"), ("z",))
+    same(Graph(graph.inputs, (graph.nodes[0], after), ("z",), graph.params, graph.state), 1)
+
+
 @pytest.mark.parametrize("shape", [(3,), (3, 1), (1, 3, 3), (3, 3, 1), (1, 1, 3, 3)])
 def test_arithmetic_along_other_axes_stays(shape: tuple[int, ...]) -> None:
     same(with_constant(ops.Mul(), normal(*shape)), 2)

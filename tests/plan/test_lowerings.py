@@ -167,6 +167,26 @@ def test_gates_and_hard_swishes_are_one_pass(isa: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("isa", [*HERE, "none"])
+@pytest.mark.parametrize("kernel", [(6, 4, 1, 1), (4, 1, 3, 3), (3, 4, 3, 2)])
+def test_scaled_hard_swishes_are_done_in_registers(
+    isa: str, kernel: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, isa)
+    shape = (2, 4, 9, 7)
+    numbers = {"scale": np.array([1.5], np.float32), "shift": np.array(-0.25, np.float32)}
+    nodes = [
+        (ops.Conv(groups=4 // kernel[1]), ["x", "w"], "y"),
+        (ops.HardSwish(), ["y"], "z"),
+        (ops.Mul(), ["z", "scale"], "s"),
+        (ops.Add(), ["s", "shift"], "t"),
+    ]
+    graph = chain_of(nodes, shape, w=image(*kernel), **numbers)
+    plan = planned(graph, shape, exact=True)
+    near(graph, {"x": image(*shape)}, plan)
+    assert len(kernels(plan)) == 1
+
+
+@pytest.mark.parametrize("isa", [*HERE, "none"])
 def test_transposed_convolutions_are_woven(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, isa)
     net = L.build(L.Chain(L.ConvTranspose(6, 2, stride=2), L.BatchNorm(), L.Relu()), (4, 5, 7))

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from faltung.kernels.simd import Code, Vector
 
-ACTIVATIONS: Final = ("", "relu", "leaky_relu", "clip", "hard_sigmoid", "hard_swish")
+ACTIVATIONS: Final = (
+    "",
+    "relu",
+    "leaky_relu",
+    "clip",
+    "hard_sigmoid",
+    "hard_swish",
+    "scaled_hard_swish",
+)
 """What kernels can fuse; "" is none."""
 
 
@@ -21,7 +29,8 @@ class Epilogue(NamedTuple):
         One of `ACTIVATIONS`.
     low, high
         The slope of a leaky ReLU is ``low``; "clip" keeps outputs between both; a hard logistic
-        function is ``low x + high`` between 0 and 1.
+        function is ``low x + high`` between 0 and 1; a scaled hard swish is multiplied by ``low``,
+        and ``high`` added.
     residual
         An array in the output's shape, added before the activation.
     """
@@ -53,9 +62,11 @@ def activated(code: Code, vector: Vector, activation: tuple[str, float, float]) 
         return _between(code, vector, low, high)
     if name == "hard_sigmoid":
         return _between(code, vector * code.constant(low) + code.constant(high), 0.0, 1.0)
-    if name == "hard_swish":
+    if name in ("hard_swish", "scaled_hard_swish"):
         gate = _between(code, vector + code.constant(3.0), 0.0, 6.0)
-        return vector * gate / code.constant(6.0)
+        swish = vector * gate / code.constant(6.0)
+        is_scaled = name == "scaled_hard_swish"
+        return swish * code.constant(low) + code.constant(high) if is_scaled else swish
     return vector
 
 

@@ -97,7 +97,8 @@ def _without_scales(graph: Graph) -> Graph:
     readers.update(graph.outputs)
     nodes: dict[str, Node] = {}  # by the value that a node writes
     order: list[str] = []
-    for node in graph.nodes:
+    for given in graph.nodes:
+        node = _turned(given, arrays)
         before = nodes.get(node.inputs[0]) if node.inputs else None
         affine = None
         if before is not None and _takes_scales(before, arrays) and readers[node.inputs[0]] == 1:
@@ -115,6 +116,14 @@ def _without_scales(graph: Graph) -> Graph:
     params = {n: a for n, a in graph.params.items() if n in used}
     kept = tuple(nodes[name] for name in order)
     return dataclasses.replace(graph, nodes=kept, params=params, state=state)
+
+
+def _turned(node: Node, arrays: Mapping[str, Array]) -> Node:
+    """Return a sum or a product with the factor that is known behind the one that is not."""
+    is_known = [name in arrays for name in node.inputs]
+    if isinstance(node.operator, (ops.Add, ops.Mul)) and is_known == [True, False]:
+        return dataclasses.replace(node, inputs=node.inputs[::-1])
+    return node
 
 
 def _takes_scales(node: Node, arrays: Mapping[str, Array]) -> bool:
@@ -165,10 +174,12 @@ def affine_of(node: Node, arrays: Mapping[str, Array], channels: int) -> Affine 
 
 def _by_channel(array: Array, channels: int) -> Array | None:
     """Return one number for each channel, of an array that is repeated along all other axes."""
-    if array.dtype.kind != "f" or array.ndim == 2:
+    if array.dtype.kind != "f":
         return None
-    if array.size == 1 and array.ndim != 1:
+    if array.size == 1 and array.ndim <= 4:
         return np.full(channels, float(array.reshape(())))
+    if array.ndim == 2:
+        return None
     # (C, 1, 1) or (1, C, 1, 1): the channel stands before the space axes.
     is_column = array.ndim >= 3 and math.prod(array.shape) == channels
     axis = 1 if array.ndim >= 4 or array.shape[:1] == (1,) else 0

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from faltung import ops
 from faltung.graph.graph import Graph, Node
-from faltung.ops.operator import Shape
+from faltung.ops.operator import Array, Shape
 
 FUSES: Final = (ops.Conv, ops.Gemm)
 """Operators whose kernels can activate an output, and those of the first also add to it."""
@@ -85,8 +87,14 @@ def stages(graph: Graph, shapes: Mapping[str, Shape]) -> list[Stage]:
     """
     readers = Counter(name for node in graph.nodes for name in node.inputs)
     readers.update(graph.outputs)
+    known = {**graph.params, **graph.state}
     made: dict[str, Stage] = {}  # by output, in the order in which they run
     for node in graph.nodes:
+        scaled = _scaled(node, made, readers, known)
+        if scaled is not None:
+            del made[node.inputs[0]]
+            made[scaled.output] = scaled
+            continue
         before = _absorbing(node, made, readers, shapes)
         if before is None:
             stage = Stage((node,), node.outputs[0])
@@ -95,6 +103,28 @@ def stages(graph: Graph, shapes: Mapping[str, Shape]) -> list[Stage]:
             stage = _with(before, node)
         made[stage.output] = stage
     return list(made.values())
+
+
+def _scaled(
+    node: Node, made: Mapping[str, Stage], readers: Counter[str], known: Mapping[str, Array]
+) -> Stage | None:
+    """Return a stage that ends in a hard swish, with the number that a node scales or shifts by."""
+    stage = made.get(node.inputs[0]) if len(node.inputs) == 2 else None
+    if stage is None or not isinstance(stage.main.operator, FUSES) or readers[stage.output] != 1:
+        return None
+    number = known.get(node.inputs[1])
+    if number is None or number.size != 1 or number.ndim > 2 or not np.isfinite(number).all():
+        return None
+    value = float(number.reshape(()))
+    (name, scale, shift), swish = stage.activation, "scaled_hard_swish"
+    if name == "hard_swish" and isinstance(node.operator, ops.Mul):
+        activation = (swish, value, 0.0)
+    elif name == swish and shift == 0.0 and isinstance(node.operator, ops.Add):
+        activation = (swish, scale, value)
+    else:
+        return None
+    nodes = (*stage.nodes, node)
+    return replace(stage, nodes=nodes, output=node.outputs[0], activation=activation)
 
 
 def _absorbing(
