@@ -92,7 +92,7 @@ def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[
     if b is None:
         return no_bias(window.groups * panels * channels, dtype)
     isa, of_group = required_isa(ROW), window.group_out
-    sizes = {"width": channels, "channels": of_group, "step": 1}
+    sizes: dict[str, Any] = {"width": channels, "channels": of_group, "step": 1}
     return pack(b, _first(1), isa, groups=window.groups, group_step=of_group, **sizes)
 
 
