@@ -120,6 +120,12 @@ def test_an_unknown_choice_is_refused() -> None:
         planned(graph, (1, 1, 8, 8), choices={"conv1": "conv_by_magic"})
 
 
+def test_a_choice_for_an_unknown_step_is_refused() -> None:
+    graph = L.build(L.Conv(4, 3), (1, 8, 8))
+    with pytest.raises(GraphError, match="choices must name steps"):
+        planned(graph, (1, 1, 8, 8), choices={"conv9": "conv_direct_any_nchw"})
+
+
 def test_outputs_are_the_callers_own() -> None:
     graph = residual()
     plan = planned(graph, (2, 3, 9, 10))

@@ -128,6 +128,10 @@ class Plan:
         self.graph = graph
         self._choices = Choices(exact, dict(choices or {}))
         self._layout = _laid_out(graph)
+        unknown = sorted({*self._choices.imposed} - {stage.name for stage in self._layout.order})
+        if unknown:
+            rule, cure = "choices must name steps", "Take them from Plan.choices of this network"
+            raise GraphError(message("compile", rule, {"unknown": unknown}, cure))
         self.nbytes = self._layout.places.roots.nbytes
         self._idle: list[Memory] = [self._memory()]
         self._others: OrderedDict[tuple[Shape, ...], Plan] = OrderedDict()
@@ -194,7 +198,8 @@ class Plan:
         with self._lock:
             if key not in self._others:
                 graph = self.graph.with_input_shape(dict(shapes))
-                self._others[key] = Plan(graph, exact=self._choices.exact, choices=self.choices)
+                imposed = self._choices.imposed
+                self._others[key] = Plan(graph, exact=self._choices.exact, choices=imposed)
                 if len(self._others) > SHAPES:
                     self._others.popitem(last=False)
             self._others.move_to_end(key)
@@ -311,7 +316,7 @@ def compile(  # noqa: A001 - the word that users know
     Raises
     ------
     GraphError
-        A size of the inputs is left open.
+        A size of the inputs is left open, or ``choices`` names a step that there is not.
     KernelError
         A kernel in ``choices`` does not exist, or does not take its stage.
 
