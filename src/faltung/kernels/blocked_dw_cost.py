@@ -45,7 +45,7 @@ def register_block(
     --------
     >>> three = ConvWindow.of((1, 64, 8, 8), (64, 64, 3, 3))
     >>> register_block(three, 64, 4, is_wide=True), register_block(three, 64, 4, is_wide=False)
-    ((4, 3, 2), (2, 3, 2))
+    ((2, 3, 2), (2, 3, 2))
     """
     *before, taps = window.kernel
     fitting = WIDE if is_wide else NARROW
