@@ -64,7 +64,11 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
         "phases": layout.phases,
     }
     names = (*FIELDS, *MORE)
-    constants = {"channels": layout.channels, "taps": layout.taps, "split": layout.split}
+    constants: dict[str, Any] = {
+        "channels": layout.channels,
+        "taps": layout.taps,
+        "split": layout.split,
+    }
     launch(gradient_block, isa, names, layout.fields, arrays, layout.blocks, **constants)
     dw = _combined(window, partial, layout).astype(x.dtype)
     # A zero in a gap must not meet an infinite pixel: where there is one, all is done by columns.
