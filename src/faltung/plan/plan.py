@@ -113,6 +113,13 @@ class Plan:
     A plan may be called by several threads at once: each call has memory of its own, kept for
     later ones.
 
+    Parameters
+    ----------
+    graph
+        Whose input sizes are all numbers.
+    exact, choices
+        As of `faltung.compile`.
+
     Attributes
     ----------
     graph : Graph
@@ -240,6 +247,11 @@ class Plan:
         ----------
         x
             As for a call, in the plan's own shape.
+
+        Returns
+        -------
+        list of (Step, float)
+            In their order; steps that do nothing are among them.
         """
         given = named(self.graph, x, "x")
         memory = self._taken()
