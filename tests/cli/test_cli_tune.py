@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from faltung.graph import layers
-from faltung.kernels import tune, tuned
+from faltung.kernels import tune, tuned_files
 from faltung.kernels.isa import host_isa
 
 pytestmark = pytest.mark.skipif(host_isa() is None, reason="nothing can be compiled for this CPU")
@@ -29,7 +29,7 @@ def test_a_list_is_measured_and_kept_for_this_cpu(faltung: Any, tmp_path: Path) 
     )
     said = faltung("tune", str(listed))
     assert said.code == 0, said.err
-    kept = json.loads(tuned.path().read_text())
+    kept = json.loads(tuned_files.path().read_text())
     keys = sorted(kept["rows"])
     assert len(keys) == 4
     assert keys[0] == "conv float32 2x16 2x1x5 stride=1 pads=2:2 dilation=1 groups=2"
@@ -37,7 +37,7 @@ def test_a_list_is_measured_and_kept_for_this_cpu(faltung: Any, tmp_path: Path) 
     assert "4 measured, kept in" in said.out
     again = faltung("tune", str(listed), "--dtype", "float64", "--gradients", "--json").json
     assert len(again["rows"]) == 8
-    assert len(json.loads(tuned.path().read_text())["rows"]) == 12
+    assert len(json.loads(tuned_files.path().read_text())["rows"]) == 12
     assert "12 layers" in faltung("doctor").out or "tuned" in faltung("doctor").out
 
 
@@ -47,8 +47,8 @@ def test_a_model_is_measured_into_a_file(faltung: Any, tmp_path: Path) -> None:
     found = faltung("tune", str(tmp_path / "model.onnx"), "--out", "table.json", "--json").json
     assert found["table"] == "table.json"
     assert sorted(key.split()[2] for key in found["rows"]) == ["3x8x8"] * 2 + ["4x8x8"] * 2
-    assert not tuned.path().exists()
-    assert tuned.read("table.json").cpu == tuned.cpu_key()
+    assert not tuned_files.path().exists()
+    assert tuned_files.read("table.json").cpu == tuned_files.cpu_key()
 
 
 def test_what_cannot_be_read_is_refused(

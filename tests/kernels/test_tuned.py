@@ -14,7 +14,7 @@ import pytest
 import faltung
 from faltung.errors import KernelError
 from faltung.geometry import ConvWindow, PoolWindow
-from faltung.kernels import settings, tuned
+from faltung.kernels import settings, tuned, tuned_files
 from faltung.kernels.choose import candidates, choose
 from faltung.kernels.isa import host_isa
 from faltung.kernels.tune import measure
@@ -28,14 +28,16 @@ COMPILES = pytest.mark.skipif(host_isa() is None, reason="nothing can be compile
 @pytest.fixture(autouse=True)
 def _own_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("FALTUNG_CACHE", str(tmp_path / "cache"))
-    tuned._current.cache_clear()
+    tuned._kept.cache_clear()
+    tuned_files.kept.cache_clear()
     yield
-    tuned._current.cache_clear()
+    tuned._kept.cache_clear()
+    tuned_files.kept.cache_clear()
     tuned.impose(None)
 
 
 def table_for(name: str, window: Any = WINDOW) -> Table:
-    return Table({key_of("conv", window, FLOAT32): name}, {}, tuned.cpu_key())
+    return Table({key_of("conv", window, FLOAT32): name}, {}, tuned_files.cpu_key())
 
 
 def test_a_key_has_no_batch_and_tells_layers_apart() -> None:
@@ -73,8 +75,8 @@ def test_the_choice_goes_by_the_table_where_its_row_fits() -> None:
 def test_a_table_is_saved_and_read(tmp_path: Path) -> None:
     path = tmp_path / "new" / "table.json"
     table = Table({"a": "b"}, {"a": {"b": 0.5}}, "cpu")
-    tuned.save(table, path)
-    found = tuned.read(path)
+    tuned_files.save(table, path)
+    found = tuned_files.read(path)
     assert (dict(found.rows), dict(found.milliseconds), found.cpu) == (
         {"a": "b"},
         {"a": {"b": 0.5}},
@@ -102,7 +104,7 @@ def test_a_damaged_table_is_left_out_with_a_warning(text: str, tmp_path: Path) -
     path = tmp_path / "table.json"
     path.write_text(text)
     with pytest.warns(RuntimeWarning, match=r"the tuned table .*table.json is left out: "):
-        assert tuned.read(path) is tuned.EMPTY
+        assert tuned_files.read(path) is tuned.EMPTY
 
 
 @COMPILES
@@ -119,9 +121,9 @@ def test_the_table_of_this_cpu_is_used_and_another_can_be_named(
         return conv.choices[6, 12, 12]
 
     key = key_of("conv", WINDOW, FLOAT32, True)
-    tuned.save(Table({key: kept}), tuned.path())
+    tuned_files.save(Table({key: kept}), tuned_files.path())
     assert taken() == kept
-    tuned.save(Table({key: named}), tmp_path / "named.json")
+    tuned_files.save(Table({key: named}), tmp_path / "named.json")
     monkeypatch.setenv("FALTUNG_TUNED", str(tmp_path / "named.json"))
     assert taken() == named
     monkeypatch.setenv("FALTUNG_TUNED", "none")

@@ -17,7 +17,7 @@ from faltung.errors import FaltungError, KernelError, message
 from faltung.geometry import ConvWindow
 from faltung.graph import Graph, load
 from faltung.graph.shapes import known_shapes
-from faltung.kernels import settings, tuned
+from faltung.kernels import settings, tuned, tuned_files
 from faltung.kernels.choose import choose
 from faltung.kernels.tune import OPERATIONS, measure
 from faltung.zoo.catalogue import NETWORKS, sketch
@@ -31,10 +31,10 @@ def run(
 ) -> None:
     """Measure, show and keep."""
     isa = settings.settings().isa
-    if not tuned.cpu_key(isa):
+    if not tuned_files.cpu_key(isa):
         rule, cure = "nothing is compiled here", "There is nothing to choose from"
         raise KernelError(message("tune", rule, {"FALTUNG_ISA": repr(isa)}, cure))
-    path = Path(out) if out else tuned.path(isa)
+    path = Path(out) if out else tuned_files.path(isa)
     found = tuned.EMPTY
     shown = Drawn("layer", "fastest", "ms", "by estimate", "ms", box=None, pad_edge=False)
     for window in unique(layer for source in sources for layer in layers_of(source)):
@@ -42,8 +42,8 @@ def run(
             table = measure(operation, window, np.dtype(dtype), is_prepared=is_prepared)
             _show(screen, shown, operation, window, np.dtype(dtype), is_prepared, table)
             found = found.merged(table)
-    kept = tuned.read(path) if path.is_file() else tuned.EMPTY
-    tuned.save(kept.merged(found), path)
+    kept = tuned_files.read(path) if path.is_file() else tuned.EMPTY
+    tuned_files.save(kept.merged(found), path)
     screen.show(shown)
     values = {
         "table": str(path),

@@ -9,11 +9,13 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from faltung.errors import KernelError, message
 from faltung.kernels.blas import one_thread
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
@@ -111,5 +113,7 @@ def in_order(work: Callable[[Block], Result], blocks: Iterable[Block]) -> Iterat
 
 def _pool(threads: int) -> ThreadPoolExecutor:
     if threads not in _POOLS:
+        from concurrent.futures import ThreadPoolExecutor
+
         _POOLS[threads] = ThreadPoolExecutor(threads, thread_name_prefix="faltung")
     return _POOLS[threads]

@@ -13,7 +13,8 @@ from faltung.geometry.window import ConvWindow
 from faltung.kernels import settings
 from faltung.kernels.choose import candidates
 from faltung.kernels.registry import Row
-from faltung.kernels.tuned import Table, cpu_key, key_of
+from faltung.kernels.tuned import Table, key_of
+from faltung.kernels.tuned_files import cpu_key
 
 Array = NDArray[Any]
 
