@@ -6,12 +6,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from faltung import ops
 from faltung.errors import GraphError, message
 from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph, named
@@ -372,7 +374,10 @@ def _interpreted(stage: Stage, room: Room) -> None:
     made: dict[str, Array] = {}
     for node in stage.nodes:
         inputs = [made[n] if n in made else room.arrays[n] for n in node.inputs]
-        outputs, *_ = node.operator.forward(inputs)
+        operator = node.operator
+        if room.choices.exact and isinstance(operator, (ops.Conv, ops.ConvTranspose)):
+            operator = replace(operator, exact=True)
+        outputs, *_ = operator.forward(inputs)
         made.update(zip(node.outputs, outputs, strict=False))
     for name in stage.outputs:
         np.copyto(room.arrays[name], made[name])
