@@ -20,16 +20,17 @@ from faltung.kernels.packing import Runs, pack, runs_of
 from faltung.kernels.panels import MOST, Panels, panels_of
 from faltung.kernels.pointwise_call import residual_of
 from faltung.kernels.reaches import Reach, reaches, three_axes
+from faltung.kernels.threads import num_threads
 
 Array = NDArray[Any]
 
 ROW: Final = "conv_blocked_any_nchw"
-STRIP_BYTES = 384 * 1024
+STRIP_BYTES = 896 * 1024
 """What a strip and its results should take at most, in the second-level cache of a core."""
 NEAR_BYTES: Final = 512 * 1024
 """Weights that stay in that cache: of more, the next ones are fetched ahead."""
-BLOCKS = 8
-"""Into how many blocks a call's work is cut at least, where there is enough of it."""
+FEW: Final = 4
+"""Blocks for each thread; where there are fewer, each thread should have as many as the others."""
 ENOUGH: Final = 1 << 19
 """Products of a block, at least: for less it is not worth waking a thread."""
 
@@ -142,7 +143,7 @@ def _run(
     isa = required_isa(ROW)
     if not result.size:
         return result
-    layout = _layout(window, source.dtype, isa, is_backward)
+    layout = _layout(window, source.dtype, isa, is_backward, num_threads())
     arrays = {
         "x": np.ascontiguousarray(source),
         "w": packed,
@@ -249,9 +250,17 @@ class Cut(NamedTuple):
 
 
 def _cut(
-    window: ConvWindow, axes: tuple[Reach, ...], panels: Panels, isa: Isa, itemsize: int
+    window: ConvWindow,
+    axes: tuple[Reach, ...],
+    panels: Panels,
+    isa: Isa,
+    itemsize: int,
+    threads: int,
 ) -> Cut:
-    """Return blocks that stay in a core's cache, as many as there is work for."""
+    """Return blocks that stay in a core's cache, as many as there is work for.
+
+    Each block fills a strip of its own, so there are no more of them than threads want.
+    """
     depth, rows, columns = axes
     lanes = isa.lanes(itemsize)
     most = MOST[32 if isa.registers >= 32 else 16][panels.vectors]
@@ -259,7 +268,7 @@ def _cut(
     first = each * rows.span * columns.step
     segment = max(most, min(columns.grid, STRIP_BYTES // first))
     images = window.batch * window.groups * depth.grid
-    wanted = max(1, _blocks(min(BLOCKS, _blocks(window.macs, ENOUGH)), images))
+    wanted = max(1, _blocks(min(threads, _blocks(window.macs, ENOUGH)), images))
     row = each * rows.step * (segment * columns.step + columns.span - 1)
     row += panels.vectors * lanes * len(columns.phases) * segment * itemsize
     fitting = max(1, (STRIP_BYTES - each * (rows.span - 1) * segment * columns.step) // row)
@@ -269,16 +278,27 @@ def _cut(
     if weights > panels.in_blocks * lanes * prod(axis.source for axis in axes):
         parts = min(panels.panels, wanted)
     strips, segments = _blocks(rows.grid, strip_rows), _blocks(columns.grid, segment)
-    more = _blocks(wanted, parts * strips * segments)
+    others = images * parts * (segments if rows.grid > 1 else strips)
     if rows.grid > 1:
-        strips = min(rows.grid, strips * more)
+        strips = min(rows.grid, _shared(strips, others, wanted))
     else:
-        segments = min(segments * more, _blocks(columns.grid, most))
+        segments = min(_shared(segments, others, wanted), _blocks(columns.grid, most))
     strip_rows, segment = _blocks(rows.grid, strips), _blocks(columns.grid, segments)
     together = _blocks(segment, _blocks(segment, most))
     pixels = _blocks(segment, together) * together
     segment = pixels if segments > 1 else segment
     return Cut(strip_rows, segment, pixels, together, _blocks(panels.panels, parts))
+
+
+def _shared(count: int, others: int, threads: int) -> int:
+    """Return at least so many cuts, such that few blocks are shared out evenly.
+
+    >>> _shared(3, 1, 2), _shared(1, 1, 2), _shared(3, 2, 2), _shared(9, 1, 2)
+    (4, 2, 3, 9)
+    """
+    while count * others < FEW * threads and count * others % threads:
+        count += 1
+    return count
 
 
 def _blocks(count: int, size: int) -> int:
@@ -287,11 +307,13 @@ def _blocks(count: int, size: int) -> int:
 
 
 @lru_cache(256)
-def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa, is_backward: bool) -> Layout:
+def _layout(
+    window: ConvWindow, dtype: np.dtype[Any], isa: Isa, is_backward: bool, threads: int
+) -> Layout:
     axes = depth, rows, columns = reaches(window, is_backward=is_backward)
     lanes, (summed, computed) = isa.lanes(dtype.itemsize), _channels(window, is_backward)
     panels = panels_of(lanes, summed, computed)
-    cut = _cut(window, axes, panels, isa, dtype.itemsize)
+    cut = _cut(window, axes, panels, isa, dtype.itemsize, threads)
     pitch = (cut.pixels - 1) * columns.step + columns.span
     plane_rows = (cut.strip_rows - 1) * rows.step + rows.span
     # A transposed row may end with a square more than it has room for: the next one covers it.

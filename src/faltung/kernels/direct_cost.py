@@ -74,8 +74,7 @@ def _blocked(
     # What one row of outputs reads should stay in a core's own cache.
     row = sources * rows.span * (columns.source + columns.span) * dtype.itemsize
     is_far = row > OWN and rows.span > 1
-    is_many = taps == 1 and columns.grid < 256 and sides[0] > sides[1] and row + weights > OWN
-    share = 0.25 if is_far else 0.68 if is_many else 0.88
+    share = 0.25 if is_far else 0.88
     return (
         CALL
         + packing(window, dtype, is_prepared, 0.6 if weights <= OWN else 0.9)
