@@ -6,6 +6,8 @@ import ctypes
 import mmap
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -275,3 +277,31 @@ def test_forked_child_works_alone() -> None:
         os._exit(0 if (y == 2).all() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     pool.close()
+
+
+FAR_APART = """
+import numpy as np
+from faltung.kernels import compiled
+from faltung.kernels.interleave import row_to_lanes
+from faltung.kernels.isa import host_isa
+
+code = compiled._compiled(row_to_lanes, "f32", host_isa(), {}, "kernel_0000")
+held = []
+for number in range(1, 400):
+    symbol = f"kernel_{number:04}"
+    assert compiled._linked(symbol, code.replace(b"kernel_0000", symbol.encode()))
+    # What lies between two kernels grows: small pieces that leave gaps, large ones behind them.
+    held.append(np.empty(1 << 20 if number % 3 else 8 << 20, np.uint8))
+    if number % 100 == 1:
+        held.append(np.empty(1 << 31, np.uint8))
+print("linked")
+"""
+
+
+def test_code_may_lie_far_from_its_constants(tmp_path: Path) -> None:
+    """In a process with much memory there may be no room for both near each other."""
+    environment = {**os.environ, cache.VARIABLE: str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", FAR_APART], capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stdout) == (0, "linked\n"), done.stderr

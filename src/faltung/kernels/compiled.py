@@ -212,6 +212,8 @@ def _function(
         return known
     kinds = [I64 if symbol or kind == INT else ADDRESS for kind in kernel.arguments.values()]
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    # Nothing is thrown, so there are no tables for it, which would have to lie near the code.
+    made.attributes.add("nounwind")
     if not symbol:
         made.linkage = "internal"
     build = ir.IRBuilder(made.append_basic_block("entry"))
@@ -249,8 +251,10 @@ def _machine(isa: Isa) -> Any:
     features = [f"+{name}" for name in isa.needs] + [f"-{name}" for name in isa.lacks]
     own = [] if isa.triple else [_flag(*item) for item in sorted(host_features().items())]
     target = llvm.Target.from_triple(triple)
+    # Code and its constants may come to lie further apart than 32 bits reach: in a process with
+    # much memory there is no room near by. So every address is written out.
     return target.create_target_machine(
-        cpu=cpu, features=",".join(own + features), opt=LEVEL, reloc="pic", codemodel="small"
+        cpu=cpu, features=",".join(own + features), opt=LEVEL, reloc="static", codemodel="large"
     )
 
 
