@@ -199,7 +199,7 @@ def test_what_nobody_wants_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> N
     douts = {net.outputs[0]: np.ones((2, 2, 2, 2), np.float32)}
     calls = []
     whole = dispatch.conv_dx
-    monkeypatch.setattr(dispatch, "conv_dx", lambda *a: calls.append(a) or whole(*a))
+    monkeypatch.setattr(dispatch, "conv_dx", lambda *a, **k: calls.append(a) or whole(*a, **k))
     everything = gradients(net, done, douts)
     assert len(calls) == 2
     params = gradients(net, done, douts, wanted=net.params)

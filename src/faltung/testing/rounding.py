@@ -228,15 +228,19 @@ def _reduced(node: Node, inputs: Sequence[Near], y: Array) -> Array:
 
 
 def _resized(node: Node, inputs: Sequence[Near], y: Array) -> Array:
-    """Means of neighbours, whose weights are rounded as well; none of them is negative."""
+    """Means of neighbours; weights and places are rounded as well, more the further out they are.
+
+    Cubic weights may be negative; their sizes sum up to less than 2 on each axis.
+    """
     x, error = inputs[0]
     operator: Any = node.operator
     if operator.mode == "nearest":
         return _moved(node, inputs, y)
-    if operator.mode != "linear":
-        values = {"mode": operator.mode}
-        raise GraphError(message("error_bounds", "it has no rule for this Resize", values))
-    return _run(node, error) + _rounded(8 * x.ndim, _run(node, np.abs(x) + error))
+    largest = 2.0 ** (x.ndim if operator.mode == "cubic" else 0)
+    outside = abs(operator.extrapolation_value)
+    terms = 8 * (x.ndim + max(x.shape, default=0))
+    reach = np.max(np.abs(x) + error, initial=outside) * largest
+    return np.asarray(error.max(initial=0.0) * largest + _rounded(terms, np.full(y.shape, reach)))
 
 
 def _several(node: Node, inputs: Sequence[Near], y: Array) -> Array:
