@@ -12,8 +12,34 @@ import numpy as np
 import pytest
 
 from faltung.kernels import memory
+from faltung.kernels.choose import compiled_for
 
 GUARD = 0xA5
+COMPILED = (
+    *("blocked", "blocked_dw", "chain", "depthwise", "direct", "exact", "filters", "gemm", "micro"),
+    *(
+        "norm",
+        "numbers_together",
+        "packing",
+        "pointwise",
+        "polyphase",
+        "pooling",
+        "random_geometries",
+        "replay",
+    ),
+    *("simd", "vector_math", "winograd", "winograd_dw"),
+)
+"""Modules about machine code alone: where nothing is compiled they have nothing to say."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a compiler where there is none, or none is wanted."""
+    if compiled_for():
+        return
+    skipped = pytest.mark.skip(reason="nothing is compiled here (FALTUNG_ISA=none)")
+    for item in items:
+        if item.path.parent.name == "kernels" and item.path.stem.removeprefix("test_") in COMPILED:
+            item.add_marker(skipped)
 
 
 class Guarded:

@@ -65,11 +65,12 @@ def test_both_divisors_reach_the_kernel_and_the_reference(monkeypatch: pytest.Mo
 def test_a_row_s_name_imposes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     window = ConvWindow.of((1, 2, 5, 5), (2, 2, 3, 3))
     dout, w = np.ones(window.out_shape, np.float32), np.ones(window.w_shape, np.float32)
+    monkeypatch.setenv("FALTUNG_KERNEL", "conv_dx_adjoint_any_nchw")
     monkeypatch.setattr(numpy_conv, "_add_columns", lambda *_: None)  # col2im alone uses it
     assert dispatch.conv_dx(window, dout, w).any()
     monkeypatch.setenv("FALTUNG_KERNEL", "conv_dx_col2im_any_nchw")
     assert not dispatch.conv_dx(window, dout, w).any()
-    monkeypatch.setenv("FALTUNG_KERNEL", "")
+    monkeypatch.setenv("FALTUNG_KERNEL", "conv_dx_adjoint_any_nchw")
     assert dispatch.conv_dx(window, dout, w).any()
 
 

@@ -134,12 +134,16 @@ def test_the_largest_number_of_a_block() -> None:
     assert found.tolist() == [[4, 4, 4, 4, 6, 6, 6]]
 
 
+COMBINED = ("conv_dw_direct_any_nchw", "conv_dw_depthwise_any_nchw")
+"""Rows whose last step is NumPy's: no guarded memory holds what they return."""
+
+
 def can_be_made(how: str, row: Row) -> bool:
     """NumPy's memory is its own, and a kernel for stride 1 has no strides to swap."""
     if how == "strides swapped":
         cases = (drawn(row, seed) for seed in range(SEEDS))
         return any(len(set(case.window.stride)) > 1 for case in cases if case is not None)
-    return row.is_compiled or "byte" not in how
+    return "byte" not in how or (row.is_compiled and row.name not in COMBINED)
 
 
 @pytest.mark.skipif(not HERE, reason="nothing can be compiled here")
