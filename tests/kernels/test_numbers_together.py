@@ -89,7 +89,7 @@ def test_what_is_no_number_stays_in_its_row(isa: str) -> None:
     y = softmax(x)
     assert np.isnan(y[0]).all()
     assert y[1, 4] == 0
-    assert np.isnan(y[2]).tolist() == [False] * 19 + [True]
+    assert np.isnan(y[2]).all()  # its largest less itself is no number, and so is the sum
     np.testing.assert_allclose(y[3], 0.05, rtol=1e-6)
 
 
