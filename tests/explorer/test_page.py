@@ -128,7 +128,8 @@ def assert_same(kept: Any, made: Any, place: str) -> None:
         for i, each in enumerate(made):
             assert_same(kept[i], each, f"{place}[{i}]")
     elif isinstance(made, float) and isinstance(kept, float):
-        assert kept == pytest.approx(made, rel=1e-6, abs=1e-9), place
+        # Kernels differ from CPU to CPU, by rounding; what a network says of a digit moves with it.
+        assert kept == pytest.approx(made, rel=1e-4, abs=1e-9), place
     else:
         assert kept == made, place
 
