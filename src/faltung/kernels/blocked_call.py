@@ -18,7 +18,7 @@ from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.packing import Runs, pack, runs_of
 from faltung.kernels.panels import MOST, Panels, panels_of
-from faltung.kernels.pointwise_call import residual_of
+from faltung.kernels.pointwise_call import no_bias, residual_of
 from faltung.kernels.reaches import Reach, reaches, three_axes
 from faltung.kernels.threads import num_threads
 
@@ -161,14 +161,9 @@ def _bias(window: ConvWindow, b: Array | None, layout: Layout, lanes: int) -> Ar
     """Return the biases in the order of the panels' channels."""
     width, channels = layout.form["vectors"] * lanes, layout.fields["group_out"]
     if b is None:
-        return _no_bias(window.groups * layout.fields["panels"] * width, layout.dtype)
+        return no_bias(window.groups * layout.fields["panels"] * width, layout.dtype)
     sizes = {"width": width, "channels": channels, "step": 1, "group_step": channels}
     return pack(b, _one(), required_isa(ROW), groups=window.groups, **sizes)
-
-
-@lru_cache(64)
-def _no_bias(count: int, dtype: np.dtype[Any]) -> Array:
-    return memory.constant(np.zeros(count, dtype))
 
 
 @lru_cache(1)

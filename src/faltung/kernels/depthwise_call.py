@@ -18,6 +18,8 @@ from faltung.kernels.depthwise_rows import CHUNK, Block, Group
 from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
+from faltung.kernels.pointwise_call import no_bias
+from faltung.kernels.reaches import three_axes
 
 Array = NDArray[Any]
 
@@ -98,7 +100,7 @@ def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
     if not dx.size:
         return dx
     dout = np.ascontiguousarray(dout)
-    z_axis, y_axis, x_axis = three(window.axes)
+    z_axis, y_axis, x_axis = three_axes(window.axes)
     grouped = w.reshape(window.out_channels, *(axis.kernel for axis in (z_axis, y_axis, x_axis)))
     columns = data_gradient_phases(x_axis)
     for z, y in product(data_gradient_phases(z_axis), data_gradient_phases(y_axis)):
@@ -127,7 +129,7 @@ def _launched(
     arrays = {
         "x": np.ascontiguousarray(x),
         "w": np.ascontiguousarray(w),
-        "bias": _no_bias(y.shape[1], x.dtype) if b is None else np.ascontiguousarray(b),
+        "bias": no_bias(y.shape[1], x.dtype) if b is None else np.ascontiguousarray(b),
         "y": y,
         "residual": y if residual is None else np.ascontiguousarray(residual),
     }
@@ -137,18 +139,6 @@ def _launched(
         **epilogue.constants,
     }
     launch(depthwise_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
-
-
-@lru_cache(64)
-def _no_bias(channels: int, dtype: np.dtype[Any]) -> Array:
-    bias = np.zeros(channels, dtype)
-    bias.flags.writeable = False
-    return bias
-
-
-def three(axes: tuple[AxisWindow, ...]) -> tuple[AxisWindow, ...]:
-    """Return axes with those of one position before them that make three."""
-    return (AxisWindow(1, 1),) * (3 - len(axes)) + axes
 
 
 def groups_of(kernel: int, dilation: int, stride: int) -> tuple[Group, ...]:
@@ -251,7 +241,7 @@ def _fields(
 
 @lru_cache(256)
 def _forward(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
-    z_axis, y_axis, x_axis = three(window.axes)
+    z_axis, y_axis, x_axis = three_axes(window.axes)
     groups = groups_of(x_axis.kernel, x_axis.dilation, x_axis.stride)
     if x_axis.stride == 2 and x_axis.dilation == 1 and x_axis.kernel == 3 >= y_axis.kernel:
         # The column in front of a pair is shifted out of it (`depthwise_rows`).
@@ -280,7 +270,7 @@ def _backward(
     columns: tuple[GradientPhase, ...],
 ) -> Layout:
     """Return the pass over dx's rows ``y.first``, planes ``z.first`` and so on by the stride."""
-    z_axis, y_axis, x_axis = three(window.axes)
+    z_axis, y_axis, x_axis = three_axes(window.axes)
     lead = 0
     if x_axis.stride == 1:
         over = columns[0].window

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import numpy_conv
-from faltung.kernels.depthwise_call import groups_of, three
+from faltung.kernels.depthwise_call import groups_of
 from faltung.kernels.depthwise_dw import FIELDS, depthwise_dw_block
 from faltung.kernels.depthwise_rows import Group
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
+from faltung.kernels.reaches import three_axes
 
 Array = NDArray[Any]
 
@@ -87,7 +88,7 @@ def _block(isa: Isa, y_axis: AxisWindow, x_axis: AxisWindow) -> tuple[int, int, 
 @lru_cache(256)
 def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     lanes = isa.lanes(dtype.itemsize)
-    z_axis, y_axis, x_axis = three(window.axes)
+    z_axis, y_axis, x_axis = three_axes(window.axes)
     rows, height, columns = _block(isa, y_axis, x_axis)
     groups: tuple[Group, ...] = groups_of(columns, x_axis.dilation, x_axis.stride)
     starts = [
@@ -111,7 +112,9 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     table = -(-table // 16) * 16
     fields = {
         **dict(
-            zip(("depth", "height", "width"), (a.size for a in three(window.axes)), strict=True)
+            zip(
+                ("depth", "height", "width"), (a.size for a in three_axes(window.axes)), strict=True
+            )
         ),
         "out_depth": z_axis.out_size,
         "out_height": y_axis.out_size,

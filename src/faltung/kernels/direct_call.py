@@ -17,6 +17,7 @@ from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.pointwise_call import no_bias, residual_of
+from faltung.kernels.reaches import three_axes
 from faltung.kernels.strips import FIELDS
 from faltung.kernels.tile import block_constants, channels_together, cycles, vectors_together
 
@@ -121,7 +122,7 @@ def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int, at_least:
     at_least
         Strips of a plane, if it has as many rows.
     """
-    depth, rows, columns = _three(window.axes)
+    depth, rows, columns = three_axes(window.axes)
     split = columns.stride if columns.stride in (1, 2, 4) else 0
     ys, xs = _phases(rows), list(range(split)) if split else _phases(columns)
     phases = [(py, px) for py in ys for px in xs]
@@ -207,14 +208,9 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
 
 def _strips_wanted(window: ConvWindow, wanted: float) -> int:
     """Return into how many strips to cut a plane: none with fewer rows than it reads twice."""
-    rows = _three(window.axes)[1]
+    rows = three_axes(window.axes)[1]
     twice = max(1, (rows.extent - 1) // rows.stride)
     return max(1, min(int(np.ceil(wanted)), rows.out_size // twice))
-
-
-def _three(axes: tuple[AxisWindow, ...]) -> tuple[AxisWindow, ...]:
-    """Return axes with those of one position before them that make three."""
-    return (AxisWindow(1, 1),) * (3 - len(axes)) + axes
 
 
 def _phases(axis: AxisWindow) -> list[int]:

@@ -18,6 +18,7 @@ from faltung.kernels.launch import launch
 from faltung.kernels.pooling import pool_block
 from faltung.kernels.pooling_dx import pool_dx_block
 from faltung.kernels.pooling_rows import FIELDS, UNROLLED
+from faltung.kernels.reaches import three_axes
 
 Array = NDArray[Any]
 
@@ -97,10 +98,6 @@ def _launched(block: Any, layout: Layout, isa: Isa, arrays: dict[str, Array]) ->
     launch(block, isa, FIELDS, sizes, given | layout.arrays, layout.blocks, **layout.constants)
 
 
-def _three(axes: tuple[AxisWindow, ...]) -> tuple[AxisWindow, ...]:
-    return (AxisWindow(1, 1),) * (3 - len(axes)) + axes
-
-
 def _constant(array: Any, dtype: Any) -> Array:
     made = np.ascontiguousarray(array, dtype)
     made.flags.writeable = False
@@ -148,7 +145,7 @@ def _up(count: int) -> int:
 
 
 def _fields(window: PoolWindow, phases: _Phases) -> dict[str, int]:
-    z, y, x = _three(window.axes)
+    z, y, x = three_axes(window.axes)
     return {
         "depth": z.size,
         "height": y.size,
@@ -187,7 +184,7 @@ def _forward(
     window: PoolWindow, dtype: np.dtype[Any], isa: Isa, is_max: bool, include: bool
 ) -> Layout:
     lanes = isa.lanes(dtype.itemsize)
-    axes = _three(window.axes)
+    axes = three_axes(window.axes)
     rows, phases = axes[0].kernel * axes[1].kernel, _phases(axes[2], lanes)
     planes, out_rows = window.batch * window.channels, axes[0].out_size * axes[1].out_size
     read = prod(window.space)
@@ -222,7 +219,7 @@ def _backward(
     window: PoolWindow, dtype: np.dtype[Any], isa: Isa, is_max: bool, include: bool
 ) -> Layout:
     lanes = isa.lanes(dtype.itemsize)
-    axes = _three(window.axes)
+    axes = three_axes(window.axes)
     z, y, x = axes
     rows, phases = z.kernel * y.kernel, _phases(x, lanes)
     columns = [

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from faltung.kernels import memory
@@ -55,10 +56,10 @@ def noted() -> Iterator[Recorder]:
 
 def moved(launch: Launch, old: Array, new: Array) -> Launch:
     """Return a launch that reads and writes one array in the place of another of its size."""
-    start, end = _range(old)
+    start, end = byte_bounds(old)
 
     def there(array: Array) -> Array:
-        first, last = _range(array)
+        first, last = byte_bounds(array)
         if not (start <= first and last <= end and array.size):
             return array
         begin = first - start
@@ -115,12 +116,12 @@ class Program:
         steps
             The launches to look at.
         """
-        start, end = _range(array)
+        start, end = byte_bounds(array)
         words: list[tuple[int, int]] = []
         for number in steps:
             launch, first = self._launches[number], self._starts[number]
             for name, other in launch.arrays.items():
-                begin, stop = _range(other)
+                begin, stop = byte_bounds(other)
                 if start <= begin and stop <= end and other.size:
                     offset = other.ctypes.data - start
                     words.append((first + launch.names.index(name), offset))
@@ -162,14 +163,3 @@ def _record(launch: Launch, shared: int) -> Array:
     values = {**launch.sizes, **{n: array.ctypes.data for n, array in launch.arrays.items()}}
     values |= {"shared": shared, "scratch": shared + launch.shared}
     return np.array([values[name] for name in launch.names], np.int64)
-
-
-def _range(array: Array) -> tuple[int, int]:
-    """Return where an array's lowest byte is, and where its highest ends, whatever its strides."""
-    start = end = array.ctypes.data
-    for size, stride in zip(array.shape, array.strides, strict=True):
-        if stride < 0:
-            start += (size - 1) * stride
-        else:
-            end += (size - 1) * stride
-    return (start, end + array.itemsize) if array.size else (start, start)

@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from llvmlite import ir
+from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from faltung.kernels import memory
@@ -234,18 +235,13 @@ class Replay:
 # Inside -------------------------------------------------------------------------------------
 
 
-def _range(array: Array) -> tuple[int, int]:
-    start = array.ctypes.data
-    return start, start + array.nbytes
-
-
 def _is_within(array: Array, other: Array) -> bool:
-    (start, end), (first, last) = _range(array), _range(other)
+    (start, end), (first, last) = byte_bounds(array), byte_bounds(other)
     return first <= start and end <= last and bool(array.size)
 
 
 def _overlap(arrays: Sequence[Array]) -> bool:
-    ranges = sorted(map(_range, arrays))
+    ranges = sorted(map(byte_bounds, arrays))
     return any(a[1] > b[0] for a, b in pairwise(ranges))
 
 
