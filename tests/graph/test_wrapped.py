@@ -63,7 +63,7 @@ def test_a_pad_before_a_window_is_its_padding() -> None:
         (L.MaxPool(2), True),
         (L.MaxPool(3, 1), False),
         (L.ConvTranspose(1, 2, stride=2), False),
-        (L.Chain(L.Relu(), L.BatchNorm()), True),
+        pytest.param(L.Chain(L.Relu(), L.BatchNorm()), True, id="Chain of two"),
     ],
     ids=str,
 )
