@@ -62,7 +62,7 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
         "x": np.ascontiguousarray(x),
         "dout": np.ascontiguousarray(dout),
         "dw": dw,
-        "counts": np.zeros(layout.pairs, np.int64),
+        "counts": memory.zeros((layout.pairs,), np.dtype(np.int64)),
         "offsets": layout.offsets,
     }
     sizes, constants = layout.fields, layout.constants
@@ -149,4 +149,4 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     }
     inside = tuple(k * columns.dilation for k in range(length))
     constants = {"bases": bases, "inside": inside, "vectors": vectors, "step": columns.stride}
-    return Layout(constants, pairs * run_count, pairs, np.array(offsets, np.int64), fields)
+    return Layout(constants, pairs * run_count, pairs, memory.constant(np.array(offsets, np.int64)), fields)

@@ -53,12 +53,14 @@ def launch(
     dtype, pool, now = number or arrays["x"].dtype, shared_pool(), memory.kept
     own, shared = (sizes.get(name, 0) * dtype.itemsize for name in ("scratch_size", "shared_size"))
     before = memory.line(shared)
-    area = memory.working(before + (1 if now.is_serial else pool.threads) * own)
     address = block.address("f32" if dtype == np.float32 else "f64", isa, **constants)
     if now.recorder is not None:
         given = {name: arrays[name] for name in names if name in arrays}
         call = Launch(address, names, dict(sizes), given, blocks, own, before)
         now.recorder.launches.append(call)
+        if now.recorder.is_dry:
+            return
+    area = memory.working(before + (1 if now.is_serial else pool.threads) * own)
     values = {**sizes, **{name: array.ctypes.data for name, array in arrays.items()}}
     values["shared"] = area.ctypes.data
     values["scratch"] = values["shared"] + before

@@ -66,6 +66,14 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
     return made
 
 
+def zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return zeros for a kernel that counts in them, and leaves them as zeros."""
+    made = np.zeros(shape, dtype)
+    if kept.recorder is not None:
+        kept.recorder.zeros.append(made)
+    return made
+
+
 def constant(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array that nobody writes to any more; see `faltung.kernels.replay`."""
     array.setflags(write=False)

@@ -44,9 +44,15 @@ def run_all(code: Code, job: Pointer, table: Pointer, count: Int, together: Int)
 
 
 @contextmanager
-def noted() -> Iterator[Recorder]:
-    """Give what notes launches, and the memory that is taken for results, meanwhile."""
-    before, recorder = memory.kept.recorder, Recorder(())
+def noted(*, is_dry: bool = False) -> Iterator[Recorder]:
+    """Give what notes launches, and the memory that is taken for results, meanwhile.
+
+    Parameters
+    ----------
+    is_dry
+        Whether they are noted alone, and not run.
+    """
+    before, recorder = memory.kept.recorder, Recorder((), is_dry=is_dry)
     memory.kept.recorder = recorder
     try:
         yield recorder

@@ -123,12 +123,25 @@ class Recorder:
     ----------
     arrays
         What comes in, each C-contiguous; None for one that is not there.
+    is_dry
+        Whether launches are noted alone, and not run.
+
+    Attributes
+    ----------
+    launches : list of Launch
+        In their order.
+    made : list of array
+        Memory that was taken for results, and what leads to them.
+    zeros : list of array
+        Memory that launches find, and leave, full of zeros.
     """
 
-    def __init__(self, arrays: Sequence[Array | None]) -> None:
+    def __init__(self, arrays: Sequence[Array | None], *, is_dry: bool = False) -> None:
         self.arrays = list(arrays) + [None] * (ARRAYS - 1 - len(arrays))
+        self.is_dry = is_dry
         self.launches: list[Launch] = []
         self.made: list[Array] = []
+        self.zeros: list[Array] = []
 
     def replay(self, y: Array, is_small: bool) -> Replay | None:
         """Return the call with open places; None if it cannot be repeated."""

@@ -58,13 +58,18 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
         "x": np.ascontiguousarray(x),
         "dout": np.ascontiguousarray(dout),
         "dw": dw,
-        "counts": np.zeros(layout.pairs, np.int64),
-        "nowhere": np.zeros(1, np.int64),
+        "counts": memory.zeros((layout.pairs,), np.dtype(np.int64)),
+        "nowhere": _nowhere(),
     }
     taps = window.kernel[0]
     form: dict[str, Any] = {"taps": taps, "outputs": OUTPUTS[taps], "numbers": layout.numbers}
     launch(winograd_gradient_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **form)
     return dw
+
+
+@lru_cache(1)
+def _nowhere() -> Array:
+    return memory.constant(np.zeros(1, np.int64))
 
 
 @lru_cache(256)
