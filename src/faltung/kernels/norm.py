@@ -83,10 +83,10 @@ def _summed(
             totals, terms(*(code.load_some(mask, p + i) for p in places)), strict=True
         ):
             total[0].set(total[0].get() + code.select(mask, term, code.constant(0.0)))
-    return [_across(code, [variable.get() for variable in total]) for total in totals]
+    return [across(code, [variable.get() for variable in total]) for total in totals]
 
 
-def _across(code: Code, parts: list[Vector]) -> Vector:
+def across(code: Code, parts: list[Vector]) -> Vector:
     """Add vectors as a tree, and then their lanes."""
     while len(parts) > 1:
         parts = [a + b for a, b in zip(parts[::2], parts[1::2], strict=True)]
