@@ -71,13 +71,19 @@ def _frozen(arrays: Mapping[str, ArrayLike]) -> Mapping[str, Array]:
     out = {}
     for name, given in arrays.items():
         array = np.asarray(given)
-        # Nobody can write to a view of bytes; a sketch's parameters are such views.
-        base: object = array.base
-        if array.flags.writeable or not (base is None or isinstance(base, bytes)):
+        if array.flags.writeable or not _is_unchangeable(array):
             array = array.copy()
             array.setflags(write=False)
         out[name] = array
     return MappingProxyType(out)
+
+
+def _is_unchangeable(array: Array) -> bool:
+    """Whether nobody can write to a read-only array by another name: it is alone, or in bytes."""
+    base: object = array
+    while isinstance(base, np.ndarray) and not base.flags.writeable:
+        base = base.base
+    return base is None or isinstance(base, bytes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,11 +46,8 @@ def load_sized(
         The file cannot be read at all.
     """
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise StorageError(message(str(path), f"cannot be read, {error.strerror}")) from error
-    try:
-        model = parsed(data)
+        # The file's bytes have no name: they are gone before its arrays are made.
+        model = parsed(_content(path))
         unread: dict[str, str] = {}
         constants = take_external(model, Path(path).parent, unread if unknown else None)
         reader = Reader(model, constants, unknown, unread)
@@ -59,6 +56,13 @@ def load_sized(
         raise
     except FaltungError as error:
         raise ModelFileError(f"{path}: {_one_line(error)}") from error
+
+
+def _content(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise StorageError(message(str(path), f"cannot be read, {error.strerror}")) from error
 
 
 def parsed(data: bytes) -> onnx.ModelProto:
