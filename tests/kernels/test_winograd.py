@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ HERE = [isa.name for isa in ISAS if has(isa)]
 NAMED = {"ids": lambda row: row.name}
 
 
-def product(matrix: Any, column: Any) -> list[Fraction]:
+def exact_product(matrix: Any, column: Any) -> list[Fraction]:
     """Multiply exactly."""
     return [sum((a * b for a, b in zip(row, column, strict=True)), Fraction(0)) for row in matrix]
 
@@ -53,8 +54,8 @@ def test_matrices_correlate_exactly(outputs: int, taps: int) -> None:
     for _ in range(5):
         x = [Fraction(int(v)) for v in rng.integers(-9, 10, form.size)]
         w = [Fraction(int(v)) for v in rng.integers(-9, 10, taps)]
-        u, v = product(form.from_weights, w), product(form.from_input, x)
-        y = product(form.to_output, [a * b for a, b in zip(u, v, strict=True)])
+        u, v = exact_product(form.from_weights, w), exact_product(form.from_input, x)
+        y = exact_product(form.to_output, [a * b for a, b in zip(u, v, strict=True)])
         assert y == [sum(x[i + k] * w[k] for k in range(taps)) for i in range(outputs)]
 
 
@@ -84,17 +85,25 @@ def test_shared_work_is_the_same_product(outputs: int, taps: int) -> None:
     form = cook_toom(outputs, taps)
     column = [Fraction(int(v)) for v in np.random.default_rng(1).integers(-99, 99, form.size)]
     for matrix in (form.from_input, form.to_output):
-        assert times(Numbers(), matrix, column) == product(matrix, column)  # type: ignore[arg-type]
+        assert times(Numbers(), matrix, column) == exact_product(matrix, column)  # type: ignore[arg-type]
 
 
-def drawn(seed: int, taps: int, dtype: Any) -> tuple[ConvWindow, Any, Any, Any] | None:
-    """Return a random geometry with floats for it; None for one that is refused or empty."""
+def drawn(
+    seed: int, taps: int, dtype: Any, depth: tuple[int, ...] = ()
+) -> tuple[ConvWindow, Any, Any, Any] | None:
+    """Return a random geometry with floats for it; None for one that is refused or empty.
+
+    With a ``depth``, one of volumes: the kernel has so many taps in depth.
+    """
     rng = np.random.default_rng(seed)
     groups = int(rng.choice([1, 1, 2]))
     channels, out = groups * int(rng.integers(1, 40)), groups * int(rng.integers(1, 40))
     x_shape = (int(rng.integers(1, 6)), channels, *(int(n) for n in rng.integers(1, 40, 2)))
     padding = [(int(a), int(b)) for a, b in rng.integers(-2, 5, (2, 2))]
-    w_shape = (out, channels // groups, taps, taps)
+    w_shape = (out, channels // groups, *depth, taps, taps)
+    if depth:
+        x_shape = (*x_shape[:2], int(rng.integers(3, 9)), *(n // 2 + 4 for n in x_shape[2:]))
+        padding = [(int(rng.integers(-1, 3)), int(rng.integers(-1, 3))), *padding]
     try:
         window = ConvWindow.of(x_shape, w_shape, padding=padding, groups=groups)
     except GeometryError:
@@ -106,32 +115,37 @@ def drawn(seed: int, taps: int, dtype: Any) -> tuple[ConvWindow, Any, Any, Any] 
 
 def largest(window: ConvWindow, x: Any, block: int) -> Any:
     """Return, for each output, the largest number that the tiles of its place and group read."""
-    taps = window.kernel[0]
-    size, (ys, xs) = block + taps - 1, window.axes
-    tiles = [-(-axis.out_size // block) for axis in window.axes]
-    room = [-(-axis.out_size // block) * block + taps for axis in window.axes]
+    spans = tuple(block + axis.kernel - 1 for axis in window.axes)
+    room = [-(-a.out_size // block) * block + a.kernel for a in window.axes]
     padded = np.zeros((*x.shape[:2], *room))
-    lead = [max(0, axis.pad_lo) for axis in window.axes]
-    part = np.abs(x)[:, :, max(0, -ys.pad_lo) :, max(0, -xs.pad_lo) :]
-    part = part[:, :, : max(0, room[0] - lead[0]), : max(0, room[1] - lead[1])]
-    rows, columns = part.shape[2:]
-    padded[:, :, lead[0] : lead[0] + rows, lead[1] : lead[1] + columns] = part
-    views = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))
-    found = views[:, :, ::block, ::block][:, :, : tiles[0], : tiles[1]].max((4, 5))
-    found = found.reshape(len(x), window.groups, -1, *tiles).max(2)
-    whole = found.repeat(block, 2).repeat(block, 3)[:, :, : ys.out_size, : xs.out_size]
+    part, inside = np.abs(x), [slice(None)] * 2
+    for axis, (side, most) in enumerate(zip(window.axes, room, strict=True), start=2):
+        lead = max(0, side.pad_lo)
+        part = np.take(part, range(max(0, -side.pad_lo), side.size), axis)
+        part = np.take(part, range(min(part.shape[axis], max(0, most - lead))), axis)
+        inside.append(slice(lead, lead + part.shape[axis]))
+    padded[tuple(inside)] = part
+    every = tuple(range(2, x.ndim))
+    views = np.lib.stride_tricks.sliding_window_view(padded, spans, every)
+    whole = views[(..., *[slice(None, None, block)] * len(every), *[slice(None)] * len(every))].max(
+        tuple(range(x.ndim, x.ndim + len(every)))
+    )
+    whole = whole.reshape(len(x), window.groups, -1, *whole.shape[2:]).max(2)
+    for axis, side in enumerate(window.axes, start=2):
+        whole = np.take(whole.repeat(block, axis), range(side.out_size), axis)
     return whole.repeat(window.group_out, 1)
 
 
 def bound(row: Row, window: ConvWindow, x: Any, w: Any, b: Any = 0.0) -> Any:
     """Return how far rounding may move each output; of a gradient, ``x`` is `dout`."""
+    ones = (1,) * len(window.axes)
     if row.operation == "conv":
-        weights = np.abs(w).sum((1, 2, 3), dtype=np.float64)
-        total = largest(window, x, row.block) * weights[:, None, None]
+        weights = np.abs(w).reshape(len(w), -1).sum(1, dtype=np.float64)
+        total = largest(window, x, row.block) * weights.reshape(-1, *ones)
     else:
         grouped = np.abs(w).reshape(window.groups, window.group_out, window.group_in, -1)
         weights = grouped.sum((1, 3), dtype=np.float64).ravel()
-        total = largest(adjoint(window), x, row.block) * weights[:, None, None]
+        total = largest(adjoint(window), x, row.block) * weights.reshape(-1, *ones)
     return row.error_bound(window, x.dtype) * (total + np.abs(b))
 
 
@@ -143,21 +157,25 @@ def wide(*arrays: Any) -> list[Any]:
 def exact_conv(window: ConvWindow, x: Any, w: Any, b: Any) -> Any:
     """Convolve with more digits than the arrays have."""
     x, w, b = wide(x, w, b)
-    taps, grouped = window.kernel[0], w.reshape(window.groups, -1, *w.shape[1:])
+    grouped = w.reshape(window.groups, -1, *w.shape[1:])
     lead = [(max(0, axis.pad_lo), max(0, axis.pad_hi)) for axis in window.axes]
     x = np.pad(x, ((0, 0), (0, 0), *lead))
     for axis, side in enumerate(window.axes, start=2):
         x = np.take(x, range(max(0, -side.pad_lo), x.shape[axis] - max(0, -side.pad_hi)), axis)
     y = np.zeros(window.out_shape, x.dtype)
     parts = np.split(x, window.groups, 1)
-    for ky in range(taps):
-        for kx in range(taps):
-            height, width = window.out_space
-            for g, part in enumerate(parts):
-                seen = part[:, :, ky : ky + height, kx : kx + width]
-                outs = slice(g * window.group_out, (g + 1) * window.group_out)
-                y[:, outs] += np.einsum("nchw,oc->nohw", seen, grouped[g, :, :, ky, kx])
-    return y + b[:, None, None]
+    for tap in np.ndindex(window.kernel):
+        here = tuple(slice(k, k + size) for k, size in zip(tap, window.out_space, strict=True))
+        for g, part in enumerate(parts):
+            outs = slice(g * window.group_out, (g + 1) * window.group_out)
+            weights = grouped[(g, slice(None), slice(None), *tap)]
+            y[:, outs] += np.einsum("nc...,oc->no...", part[(..., *here)], weights)
+    return y + spread(b, window)
+
+
+def spread(b: Any, window: ConvWindow) -> Any:
+    """Return one number for each channel such that it is added to all of its pixels."""
+    return b.reshape(-1, *(1,) * len(window.axes))
 
 
 def run(row: Row, window: ConvWindow, x: Any, w: Any, b: Any, guarded: Any) -> Any:
@@ -165,12 +183,12 @@ def run(row: Row, window: ConvWindow, x: Any, w: Any, b: Any, guarded: Any) -> A
     x, w = guarded.copy(x), guarded.copy(w)
     if row.operation == "conv":
         y, wanted = row.load()(window, x, w, b), exact_conv(window, x, w, b)
-        return np.abs(y - wanted) / np.maximum(bound(row, window, x, w, b[:, None, None]), 1e-300)
+        return np.abs(y - wanted) / np.maximum(bound(row, window, x, w, spread(b, window)), 1e-300)
     rng = np.random.default_rng(len(x))
     dout = guarded.copy(rng.standard_normal(window.out_shape).astype(x.dtype))
     back = adjoint(window)
     flipped = w.reshape(window.groups, window.group_out, -1, *w.shape[2:])
-    flipped = flipped.swapaxes(1, 2).reshape(back.w_shape)[:, :, ::-1, ::-1]
+    flipped = np.flip(flipped.swapaxes(1, 2).reshape(back.w_shape), range(2, w.ndim))
     y = row.load()(window, dout, w)
     wanted = exact_conv(back, dout, flipped, np.zeros(back.out_channels, x.dtype))
     return np.abs(y - wanted) / np.maximum(bound(row, window, dout, w), 1e-300)
@@ -185,8 +203,9 @@ def test_within_the_bound(
     """Random geometries with every kernel that the row takes; no stray byte."""
     monkeypatch.setenv(VARIABLE, isa)
     worst, seeds = 0.0, range(5 if dtype == np.float32 else 3)
-    for taps in TAPS[row.block]:
-        cases = [case for case in (drawn(s, taps, dtype) for s in seeds) if case is not None]
+    for taps, depth in product(TAPS[row.block], ((), (1,), (3,), (4,))):
+        found = (drawn(s, taps, dtype, depth) for s in (seeds[:3] if depth else seeds))
+        cases = [case for case in found if case is not None]
         assert len(cases) >= 2
         for window, x, w, b in cases:
             shares = run(row, window, x, w, b, guarded)
@@ -205,7 +224,7 @@ def test_the_bound_can_fail(row: Row) -> None:
     window, x, w, b = case
     y = row.load()(window, x, np.ascontiguousarray(w[:, :, ::-1]), b)
     wanted = exact_conv(window, x, w, b)
-    assert not (np.abs(y - wanted) <= bound(row, window, x, w, b[:, None, None])).all()
+    assert not (np.abs(y - wanted) <= bound(row, window, x, w, spread(b, window))).all()
 
 
 @pytest.mark.parametrize("isa", HERE)
@@ -251,6 +270,7 @@ SHAPES = [
     ((5, 40, 9, 6), 100, 1),
     ((1, 20, 70, 70), 24, 2),
     ((9, 16, 4, 4), 16, 1),
+    ((3, 20, 7, 13, 18), 40, 2),
 ]
 
 
@@ -262,7 +282,7 @@ def test_threads_and_batches_change_no_bit(
     """1 to 3 threads, and images one by one."""
     rng = np.random.default_rng(1)
     taps = TAPS[row.block][0]
-    w_shape = (out, shape[1] // groups, taps, taps)
+    w_shape = (out, shape[1] // groups, *(2,) * (len(shape) - 4), taps, taps)
     window, one = (
         ConvWindow.of((n, *shape[1:]), w_shape, padding=1, groups=groups) for n in (shape[0], 1)
     )
@@ -295,11 +315,31 @@ def test_schedules_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     winograd_schedule.layout_of.cache_clear()
 
 
+def test_schedules_of_volumes_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many slices, rows and columns a block has; edges leave blocks of all sizes."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((2, 18, 7, 22, 18)).astype(np.float32)
+    w = rng.standard_normal((40, 18, 3, 3, 3)).astype(np.float32)
+    window = ConvWindow.of(x.shape, w.shape, padding=((2, 1), (2, 0), (1, 1)))
+    wanted = winograd_call.conv_f4(window, x, w)
+    for frames, rows, columns in product((1, 3, 8), (1, 4, 6), (2, 5)):
+        plan = winograd_schedule.Schedule(frames, rows, columns, 2, 1, 5)
+        winograd_schedule.layout_of.cache_clear()
+        monkeypatch.setattr(winograd_schedule, "schedule_of", lambda *given, p=plan: p)
+        np.testing.assert_array_equal(winograd_call.conv_f4(window, x, w), wanted)
+    winograd_schedule.layout_of.cache_clear()
+
+
 @pytest.mark.parametrize("isa", [isa for isa in (AVX512, AVX2, SSE) if has(isa)])
 def test_large_images_and_layers_have_blocks_that_fit(isa: Any) -> None:
     """Working memory stays bounded for any geometry."""
-    for shape, out in (((1, 64, 5000, 5000), 64), ((1, 512, 3, 100_000), 512), ((999, 8, 2, 2), 8)):
-        window = ConvWindow.of(shape, (out, shape[1], 3, 3), padding=1)
+    for shape, out in (
+        ((1, 64, 5000, 5000), 64),
+        ((1, 512, 3, 100_000), 512),
+        ((999, 8, 2, 2), 8),
+        ((1, 64, 200, 300, 500), 64),
+    ):
+        window = ConvWindow.of(shape, (out, shape[1], *(3,) * (len(shape) - 2)), padding=1)
         layout = winograd_schedule.layout_of(window, np.dtype(np.float32), isa, 4, 2)
         assert layout.fields["scratch_size"] * 4 < 48 << 20
         assert layout.blocks >= 2

@@ -9,12 +9,19 @@ transforms are the same arithmetic on vectors as on numbers, and the sum over ch
 of the n² points, a matrix product: tiles times output channels, in register blocks of
 `micro.panel`.
 
-A block of work is all tiles of some rows of one image (or of a few small images), and some of the
-output channels. It does three things, with working memory that stays in a core's cache::
+Frames are the images of a batch, or the slices of a volume. A kernel that reaches through several
+slices is a kernel on the plane for each: its taps in depth are more channels to sum over, those of
+the slices that follow. So every slice is transformed once, for all outputs that read it.
 
-    points[p][block of channels][tile][lane]    every tile's V, the input transformed
-    sums[p][tile][output channel]               Σ U ⊙ V for a few panels of output channels
-    strip[row][pixel][lane]                     rows on their way in, or out
+A block of work is all tiles of some rows of some frames, and some of the output channels. It does
+three things, with working memory that stays in a core's cache::
+
+    points[p][block of channels][frame][tile][lane]    every tile's V, the input transformed
+    sums[p][frame][tile][output channel]               Σ U ⊙ V for a few panels of output channels
+    strip[row][pixel][lane]                            rows on their way in, or out
+
+Tiles of one frame follow those of the one before. Then a tap in depth is one distance for all tiles
+of all frames, and `panel` sums over taps as over blocks of channels.
 
 Between two points lies one vector more than is needed: else they would lie a power of two apart,
 and the cache would keep only a few of them.
@@ -37,18 +44,21 @@ from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
 Square = list[list[Vector]]
 
 FIELDS: Final = (
-    *("x", "w", "bias", "y", "residual", "scratch", "offsets"),
-    *("batch", "groups", "group_in", "group_out", "pad_y", "pad_x"),
-    *("height", "width", "row", "in_plane", "out_height", "out_width", "out_plane"),
-    *("tile_rows", "tile_columns", "images", "strips", "strip_rows"),
+    *("x", "w", "bias", "y", "residual", "scratch"),
+    *("groups", "group_in", "group_out", "pad_z", "pad_y", "pad_x"),
+    *("in_frames", "height", "width", "row", "in_plane", "in_frame"),
+    *("out_frames", "out_height", "out_width", "out_plane", "out_frame", "depth"),
+    *("tile_rows", "tile_columns", "runs", "run_frames", "strips", "strip_rows"),
     *("across", "part_columns", "cuts", "ways", "chunk", "fetches"),
     *("panel", "fetching_panel", "fetching_turns", "pixels"),
     *("length", "panel_width", "panel_size", "in_blocks"),
     *("panels", "parts", "part_panels", "together"),
     *("tiles", "distance", "sum_pitch", "sum_distance", "strip_pitch"),
-    *("sums_offset", "strip_offset", "scratch_size"),
+    *("sums_offset", "strip_offset", "table_offset", "scratch_size"),
 )
-"""What a block is told, in this order: addresses, sizes, how work is cut, how memory is used."""
+"""What a block is told, in this order: addresses, sizes, how work is cut, how memory is used.
+
+From one channel to the next it is a plane, from one frame to the next a frame."""
 
 
 def field(arguments: Pointer, name: str) -> Int:
@@ -145,6 +155,7 @@ def fetch(
     strip=POINTER,
     points=POINTER,
     channels=INT,
+    height=INT,
     first_row=INT,
     rows=INT,
     first_column=INT,
@@ -157,6 +168,7 @@ def transform_input(
     strip: Pointer,
     points: Pointer,
     channels: Int,
+    height: Int,
     first_row: Int,
     rows: Int,
     first_column: Int,
@@ -182,7 +194,7 @@ def transform_input(
         count = (lead + squares * lanes).at_most(pitch // lanes - lanes)
         with code.loop(rows * outputs + overlap) as r:
             at_y = first_row * outputs + r - of("pad_y")
-            is_inside = code.build.and_(at_y >= 0, at_y < of("height"))
+            is_inside = code.build.and_(at_y >= 0, at_y < height)
             # A row outside is one of no size: everything that is read of it is padding.
             width = code.choose(is_inside, of("width"), code.integer(0))
             row = code.choose_place(is_inside, x + at_y * of("row"), x)
@@ -198,20 +210,23 @@ def transform_input(
             to_points.call_apart(code, *tiles, outputs=outputs, taps=taps)
 
 
-@kernel(arguments=INTS, points=POINTER, w=POINTER, sums=POINTER, tiles=INT, panels=INT)
+@kernel(
+    arguments=INTS, points=POINTER, w=POINTER, sums=POINTER, table=POINTER, tiles=INT, panels=INT
+)
 def multiply(
     code: Code,
     arguments: Pointer,
     points: Pointer,
     w: Pointer,
     sums: Pointer,
+    table: Pointer,
     tiles: Int,
     panels: Int,
     *,
     outputs: int,
     taps: int,
 ) -> None:
-    """Sum over channels, at every point, for so many panels of output channels.
+    """Sum over channels and depth, at every point, for so many panels of output channels.
 
     `micro.panel` is compiled by itself, so that its sizes do not multiply what else is compiled.
     """
@@ -221,9 +236,8 @@ def multiply(
 
     lanes, width, pixels = code.lanes, of("panel_width"), of("pixels")
     count = cook_toom(outputs, taps).size ** 2
-    blocks, pitch = of("in_blocks"), of("sum_pitch")
-    size = of("panel_size")
-    offsets = code.ints(code.address(of("offsets")))
+    blocks, pitch = of("in_blocks") * of("depth"), of("sum_pitch")
+    size, offsets = of("panel_size"), code.ints(table)
     with code.loop(count) as p, code.loop(panels) as number:
         inputs, to = points + p * of("distance"), sums + (p * of("sum_distance") + number * width)
         here = w + (number * count + p) * size
@@ -321,22 +335,32 @@ def winograd_block(
     part, rest = block % of("parts"), _apart(of, block // of("parts"))
     part_column, rest = rest % of("across"), rest // of("across")
     strip_number, rest = rest % of("strips"), rest // of("strips")
-    group, first_image = rest % of("groups"), rest // of("groups") * of("images")
-    images = (of("batch") - first_image).at_most(of("images"))
+    group, rest = rest % of("groups"), rest // of("groups")
+    first_frame, volume = rest % of("runs") * of("run_frames"), rest // of("runs")
+    frames = (of("out_frames") - first_frame).at_most(of("run_frames"))
     first_row, first_column = strip_number * of("strip_rows"), part_column * of("part_columns")
     rows = (of("tile_rows") - first_row).at_most(of("strip_rows"))
     columns = (of("tile_columns") - first_column).at_most(of("part_columns"))
     each, place = rows * columns, (first_row, rows, first_column, columns)
     points = code.address(of("scratch")) + thread * of("scratch_size")
     sums, strip = points + of("sums_offset"), points + of("strip_offset")
-    with code.loop(of("in_blocks")) as b, code.loop(images) as i:
-        channel = b * length
-        plane = ((first_image + i) * of("groups") + group) * of("group_in") + channel
-        source = code.address(of("x")) + plane * of("in_plane")
-        to = points + (b * of("tiles") + i * each) * lanes
+    table, depth = points + of("table_offset"), of("depth")
+    first_group = volume * of("groups") + group
+    with code.loop(of("in_blocks")) as b:
+        channel, tiles = b * length, b * of("tiles")
+        source = code.address(of("x")) + (first_group * of("group_in") + channel) * of("in_plane")
         some = (of("group_in") - channel).at_most(length)
-        given = (source, strip, to, some, *place)
-        transform_input.call_apart(code, arguments, *given, **form)
+        with code.loop(frames + depth - 1) as f:
+            at = first_frame + f - of("pad_z")
+            is_inside = code.build.and_(at >= 0, at < of("in_frames"))
+            # A frame outside is one without rows: everything that is read of it is padding.
+            height = code.choose(is_inside, of("height"), code.integer(0))
+            frame = source + at * of("in_frame")
+            given = (frame, strip, points + (tiles + f * each) * lanes, some, height, *place)
+            transform_input.call_apart(code, arguments, *given, **form)
+        with code.loop(depth) as z:
+            offset = (tiles + z * each) * lanes
+            code.store_number(code.ints(table) + (b * depth + z), offset.value)
     count = cook_toom(outputs, taps).size ** 2
     panels, first_panel = of("panels"), part * of("part_panels")
     last_panel = (first_panel + of("part_panels")).at_most(panels)
@@ -345,16 +369,15 @@ def winograd_block(
         at = first_panel + turn * together
         here = (last_panel - at).at_most(together)
         w = code.address(of("w")) + (group * panels + at) * (of("panel_size") * count)
-        multiply.call_apart(code, arguments, points, w, sums, each * images, here, **form)
+        multiply.call_apart(code, arguments, points, w, sums, table, each * frames, here, **form)
         left = (of("group_out") - at * width).at_most(here * width)
-        with code.loop(left, step=lanes) as k, code.loop(images) as i:
+        with code.loop(left, step=lanes) as k, code.loop(frames) as f:
             channel = at * width + k
-            plane = ((first_image + i) * of("groups") + group) * of("group_out") + channel
+            plane = (first_group * of("group_out") + channel) * of("out_plane")
+            plane += (first_frame + f) * of("out_frame")
             bias = code.address(of("bias")) + (group * panels * width + channel)
-            to, more = (
-                code.address(of(name)) + plane * of("out_plane") for name in ("y", "residual")
-            )
-            found = (sums + (i * each * of("sum_pitch") + k), strip, bias, to, more)
+            to, more = (code.address(of(name)) + plane for name in ("y", "residual"))
+            found = (sums + (f * each * of("sum_pitch") + k), strip, bias, to, more)
             some = (left - k).at_most(lanes)
             follows: dict[str, Any] = {"activation": activation, "adds": adds}
             transform_output.call_apart(code, arguments, *found, some, *place, **form, **follows)

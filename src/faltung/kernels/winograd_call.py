@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,15 +46,16 @@ def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Ar
     ``window`` is that of the convolution that takes them.
     """
     isa = required_isa("winograd")
-    taps, lanes = window.kernel[0], isa.lanes(w.dtype.itemsize)
-    size, square = cook_toom(outputs, taps).size, taps * taps
-    panels = panels_of(window.group_in, window.group_out, lanes)
+    taps, lanes = window.kernel[-1], isa.lanes(w.dtype.itemsize)
+    size, cube = cook_toom(outputs, taps).size, prod(window.kernel)
+    depth = cube // taps**2
+    panels = panels_of(window.group_in, window.group_out, lanes, depth)
     count = window.groups * panels.panels * size * size * panels.size
     room = memory.empty((count + lanes,), w.dtype)
     # Vectors that begin where a line of the cache does are read in one go.
     start = -room.ctypes.data % isa.width // w.dtype.itemsize
     packed = room[start : start + count]
-    near, far = square, (window.group_out if flips else window.group_in) * square
+    near, far = cube, (window.group_out if flips else window.group_in) * cube
     fields = {
         "length": panels.length,
         "width": panels.vectors * lanes,
@@ -64,9 +66,10 @@ def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Ar
         "group_out": window.group_out,
         "in_step": far if flips else near,
         "out_step": near if flips else far,
-        "group_step": window.group_in * window.group_out * square,
+        "group_step": window.group_in * window.group_out * cube,
         "run": 1 if flips else panels.length,
-        "scratch_size": (panels.length * square + lanes) * lanes,
+        "depth": depth,
+        "scratch_size": (panels.length * cube + lanes) * lanes,
     }
     constants: dict[str, Any] = {"outputs": outputs, "taps": taps, "flips": flips}
     arrays = {"x": np.ascontiguousarray(w), "packed": packed}
@@ -120,24 +123,48 @@ def conv_f4(
     return _conv(window, x, packed, b, out, epilogue, 4)
 
 
-def conv_dx_f2(window: ConvWindow, dout: Array, w: Array) -> Array:
+def conv_dx_f2(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    *,
+    out: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
     """Return the gradient of the input, by tiles of 2 by 2 of its own."""
-    return _conv_dx(window, dout, w, 2)
+    return _conv_dx(window, dout, w, out, epilogue, 2)
 
 
-def conv_dx_f3(window: ConvWindow, dout: Array, w: Array) -> Array:
+def conv_dx_f3(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    *,
+    out: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
     """Return the gradient of the input, by tiles of 3 by 3 of its own."""
-    return _conv_dx(window, dout, w, 3)
+    return _conv_dx(window, dout, w, out, epilogue, 3)
 
 
-def conv_dx_f4(window: ConvWindow, dout: Array, w: Array) -> Array:
+def conv_dx_f4(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    *,
+    out: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
     """Return the gradient of the input, by tiles of 4 by 4 of its own."""
-    return _conv_dx(window, dout, w, 4)
+    return _conv_dx(window, dout, w, out, epilogue, 4)
 
 
-def _conv_dx(window: ConvWindow, dout: Array, w: Array, outputs: int) -> Array:
+def _conv_dx(
+    window: ConvWindow, dout: Array, w: Array, out: Array | None, epilogue: Epilogue, outputs: int
+) -> Array:
     back = adjoint(window)
-    return _conv(back, dout, _pack(back, w, outputs, flips=True), None, None, PLAIN, outputs)
+    packed = _pack(back, w, outputs, flips=True)
+    return _conv(back, dout, packed, None, out, epilogue, outputs)
 
 
 def _conv(
@@ -162,9 +189,8 @@ def _conv(
         "bias": bias_of(window, b, channels, x.dtype),
         "y": y,
         "residual": residual,
-        "offsets": layout.offsets,
     }
-    constants: dict[str, Any] = {"outputs": outputs, "taps": window.kernel[0]}
+    constants: dict[str, Any] = {"outputs": outputs, "taps": window.kernel[-1]}
     constants |= {**epilogue.constants, "adds": epilogue.residual is not None}
     launch(winograd_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y

@@ -20,18 +20,23 @@ TAPS: Final = {2: (3, 5), 3: (5,), 4: (3,)}
 """Sides of the kernels for which there are tiles with so many outputs along a side."""
 FAR: Final = 20 * 2**20
 """Bytes of transformed weights that caches hold; more come from memory for each image."""
+FRAMES: Final = 6
+"""About so many slices of a volume are in a block of work together."""
 
 
 def applies(window: object, dtype: np.dtype[Any], outputs: int) -> bool:
-    """Whether this is a square kernel of a side that `TAPS` has, its taps next to each other."""
+    """Whether this is a square kernel of a side that `TAPS` has, its taps next to each other.
+
+    In depth it may have any number of taps.
+    """
     return (
         isinstance(window, ConvWindow)
         and dtype in (np.float32, np.float64)
-        and len(window.axes) == 2
-        and window.kernel[0] == window.kernel[1]
-        and window.kernel[0] in TAPS[outputs]
-        and window.stride == (1, 1)
-        and window.dilation == (1, 1)
+        and len(window.axes) in (2, 3)
+        and window.kernel[-2] == window.kernel[-1]
+        and window.kernel[-1] in TAPS[outputs]
+        and set(window.stride) == {1}
+        and set(window.dilation) == {1}
         and all(abs(pad) < 1 << 31 for axis in window.axes for pad in (axis.pad_lo, axis.pad_hi))
     )
 
@@ -53,11 +58,11 @@ def terms(window: ConvWindow, outputs: int) -> int:
 
     With n points: n + 1 for each of the input's and of the output's two products with a matrix;
     twice the taps + 2 for those of the weights, and one to the kernel's own numbers; one for the
-    product, one for each channel, one each for bias and residual.
+    product, one for each channel at each depth, one each for bias and residual.
     """
-    taps = window.kernel[0]
-    size = taps + outputs - 1
-    return 4 * (size + 1) + 2 * (taps + 2) + window.group_in + 4
+    taps = window.kernel[-1]
+    size, summed = taps + outputs - 1, window.reduction // taps**2
+    return 4 * (size + 1) + 2 * (taps + 2) + summed + 4
 
 
 def dx_terms(window: ConvWindow, outputs: int) -> int:
@@ -87,19 +92,23 @@ def growth_of(outputs: int, taps: int) -> float:
 
 def growth(window: ConvWindow, outputs: int) -> float:
     """`growth_of` for a window's kernel."""
-    return growth_of(outputs, window.kernel[0])
+    return growth_of(outputs, window.kernel[-1])
 
 
 def _cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs: int) -> float:
     """Transforms of all tiles, products at every point, and the weights, which come by once."""
-    points, width = (window.kernel[0] + outputs - 1) ** 2, cost.lanes(dtype)
-    tiles = prod(-(-size // outputs) for size in window.out_space)
+    points, width = (window.kernel[-1] + outputs - 1) ** 2, cost.lanes(dtype)
+    *frames, height, columns = window.out_space
+    tiles = prod(frames) * -(-height // outputs) * -(-columns // outputs)
+    depth = prod(window.kernel[:-2])
     ins, outs = (-(-count // width) for count in (window.group_in, window.group_out))
-    deep = -(-window.group_in // ins) * ins
+    deep = -(-window.group_in // ins) * ins * depth
     products = cost.products(points * tiles * deep * outs * width, dtype, 0.8)
-    weights = points * window.group_in * outs * cost.VECTOR
+    weights = points * window.group_in * depth * outs * cost.VECTOR
     streamed = weights / (16 if weights < FAR else 6)
-    moved = tiles * points * (6.0 * ins + 5.0 * outs)
+    # Frames that two blocks of work read are transformed by both.
+    again = 1 + (depth - 1) / FRAMES
+    moved = tiles * points * (6.0 * ins * again + 5.0 * outs)
     per_byte = 0.34 if weights > FAR / 2 else 0.17
     images = _image(window.x_shape, dtype) + _image(window.out_shape, dtype)
     return (

@@ -13,14 +13,12 @@ from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.isa import Isa
 from faltung.kernels.micro import panel, pixels_together
-
-Array = NDArray[Any]
 
 CACHE: Final = 900 * 1024
 """Bytes of a core's own cache that a block may take."""
@@ -49,7 +47,7 @@ class Panels(NamedTuple):
     size: int
 
 
-def panels_of(group_in: int, group_out: int, lanes: int) -> Panels:
+def panels_of(group_in: int, group_out: int, lanes: int, depth: int = 1) -> Panels:
     """Return how many output channels are summed together, and how input channels are cut.
 
     Parameters
@@ -58,6 +56,8 @@ def panels_of(group_in: int, group_out: int, lanes: int) -> Panels:
         Channels of one group.
     lanes
         Numbers in a vector.
+    depth
+        Taps of the kernel in depth: so many blocks of weights has each block of channels.
 
     Examples
     --------
@@ -67,18 +67,18 @@ def panels_of(group_in: int, group_out: int, lanes: int) -> Panels:
     vectors = 2 if group_out > lanes else 1
     in_blocks = -(-group_in // lanes)
     length = -(-group_in // in_blocks)
-    size = (in_blocks * length * vectors + 1) * lanes
+    size = (in_blocks * depth * length * vectors + 1) * lanes
     return Panels(vectors, length, in_blocks, -(-group_out // (vectors * lanes)), size)
 
 
 class Schedule(NamedTuple):
     """How work is cut.
 
-    Images, rows and columns of tiles of a block; parts that its output channels are dealt out to;
+    Frames, rows and columns of tiles of a block; parts that its output channels are dealt out to;
     panels that are summed before they are transformed back; tiles of a register block.
     """
 
-    images: int
+    frames: int
     rows: int
     columns: int
     parts: int
@@ -87,11 +87,10 @@ class Schedule(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How many blocks there are, what the fields hold but for the arrays, where channels lie."""
+    """How many blocks there are, and what the fields hold but for the arrays."""
 
     blocks: int
     fields: dict[str, int]
-    offsets: Array
 
 
 @lru_cache(256)
@@ -99,28 +98,34 @@ def layout_of(
     window: ConvWindow, dtype: np.dtype[Any], isa: Isa, outputs: int, threads: int
 ) -> Layout:
     """Return how the work of one geometry is cut, and how memory is used."""
-    taps = window.kernel[0]
+    taps, (volumes, deep) = window.kernel[-1], frames_of(window)
     points = cook_toom(outputs, taps).size ** 2
     lanes = isa.lanes(dtype.itemsize)
     tile_rows, tile_columns = tiles_of(window, outputs)
-    panels = panels_of(window.group_in, window.group_out, lanes)
+    panels = panels_of(window.group_in, window.group_out, lanes, deep.kernel)
     plan = schedule_of(window, dtype, isa, outputs, threads)
+    runs = -(-deep.out_size // plan.frames)
     strips, across = -(-tile_rows // plan.rows), -(-tile_columns // plan.columns)
-    tiles = -(-plan.images * plan.rows * plan.columns // plan.pixels) * plan.pixels
+    frame_tiles = plan.rows * plan.columns
+    summed = -(-plan.frames * frame_tiles // plan.pixels) * plan.pixels
+    tiles = summed + (deep.kernel - 1) * frame_tiles
     distance = (tiles * panels.in_blocks + 1) * lanes
     sum_pitch = plan.together * panels.vectors * lanes
-    sum_distance = tiles * sum_pitch + lanes
+    sum_distance = summed * sum_pitch + lanes
     chunk = _chunk(plan, outputs, taps, isa.width, lanes)
     # An odd number of vectors: rows that lie a power of two apart would push each other out.
     strip_pitch = (-(-(chunk * outputs + taps - 1) // lanes) * lanes + lanes + 1 | 1) * lanes
     strip = (plan.rows * outputs + taps - 1) * strip_pitch + lanes * lanes
+    table = -(-panels.in_blocks * deep.kernel * 8 // isa.width) * lanes
     # With few channels there is too little to do meanwhile.
     is_far = window.group_in > lanes and prod(window.x_shape) * dtype.itemsize > 2 * CACHE
-    cuts = -(-window.batch // plan.images) * window.groups * strips * across
+    cuts = volumes * runs * window.groups * strips * across
+    strip_offset = points * (distance + sum_distance)
     fields = _sizes(window, taps) | {
         "tile_rows": tile_rows,
         "tile_columns": tile_columns,
-        "images": plan.images,
+        "runs": runs,
+        "run_frames": plan.frames,
         "strips": strips,
         "strip_rows": plan.rows,
         "across": across,
@@ -144,15 +149,15 @@ def layout_of(
         "sum_distance": sum_distance,
         "strip_pitch": strip_pitch,
         "sums_offset": points * distance,
-        "strip_offset": points * (distance + sum_distance),
-        "scratch_size": points * (distance + sum_distance) + strip,
+        "strip_offset": strip_offset,
+        "table_offset": strip_offset + strip,
+        "scratch_size": strip_offset + strip + table,
     }
-    offsets = np.arange(panels.in_blocks, dtype=np.int64) * (tiles * lanes)
-    offsets.flags.writeable = False
-    weights = points * window.group_in * window.group_out * dtype.itemsize
-    is_streamed = tiles <= 4 * plan.pixels or weights > CACHE
-    fields |= _panel_addresses(tiles // plan.pixels, plan.pixels, panels, dtype, isa, is_streamed)
-    return Layout(cuts * plan.parts, fields, offsets)
+    weights = points * window.reduction // taps**2 * window.group_out * dtype.itemsize
+    is_streamed = summed <= 4 * plan.pixels or weights > CACHE
+    turns = summed // plan.pixels
+    fields |= _panel_addresses(turns, plan.pixels, panels, dtype, isa, is_streamed)
+    return Layout(cuts * plan.parts, fields)
 
 
 def _panel_addresses(
@@ -176,27 +181,44 @@ def _panel_addresses(
 
 def tiles_of(window: ConvWindow, outputs: int) -> tuple[int, int]:
     """Return how many rows and columns of tiles there are."""
-    rows, columns = (-(-axis.out_size // outputs) for axis in window.axes)
+    rows, columns = (-(-axis.out_size // outputs) for axis in window.axes[-2:])
     return rows, columns
 
 
+def frames_of(window: ConvWindow) -> tuple[int, AxisWindow]:
+    """Return how many volumes there are, and the axis of their frames.
+
+    A batch of images is one volume, whose frames the kernel takes one by one.
+    """
+    if len(window.axes) == 2:
+        return 1, AxisWindow(window.batch, 1)
+    return window.batch, window.axes[0]
+
+
 def _sizes(window: ConvWindow, taps: int) -> dict[str, int]:
-    rows, columns = window.axes
+    *before, rows, columns = window.axes
+    _, deep = frames_of(window)
+    image, result = rows.size * columns.size, rows.out_size * columns.out_size
     return {
-        "batch": window.batch,
         "groups": window.groups,
         "group_in": window.group_in,
         "group_out": window.group_out,
+        "pad_z": deep.pad_lo,
         "pad_y": rows.pad_lo,
         "pad_x": columns.pad_lo,
+        "in_frames": deep.size,
         # What no output reads may be anything, even where a tile reaches it.
         "height": min(rows.size, rows.out_size + taps - 1 - rows.pad_lo),
         "width": min(columns.size, columns.out_size + taps - 1 - columns.pad_lo),
         "row": columns.size,
-        "in_plane": rows.size * columns.size,
+        "in_plane": image * (deep.size if before else 1),
+        "in_frame": image * (1 if before else window.in_channels),
+        "out_frames": deep.out_size,
         "out_height": rows.out_size,
         "out_width": columns.out_size,
-        "out_plane": rows.out_size * columns.out_size,
+        "out_plane": result * (deep.out_size if before else 1),
+        "out_frame": result * (1 if before else window.out_channels),
+        "depth": deep.kernel,
     }
 
 
@@ -216,31 +238,34 @@ def schedule_of(
     window: ConvWindow, dtype: np.dtype[Any], isa: Isa, outputs: int, threads: int
 ) -> Schedule:
     """Return the cheapest way to cut, by an estimate of cycles."""
-    panels = panels_of(window.group_in, window.group_out, isa.lanes(dtype.itemsize))
+    volumes, axis = frames_of(window)
+    panels = panels_of(window.group_in, window.group_out, isa.lanes(dtype.itemsize), axis.kernel)
     tile_rows, tile_columns = tiles_of(window, outputs)
-    vector, points = isa.width, cook_toom(outputs, window.kernel[0]).size ** 2
-    deep, overlap = panels.in_blocks * panels.length, window.kernel[0] - 1
+    vector, points = isa.width, cook_toom(outputs, window.kernel[-1]).size ** 2
+    deep, overlap = panels.in_blocks * panels.length * axis.kernel, window.kernel[-1] - 1
     all_weights = points * deep * panels.panels * panels.vectors * vector
 
     def cycles(plan: Schedule) -> float:
-        tiles = plan.images * plan.rows * plan.columns
+        each = plan.rows * plan.columns
+        tiles, read = plan.frames * each, (plan.frames + axis.kernel - 1) * each
         here = -(-panels.panels // plan.parts)
-        blocks = -(-window.batch // plan.images) * window.groups * plan.parts
+        blocks = volumes * -(-axis.out_size // plan.frames) * window.groups * plan.parts
         blocks *= -(-tile_rows // plan.rows) * -(-tile_columns // plan.columns)
         weights = all_weights * here // panels.panels
-        inputs = points * tiles * panels.in_blocks * vector
+        inputs = points * read * panels.in_blocks * vector
         sums = points * tiles * plan.together * panels.vectors * vector
-        each = deep * (plan.pixels * panels.vectors / 2 + 0.5) + 30 + plan.pixels * panels.vectors
-        products = points * here * -(-tiles // plan.pixels) * each
+        block = deep * (plan.pixels * panels.vectors / 2 + 0.5) + 30 + plan.pixels * panels.vectors
+        products = points * here * -(-tiles // plan.pixels) * block
         # What a tile reads of its neighbours is transposed once more.
         twice = 1 + overlap / (plan.rows * outputs), 1 + overlap / (plan.columns * outputs)
-        moved = panels.in_blocks * (2.5 + 2.5 * twice[0] * twice[1]) + here * panels.vectors * 4
+        moved = read * panels.in_blocks * (2.5 + 2.5 * twice[0] * twice[1])
+        moved += tiles * here * panels.vectors * 4
         is_near = weights + inputs + sums < CACHE
         rate = 48 if is_near else 10 if all_weights < SHARED else 6
         again = inputs * -(-here // plan.together) / 24 if inputs + sums > CACHE else 0.0
         moved *= 1 + min(1.0, max(0.0, (inputs + sums) / CACHE - 1))
         rounds = -(-blocks // threads)
-        return rounds * (max(products, weights / rate) + again + tiles * points * moved + 2000)
+        return rounds * (max(products, weights / rate) + again + points * moved + 2000)
 
     return min(_candidates(window, isa, outputs, threads, panels), key=cycles)
 
@@ -248,17 +273,28 @@ def schedule_of(
 def _candidates(
     window: ConvWindow, isa: Isa, outputs: int, threads: int, panels: Panels
 ) -> Iterator[Schedule]:
-    """Yield ways to cut: whole small images together, or one image's rows, wide ones in parts."""
+    """Yield ways to cut: whole small frames together, or one frame's rows, wide ones in parts.
+
+    Where frames share what they read, parts of several are taken together, too.
+    """
     tile_rows, tile_columns = tiles_of(window, outputs)
-    each = tile_rows * tile_columns
-    cuts = [(i, tile_rows, tile_columns) for i in _shares(window.batch) if 1 < i <= MOST // each]
+    each, (_, deep) = tile_rows * tile_columns, frames_of(window)
     columns = next(share for share in _shares(tile_columns) if share <= WIDEST)
+    several = [frames for frames in _shares(deep.out_size) if frames > 1]
+    cuts = [(f, tile_rows, tile_columns) for f in several if f * each <= MOST]
     cuts += [(1, rows, columns) for rows in _shares(tile_rows) if rows * columns <= MOST]
-    for images, rows, columns in cuts:
-        pixels = pixels_together(isa, images * rows * columns, panels.vectors)
+    if deep.kernel > 1:
+        cuts += [
+            (frames, rows, columns)
+            for frames in several
+            for rows in _shares(tile_rows)
+            if frames * rows * columns <= MOST
+        ]
+    for frames, rows, columns in cuts:
+        pixels = pixels_together(isa, frames * rows * columns, panels.vectors)
         for parts in {1, min(threads, panels.panels)}:
             together = min(2, -(-panels.panels // parts))
-            yield Schedule(images, rows, columns, parts, together, pixels)
+            yield Schedule(frames, rows, columns, parts, together, pixels)
 
 
 def _shares(count: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 Lanes hold output channels, as they do where U is used. Rows of weights, one for each output
 channel, become vectors as rows of an image do; then nine (or 25) vectors are one pair of channels'
-weights, for as many output channels as there are lanes.
+weights, for as many output channels as there are lanes. A kernel with depth is transformed square
+by square: block after block of channels, and in each, depth after depth.
 
 For the gradient of the input, channels change places and taps come in reverse. Both are only
 another way to walk through the same array: a distance between two output channels, one between two
@@ -23,7 +24,7 @@ from faltung.kernels.winograd import both_ways
 
 FIELDS: Final = (
     *("x", "packed", "scratch", "length", "width", "panel_size", "in_blocks", "panels"),
-    *("group_in", "group_out"),
+    *("group_in", "group_out", "depth"),
     *("in_step", "out_step", "group_step", "run", "scratch_size"),
 )
 """What a block is told: ``x`` are the weights, and ``run`` input channels lie side by side."""
@@ -86,23 +87,25 @@ def transform_weights(
     here = (of("group_in") - first).at_most(length)
     lane_rows = code.address(of("scratch")) + thread * of("scratch_size")
     weights = code.address(of("x")) + (group * of("group_step") + first * of("in_step"))
-    distance = of("panel_size")
+    distance, depth = of("panel_size"), of("depth")
     points = cook_toom(outputs, taps).size ** 2
-    packed = code.address(of("packed")) + (number * points * distance + first * width)
+    packed = code.address(of("packed")) + (number * points * distance + first * depth * width)
     run = of("run").at_most(here)
     with code.loop(width, step=lanes) as j:
         channels = of("group_out") - at - j
         source = weights + (at + j) * of("out_step")
         with code.loop((here + (run - 1)) // run) as turn:
             channel = turn * run
-            count = (here - channel).at_most(run) * square
+            count = (here - channel).at_most(run) * depth * square
             given = (source + channel * of("in_step"), lane_rows, of("out_step"), channels)
             row_to_lanes.call_apart(code, *given, code.integer(0), count, count)
-            with code.loop(count // square) as c:
-                to = packed + ((channel + c) * width + j)
-                _one(code, lane_rows + c * (square * lanes), to, distance, outputs, taps, flips)
-        with code.loop(length, start=here) as c, code.loop(points) as p:
-            code.store(packed + (p * distance + c * width + j), code.constant(0.0))
+            with code.loop(count // square) as s:
+                z = depth - 1 - s % depth if flips else s % depth
+                to = packed + ((z * length + channel + s // depth) * width + j)
+                _one(code, lane_rows + s * (square * lanes), to, distance, outputs, taps, flips)
+        with code.loop(length, start=here) as c, code.loop(depth) as z, code.loop(points) as p:
+            to = packed + (p * distance + (z * length + c) * width + j)
+            code.store(to, code.constant(0.0))
 
 
 def _one(
