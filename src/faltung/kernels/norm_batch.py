@@ -12,12 +12,12 @@ All sums are of float64, those over squares are of distances from one of the cha
 from __future__ import annotations
 
 from faltung.kernels.compiled import kernel
+from faltung.kernels.each import Lanes
 from faltung.kernels.epilogue import activated
 from faltung.kernels.fold import widened
 from faltung.kernels.norm_channels import (
     Channel,
     Channels,
-    Load,
     Terms,
     root,
     rounded,
@@ -46,8 +46,8 @@ def forward_block(
     def distances(channel: Channel) -> Terms:
         first = spread_wide(code, channel.first())
 
-        def terms(at: Int, load: Load) -> list[Vector]:
-            away = widened(code, load(x + at)) - first
+        def terms(at: Int, lanes: Lanes) -> list[Vector]:
+            away = widened(code, lanes.load(x + at)) - first
             return [away, away * away]
 
         return terms
@@ -69,9 +69,9 @@ def forward_block(
     def normalised(channel: Channel) -> Terms:
         mean, slope, bias = (channel.kept(i) for i in range(3))
 
-        def compute(at: Int, load: Load) -> list[Vector]:
-            y = (load(x + at) - mean) * slope + bias
-            y = y + load(residual + at) if adds else y
+        def compute(at: Int, lanes: Lanes) -> list[Vector]:
+            y = (lanes.load(x + at) - mean) * slope + bias
+            y = y + lanes.load(residual + at) if adds else y
             return [activated(code, y, ("relu" if relu else "", 0.0, 0.0))]
 
         return compute
@@ -89,19 +89,19 @@ def backward_block(
     channels = Channels(code, arguments, block, thread, ["x", "dy", "y"] if relu else ["x", "dy"])
     x, y, dy = (channels.place(name) for name in ("x", "y", "dy"))
 
-    def masked(at: Int, load: Load) -> Vector:
+    def masked(at: Int, lanes: Lanes) -> Vector:
         if not relu:
-            return load(dy + at)
+            return lanes.load(dy + at)
         nothing = code.constant(0.0)
-        is_on = code.build.fcmp_ordered(">", load(y + at).value, nothing.value)
-        return code.select(is_on, load(dy + at), nothing)
+        is_on = code.build.fcmp_ordered(">", lanes.load(y + at).value, nothing.value)
+        return code.select(is_on, lanes.load(dy + at), nothing)
 
     def products(channel: Channel) -> Terms:
         mean = spread_wide(code, channel.get_wide("mean"))
 
-        def terms(at: Int, load: Load) -> list[Vector]:
-            g = widened(code, masked(at, load))
-            return [g, g * (widened(code, load(x + at)) - mean)]
+        def terms(at: Int, lanes: Lanes) -> list[Vector]:
+            g = widened(code, masked(at, lanes))
+            return [g, g * (widened(code, lanes.load(x + at)) - mean)]
 
         return terms
 
@@ -118,9 +118,9 @@ def backward_block(
     def through(channel: Channel) -> Terms:
         mean, own, sums, outer = (channel.kept(i) for i in range(4))
 
-        def compute(at: Int, load: Load) -> list[Vector]:
-            g = masked(at, load)
-            dx = (g - (load(x + at) - mean) * own - sums) * outer
+        def compute(at: Int, lanes: Lanes) -> list[Vector]:
+            g = masked(at, lanes)
+            dx = (g - (lanes.load(x + at) - mean) * own - sums) * outer
             return [dx, g] if keeps else [dx]
 
         return compute

@@ -92,7 +92,7 @@ def norm_forward(
     if running is not None:
         given |= {"running_mean": running.mean, "running_variance": running.variance}
         given |= {"moved_mean": running.moved_mean, "moved_variance": running.moved_variance}
-    _launch(
+    launch_channels(
         forward_block,
         {**_like(x, given), **found._asdict()},
         eps=float(eps),
@@ -143,7 +143,7 @@ def norm_backward(
     wide = {"mean": mean, "rstd": rstd}
     assert all(array.dtype == np.float64 for array in wide.values())
     keeps = dresidual is not None
-    _launch(backward_block, {**_like(x, given), **wide}, relu=relu, keeps=keeps)
+    launch_channels(backward_block, {**_like(x, given), **wide}, relu=relu, keeps=keeps)
     return dx, moved[0], moved[1]
 
 
@@ -160,7 +160,8 @@ def _like(x: Array, given: dict[str, Array]) -> dict[str, Array]:
     return given
 
 
-def _launch(block: Kernel, arrays: dict[str, Array], **constants: Any) -> None:
+def launch_channels(block: Kernel, arrays: dict[str, Array], **constants: Any) -> None:
+    """Run a kernel for all channels of ``x``; arrays by the names of `FIELDS`."""
     x = arrays["x"]
     images, channels = x.shape[:2]
     size = prod(x.shape[2:])

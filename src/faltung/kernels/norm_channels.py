@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from llvmlite import ir
 
+from faltung.kernels.each import Lanes, each_vector
 from faltung.kernels.fold import widened
 from faltung.kernels.norm import across
 from faltung.kernels.simd import I32, Code, Int, Pointer, Vector
@@ -29,8 +30,8 @@ CONSTANTS: Final = 4
 """Numbers that a channel's second pass is told, at most."""
 WIDE: Final = ir.DoubleType()
 
-Load = Callable[[Pointer], Vector]
-Terms = Callable[[Int, Load], Sequence[Vector]]
+Terms = Callable[[Int, Lanes], Sequence[Vector]]
+"""Computes vectors of what stands at a place, counted from where the arrays begin."""
 
 
 def scratch_size(lanes: int, itemsize: int) -> int:
@@ -84,10 +85,9 @@ class Channels:
             totals = [code.variable(channel.total(i)) for i in range(SUMS)]
             read = terms(channel)
 
-            def visit(at: Int, load: Load, mask: Any) -> None:
-                for total, term in zip(totals, read(at, load), strict=True):
-                    taken = term if mask is None else code.select(mask, term, nothing)
-                    total.set(total.get() + taken)
+            def visit(at: Int, lanes: Lanes) -> None:
+                for total, term in zip(totals, read(at, lanes), strict=True):
+                    total.set(total.get() + lanes.only(term))
 
             self._numbers(start, visit, ahead=self.of("channels") * self.of("size"))
             for i, total in enumerate(totals):
@@ -104,9 +104,9 @@ class Channels:
         def work(channel: Channel, start: Int) -> None:
             compute = made(channel)
 
-            def visit(at: Int, load: Load, mask: Any) -> None:
-                for place, vector in zip(places, compute(at, load), strict=True):
-                    _store(code, place + at, vector, mask)
+            def visit(at: Int, lanes: Lanes) -> None:
+                for place, vector in zip(places, compute(at, lanes), strict=True):
+                    lanes.store(place + at, vector)
 
             self._numbers(start, visit, ahead=0 - self.of("channels") * self.of("size"))
 
@@ -119,22 +119,13 @@ class Channels:
 
         self.each(plane)
 
-    def _numbers(self, start: Int, visit: Callable[[Int, Load, Any], None], ahead: Int) -> None:
-        """Visit vectors: ``visit(at, load, mask)``; ``mask`` is None where all lanes are there."""
-        code, size = self.code, self.of("size")
-        whole = size // code.lanes * code.lanes
-
-        def fetch(at: Int) -> None:
+    def _numbers(self, start: Int, visit: Callable[[Int, Lanes], None], ahead: Int) -> None:
+        def fetching(at: Int, lanes: Lanes) -> None:
             for name in self.reads:
-                code.prefetch(self.place(name) + (at + ahead), 3)
+                self.code.prefetch(self.place(name) + (at + ahead), 3)
+            visit(at, lanes)
 
-        with code.loop(whole, step=code.lanes) as i:
-            fetch(start + i)
-            visit(start + i, code.load, None)
-        with code.when(whole < size):
-            fetch(start + whole)
-            mask = code.first(size - whole)
-            visit(start + whole, lambda place: code.load_some(mask, place), mask)
+        each_vector(self.code, start, start + self.of("size"), fetching)
 
 
 class Channel:
@@ -212,14 +203,6 @@ class Channel:
 
 
 # Numbers --------------------------------------------------------------------------------------
-
-
-def _store(code: Code, place: Pointer, vector: Vector, mask: Any) -> None:
-    """Write a vector, or the lanes of a mask."""
-    if mask is None:
-        code.store(place, vector)
-    else:
-        code.store_some(mask, place, vector)
 
 
 def wide_constant(code: Code, value: float) -> Vector:
