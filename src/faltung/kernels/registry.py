@@ -49,7 +49,7 @@ def _conv_terms(window: Window) -> int:
 
 def _conv_dx_terms(window: Window) -> int:
     assert isinstance(window, ConvWindow)
-    return window.group_out * prod(window.kernel)
+    return window.group_out * prod(window.kernel) + 1  # the bias of a transposed convolution
 
 
 def _conv_dw_terms(window: Window) -> int:
@@ -131,7 +131,6 @@ def _pointwise() -> Row:
 
 def _blocked(operation: str, packs: str, terms: Callable[[Window], int]) -> Row:
     """Return the row of convolutions with channels in the lanes."""
-    is_forward = operation == "conv"
     return Row(
         f"{operation}_blocked_any_nchw",
         operation,
@@ -142,7 +141,7 @@ def _blocked(operation: str, packs: str, terms: Callable[[Window], int]) -> Row:
         costs=f"faltung.kernels.direct_cost:{operation}_blocked",
         packs=f"faltung.kernels.blocked_call:{packs}",
         fuses=True,
-        replays=is_forward,
+        replays=True,
     )
 
 
@@ -163,7 +162,7 @@ def _winograd(operation: str, outputs: int) -> Row:
         is_exact=False,
         growth=lambda window: winograd_cost.growth(window, outputs),  # type: ignore[arg-type]
         packs=f"{module}pack_{name}" if is_forward else "",
-        fuses=is_forward,
+        fuses=True,
         replays=True,
     )
 
@@ -181,6 +180,7 @@ def _winograd_dw(outputs: int, taps: int) -> Row:
         costs="faltung.kernels.winograd_dw_cost:cycles",
         is_exact=False,
         growth=winograd_dw_cost.growth,  # type: ignore[arg-type]
+        replays=True,
     )
 
 
@@ -211,6 +211,7 @@ def _pooling(operation: str, terms: Callable[[Window], int]) -> Row:
         terms,
         is_compiled=True,
         costs=f"faltung.kernels.pooling_cost:{costs}",
+        replays=operation != "max_pool_dx",
     )
 
 
@@ -272,6 +273,7 @@ def _tiles(operation: str, terms: Callable[[Window], int]) -> Row:
         terms,
         is_compiled=True,
         costs="faltung.kernels.pooling_cost:tile_cycles",
+        replays=True,
     )
 
 
@@ -307,6 +309,7 @@ ROWS: tuple[Row, ...] = (
         _conv_dw_terms,
         is_compiled=True,
         costs="faltung.kernels.blocked_dw_cost:cycles",
+        replays=True,
     ),
     _winograd_dw(outputs=4, taps=3),
     _winograd_dw(outputs=3, taps=5),
