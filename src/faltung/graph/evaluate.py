@@ -14,7 +14,7 @@ from faltung.graph.graph import Graph, Node, Value
 from faltung.graph.room import check_room
 from faltung.graph.shapes import where
 from faltung.graph.unknown import check_known
-from faltung.ops.operator import Array, Key
+from faltung.ops.operator import Array, Key, Result
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def evaluate(
     next_state = dict(state)
     for position, node in enumerate(graph.nodes):
         inputs = [_lookup(name, values, params, state) for name in node.inputs]
-        outputs, moved, kept = _run(node, inputs, training, (*key, position) if key else None)
+        key_here = (*key, position) if key else None
+        outputs, moved, kept = run_node(node, inputs, training, key_here)
         values.update(zip(node.outputs, outputs, strict=True))
         next_state.update({node.inputs[i]: array for i, array in moved.items()})
         if record:
@@ -91,7 +92,18 @@ def _lookup(name: str, *tables: Mapping[str, Array]) -> Array:
     return next(table[name] for table in tables if name in table)
 
 
-def _run(node: Node, inputs: list[Array], training: bool, key: Key | None) -> Any:
+def run_node(node: Node, inputs: list[Array], training: bool, key: Key | None) -> Result:
+    """Run one node; what goes wrong says where.
+
+    Parameters
+    ----------
+    node
+        Its operator is run.
+    inputs
+        Arrays, in its order.
+    training, key
+        As `AbstractOperator.forward` has them.
+    """
     try:
         return node.operator.forward(inputs, training=training, key=key)
     except FaltungError as error:

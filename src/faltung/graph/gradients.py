@@ -38,7 +38,7 @@ def gradients(
         if name not in shapes or dout.shape != shapes[name]:
             values = {"output": name, "dout": dout.shape, "shapes": shapes}
             raise GraphError(message("gradients", "dout must be shaped like its output", values))
-    needed = _leading_to(graph, names)
+    needed = leading_to(graph, names)
     grads: dict[str, Array] = {
         name: dout.astype(done.values[name].dtype, copy=False) for name, dout in douts.items()
     }
@@ -57,8 +57,16 @@ def gradients(
     return {name: grads[name] for name in names if name in grads}
 
 
-def _leading_to(graph: Graph, names: set[str]) -> set[str]:
-    """Return the values whose gradients are on the way to those that are wanted."""
+def leading_to(graph: Graph, names: Collection[str]) -> set[str]:
+    """Return the values whose gradients are on the way to those that are wanted.
+
+    Parameters
+    ----------
+    graph
+        Any graph.
+    names
+        Of the wanted ones, which are among them.
+    """
     needed = set(names)
     for node in graph.nodes:
         if needed.intersection(node.inputs):
