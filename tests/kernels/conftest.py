@@ -19,7 +19,9 @@ COMPILED = (
     *("blocked", "blocked_dw", "chain", "depthwise", "direct", "exact", "filters", "gemm", "micro"),
     *(
         "norm",
+        "norm_batch",
         "numbers_together",
+        "optimise",
         "packing",
         "pointwise",
         "polyphase",

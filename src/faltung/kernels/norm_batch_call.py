@@ -17,8 +17,8 @@ from faltung.kernels.norm_channels import FIELDS, scratch_size
 
 Array = NDArray[Any]
 
-PIECE: Final = 4096
-"""Bytes of an image that a block takes at least, if there are channels enough: a page."""
+PIECE: Final = 1 << 14
+"""Bytes of an image that a block takes together, at most, unless one channel has more."""
 BLOCKS: Final = 8
 """Blocks that there should be for threads to share, before pieces are that long."""
 
