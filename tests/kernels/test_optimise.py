@@ -38,8 +38,9 @@ def decayed() -> Any:
 @pytest.mark.parametrize("isa", HERE)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("moves", "nesterov"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize("decays", [False, True])
 def test_gradient_descent_has_the_bits_of_numpy(
-    isa: str, dtype: Any, moves: bool, nesterov: bool, guarded: Any, monkeypatch: Any
+    isa: str, dtype: Any, moves: bool, nesterov: bool, decays: bool, guarded: Any, monkeypatch: Any
 ) -> None:
     """Each operation is rounded once; what is not decayed is not even multiplied by 0."""
     monkeypatch.setenv(VARIABLE, isa)
@@ -48,8 +49,8 @@ def test_gradient_descent_has_the_bits_of_numpy(
     old, speed = p.copy(), v.copy()
     lr, momentum, decay = numbers = guarded.copy(np.array([0.1, 0.9, 0.01], dtype))
     cut = optimise.pieces(SIZES, DECAYS)
-    optimise.sgd(p, g, v if moves else None, numbers, cut, nesterov=nesterov)
-    wanted = np.where(decayed(), g + decay * old, g)
+    optimise.sgd(p, g, v if moves else None, numbers, cut, nesterov=nesterov, decays=decays)
+    wanted = np.where(decayed() & decays, g + decay * old, g)
     if moves:
         speed = speed * momentum + wanted
         wanted = wanted + momentum * speed if nesterov else speed
@@ -111,7 +112,7 @@ def test_a_step_can_be_written_down_and_repeated(threads: str, monkeypatch: Any)
     p, g, v = (rng.standard_normal(100_000).astype(np.float32) for _ in range(3))
     numbers, cut = np.array([0.1, 0.5, 0], np.float32), optimise.pieces((100_000,), (False,))
     with noted() as recorder:
-        optimise.sgd(p, g, v, numbers, cut, nesterov=False)
+        optimise.sgd(p, g, v, numbers, cut, nesterov=False, decays=False)
     numbers[0], old, speed = 0.25, p.copy(), v * np.float32(0.5) + g
     Program(recorder.launches, [True]).run()
     np.testing.assert_array_equal(p, old - np.float32(0.25) * speed)

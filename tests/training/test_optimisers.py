@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from faltung.errors import GraphError, TrainingError
+from faltung.kernels.choose import compiled_for
+from faltung.kernels.optimise import pieces
 from faltung.training.optimisers import SGD, AbstractOptimiser, Adam, AdamW
 from faltung.training.state import Array
 
@@ -285,3 +287,44 @@ def test_settings_that_are_none() -> None:
         AdamW(eps=0.0)
     with pytest.raises(TrainingError, match=r"AdamW: weight_decay must not be negative.*O5\]"):
         AdamW(weight_decay=float("nan"))
+
+
+@pytest.mark.parametrize(
+    "optimiser", [SGD(0.0, False, 0.1), SGD(), SGD(0.9, True, 0.1), Adam(), AdamW()]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_compiled_steps_have_the_bits_of_numpy(
+    optimiser: AbstractOptimiser, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each parameter by itself, and all of them in one piece of memory."""
+    rng = np.random.default_rng(0)
+    shapes = {"w": (300, 200), "b": (40_000,), "scale": (7,)}
+    first = {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
+    steps = [
+        {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
+        for _ in range(3)
+    ]
+
+    def trained() -> list[Array]:
+        params = {name: array.copy() for name, array in first.items()}
+        moments = optimiser.init(params)
+        for step, grads in enumerate(steps):
+            optimiser.update(params, grads, moments, lr=LR, step=step)
+        return [*params.values(), *(a for word in moments.values() for a in word.values())]
+
+    compiled = trained()
+    monkeypatch.setenv("FALTUNG_KERNEL", "reference")
+    wanted = trained()
+    monkeypatch.delenv("FALTUNG_KERNEL")
+    for one, other in zip(compiled, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+    if not compiled_for():
+        return
+    together = [np.concatenate([grads[n].ravel() for n in shapes]) for grads in steps]
+    params = np.concatenate([first[n].ravel() for n in shapes])
+    moments = {word: np.zeros_like(params) for word in optimiser.init(first)}
+    cut = pieces(tuple(a.size for a in first.values()), tuple(a.ndim > 1 for a in first.values()))
+    for step, flat in enumerate(together):
+        assert optimiser.update_flat(params, flat, moments, cut, lr=LR, step=step)
+    found = np.concatenate([params, *moments.values()])
+    np.testing.assert_array_equal(found, np.concatenate([a.ravel() for a in wanted]))

@@ -50,12 +50,12 @@ def pieces(sizes: Sequence[int], decays: Sequence[bool]) -> Array:
     sizes : tuple of int
         Of each parameter.
     decays : tuple of bool
-        Whether weights are decayed, for each.
+        Whether each may be decayed.
 
     Returns
     -------
     array (blocks, 3)
-        Where each begins and ends, and whether it is decayed.
+        Where each begins and ends, and whether it may be decayed.
 
     Examples
     --------
@@ -70,7 +70,16 @@ def pieces(sizes: Sequence[int], decays: Sequence[bool]) -> Array:
     return memory.constant(np.array(found, np.int64).reshape(-1, 3))
 
 
-def sgd(p: Array, g: Array, v: Array | None, numbers: Array, cut: Array, *, nesterov: bool) -> None:
+def sgd(
+    p: Array,
+    g: Array,
+    v: Array | None,
+    numbers: Array,
+    cut: Array,
+    *,
+    nesterov: bool,
+    decays: bool,
+) -> None:
     """Take a step of `faltung.training.SGD`.
 
     Parameters
@@ -83,11 +92,13 @@ def sgd(p: Array, g: Array, v: Array | None, numbers: Array, cut: Array, *, nest
         What `pieces` gave.
     nesterov
         Whether to look ahead.
+    decays
+        Whether there is a decay at all.
     """
     arrays = {"x": p, "g": g, "numbers": numbers, "pieces": cut}
     if v is not None:
         arrays["first"] = v
-    _launch(sgd_block, arrays, moves=v is not None, nesterov=nesterov)
+    _launch(sgd_block, arrays, moves=v is not None, nesterov=nesterov, decays=decays)
 
 
 def adam(p: Array, g: Array, m: Array, v: Array, numbers: Array, cut: Array) -> None:
@@ -160,7 +171,14 @@ class Piece:
 
 @kernel(arguments=INTS, block=INT, thread=INT)
 def sgd_block(
-    code: Code, arguments: Pointer, block: Int, thread: Int, *, moves: bool, nesterov: bool
+    code: Code,
+    arguments: Pointer,
+    block: Int,
+    thread: Int,
+    *,
+    moves: bool,
+    nesterov: bool,
+    decays: bool,
 ) -> None:
     """``g += weight_decay p;  v = momentum v + g;  p -= lr v``, or ``lr (g + momentum v)``."""
     piece = Piece(code, arguments, block)
@@ -170,7 +188,7 @@ def sgd_block(
     def step(is_decayed: bool) -> Callable[[Int, Lanes], None]:
         def visit(at: Int, lanes: Lanes) -> None:
             old, taken = lanes.load(p + at), lanes.load(g + at)
-            if is_decayed:
+            if decays and is_decayed:
                 taken = taken + decay * old
             if moves:
                 moved = lanes.load(v + at) * momentum + taken

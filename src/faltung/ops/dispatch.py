@@ -176,7 +176,7 @@ def chained(steps: Sequence[tuple[Any, ...]], *arrays: Array) -> Array | None:
     The result has the first array's shape and dtype; the others are broadcast to it.
     """
     x = arrays[0]
-    if not _is_compiled(*arrays):
+    if not is_compiled(*arrays):
         return None
     from faltung.kernels import memory
     from faltung.kernels.chain_call import axes_of, chain
@@ -255,10 +255,10 @@ def channel_products(g: Array, x: Array, mean: Array) -> tuple[Array, Array] | N
 
 
 def _has_rows(x: Array) -> bool:
-    return _is_compiled(x) and x.ndim > 2 and x.size >= 8 * x.shape[0] * x.shape[1]
+    return is_compiled(x) and x.ndim > 2 and x.size >= 8 * x.shape[0] * x.shape[1]
 
 
-def _is_compiled(x: Array, *others: Array) -> bool:
+def is_compiled(x: Array, *others: Array) -> bool:
     """Whether a kernel takes these arrays, and is worth it."""
     return x.size >= LARGE and _can_be_compiled(x, *others)
 

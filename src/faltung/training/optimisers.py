@@ -2,7 +2,8 @@
 
 An optimiser is a frozen record of its settings. What it remembers from step to step, the moments,
 belongs to the training state: ``init`` makes them, ``update`` changes parameters and moments in
-place, in their own dtype. All arithmetic is element by element, so its bits depend on no thread.
+place, in their own dtype. All arithmetic is element by element, so its bits depend on no thread; a
+compiled pass over parameters, gradients and moments (`faltung.kernels.optimise`) gives the same.
 
 Weight decay applies only to parameters of rank 2 or more (kernels and matrices). Biases and the
 scales of batch normalisation are not pulled towards zero: they are few, and they do not overfit.
@@ -11,12 +12,13 @@ scales of batch normalisation are not pulled towards zero: they are few, and the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from faltung.errors import GraphError, TrainingError, message
+from faltung.ops import dispatch
 from faltung.training.state import Array, Moments
 
 
@@ -62,9 +64,113 @@ class AbstractOptimiser(ABC):
             parameters [optimiser O1, O2, O3].
         """
 
+    def update_flat(
+        self,
+        params: Array,
+        grads: Array,
+        moments: Mapping[str, Array],
+        cut: Array,
+        *,
+        lr: float,
+        step: int,
+    ) -> bool:
+        """Take the same step for parameters that lie in one piece of memory, to the same bits.
+
+        Parameters
+        ----------
+        params, grads : array (n,)
+            float32 or float64.
+        moments : mapping of moment to array (n,)
+            Of one dtype with them.
+        cut : array
+            What `faltung.kernels.optimise.pieces` gave: which of them are of rank 2 or more.
+        lr, step
+            As of `update`.
+
+        Returns
+        -------
+        bool
+            Whether it was taken; False for an optimiser that does not know how.
+        """
+        return False
+
+
+class AbstractElementwise(AbstractOptimiser):
+    """An optimiser that moves each number by itself, and so many of them in one pass."""
+
+    @property
+    @abstractmethod
+    def words(self) -> tuple[str, ...]:
+        """Names of the moments."""
+
+    @abstractmethod
+    def numbers(self, lr: float, step: int) -> tuple[float, ...]:
+        """Return what a step reads beside arrays, in the order of `faltung.kernels.optimise`."""
+
+    @abstractmethod
+    def launch(self, arrays: Sequence[Array], numbers: Array, cut: Array) -> None:
+        """Take a step in one pass, with a compiled kernel.
+
+        Parameters
+        ----------
+        arrays
+            Parameters, gradients and each moment: flat, contiguous, all of one dtype.
+        numbers
+            What `numbers` gives, as an array of that dtype.
+        cut
+            Which of them may be decayed, as `faltung.kernels.optimise.pieces` gives it.
+        """
+
+    @abstractmethod
+    def _move(self, arrays: Sequence[Array], numbers: Sequence[float]) -> None:
+        """Take a step by NumPy."""
+
+    def init(self, params: Mapping[str, Array]) -> Moments:
+        """See `AbstractOptimiser.init`."""
+        return {word: _zeros(params) for word in self.words}
+
+    def update(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        moments: Moments,
+        *,
+        lr: float,
+        step: int,
+    ) -> None:
+        """See `AbstractOptimiser.update`."""
+        _check_match(params, grads, moments, self.words)
+        numbers = self.numbers(float(lr), step)
+        for name, p in params.items():
+            arrays = (p, grads[name], *(moments[word][name] for word in self.words))
+            if dispatch.is_compiled(*arrays) and all(a.flags.c_contiguous for a in arrays):
+                from faltung.kernels.optimise import pieces
+
+                flat = [array.reshape(-1) for array in arrays]
+                self.launch(flat, np.array(numbers, p.dtype), pieces((p.size,), (p.ndim >= 2,)))
+            else:
+                self._move(arrays, numbers)
+
+    def update_flat(
+        self,
+        params: Array,
+        grads: Array,
+        moments: Mapping[str, Array],
+        cut: Array,
+        *,
+        lr: float,
+        step: int,
+    ) -> bool:
+        """See `AbstractOptimiser.update_flat`."""
+        if set(moments) != set(self.words):
+            return False  # `update` says what is wrong
+        numbers = np.array(self.numbers(float(lr), step), params.dtype)
+        self.launch([params, grads, *(moments[word] for word in self.words)], numbers, cut)
+        return True
+
 
 @dataclass(frozen=True, slots=True)
-class SGD(AbstractOptimiser):
+class SGD(AbstractElementwise):
     """Stochastic gradient descent with momentum, Nesterov's if asked.
 
     ``g = grad + weight_decay p;  v = momentum v + g;  p -= lr v``, and with ``nesterov``
@@ -107,35 +213,37 @@ class SGD(AbstractOptimiser):
             rule, cure = "nesterov needs momentum above 0", "Use momentum=0.9"
             raise TrainingError(message("SGD", rule, {"momentum": 0.0}, cure, "optimiser O6"))
 
-    def init(self, params: Mapping[str, Array]) -> Moments:
-        """See `AbstractOptimiser.init`."""
-        return {"velocity": _zeros(params)} if self.momentum else {}
+    @property
+    def words(self) -> tuple[str, ...]:
+        """See `AbstractElementwise.words`."""
+        return ("velocity",) if self.momentum else ()
 
-    def update(
-        self,
-        params: Mapping[str, Array],
-        grads: Mapping[str, Array],
-        moments: Moments,
-        *,
-        lr: float,
-        step: int,
-    ) -> None:
-        """See `AbstractOptimiser.update`."""
-        _check_match(params, grads, moments, ("velocity",) if self.momentum else ())
-        for name, p in params.items():
-            g = grads[name]
-            if self.weight_decay and p.ndim >= 2:
-                g = g + self.weight_decay * p
-            if self.momentum:
-                v = moments["velocity"][name]
-                v *= self.momentum
-                v += g
-                g = g + self.momentum * v if self.nesterov else v
-            p -= float(lr) * g
+    def numbers(self, lr: float, step: int) -> tuple[float, ...]:
+        """See `AbstractElementwise.numbers`."""
+        return lr, self.momentum, self.weight_decay
+
+    def _move(self, arrays: Sequence[Array], numbers: Sequence[float]) -> None:
+        p, g, *moments = arrays
+        lr, momentum, weight_decay = numbers
+        if weight_decay and p.ndim >= 2:
+            g = g + weight_decay * p
+        for v in moments:
+            v *= momentum
+            v += g
+            g = g + momentum * v if self.nesterov else v
+        p -= lr * g
+
+    def launch(self, arrays: Sequence[Array], numbers: Array, cut: Array) -> None:
+        """See `AbstractElementwise.launch`."""
+        from faltung.kernels.optimise import sgd
+
+        p, g, *moments = arrays
+        how = {"nesterov": self.nesterov, "decays": self.weight_decay > 0}
+        sgd(p, g, moments[0] if moments else None, numbers, cut, **how)
 
 
 @dataclass(frozen=True, slots=True)
-class Adam(AbstractOptimiser):
+class Adam(AbstractElementwise):
     """Adam: steps scaled by running means of the gradient and of its square.
 
     With ``t = step + 1``: ``m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g**2``;
@@ -162,33 +270,38 @@ class Adam(AbstractOptimiser):
     def __post_init__(self) -> None:
         _check_adam("Adam", self.beta1, self.beta2, self.eps)
 
-    def init(self, params: Mapping[str, Array]) -> Moments:
-        """See `AbstractOptimiser.init`."""
-        return {"m": _zeros(params), "v": _zeros(params)}
+    @property
+    def words(self) -> tuple[str, ...]:
+        """See `AbstractElementwise.words`."""
+        return "m", "v"
 
-    def update(
-        self,
-        params: Mapping[str, Array],
-        grads: Mapping[str, Array],
-        moments: Moments,
-        *,
-        lr: float,
-        step: int,
-    ) -> None:
-        """See `AbstractOptimiser.update`."""
-        _check_match(params, grads, moments, ("m", "v"))
+    def numbers(self, lr: float, step: int) -> tuple[float, ...]:
+        """See `AbstractElementwise.numbers`."""
         correction1, correction2 = 1.0 - self.beta1 ** (step + 1), 1.0 - self.beta2 ** (step + 1)
-        for name, p in params.items():
-            g, m, v = grads[name], moments["m"][name], moments["v"][name]
-            m *= self.beta1
-            m += (1.0 - self.beta1) * g
-            v *= self.beta2
-            v += (1.0 - self.beta2) * np.square(g)
-            p -= (float(lr) / correction1) * m / (np.sqrt(v / correction2) + self.eps)
+        betas = (self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2)
+        return lr / correction1, correction2, *betas, self.eps, 1.0
+
+    def _move(self, arrays: Sequence[Array], numbers: Sequence[float]) -> None:
+        p, g, m, v = arrays
+        rate, correction, beta1, rest1, beta2, rest2, eps, kept = numbers
+        m *= beta1
+        m += rest1 * g
+        v *= beta2
+        v += rest2 * np.square(g)
+        if kept != 1.0 and p.ndim >= 2:
+            p *= kept
+        p -= rate * m / (np.sqrt(v / correction) + eps)
+
+    def launch(self, arrays: Sequence[Array], numbers: Array, cut: Array) -> None:
+        """See `AbstractElementwise.launch`."""
+        from faltung.kernels.optimise import adam
+
+        p, g, m, v = arrays
+        adam(p, g, m, v, numbers, cut)
 
 
 @dataclass(frozen=True, slots=True)
-class AdamW(AbstractOptimiser):
+class AdamW(Adam):
     """Adam with weight decay apart from the gradient: ``p *= 1 - lr weight_decay``, then Adam.
 
     Source: Loshchilov, Hutter, *Decoupled weight decay regularization* (2019), algorithm 2.
@@ -206,38 +319,16 @@ class AdamW(AbstractOptimiser):
         A value outside its range [optimiser O4, O5, O7].
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
         _check_adam("AdamW", self.beta1, self.beta2, self.eps)
         _check_decay("AdamW", self.weight_decay)
 
-    def init(self, params: Mapping[str, Array]) -> Moments:
-        """See `AbstractOptimiser.init`."""
-        return self._adam.init(params)
-
-    def update(
-        self,
-        params: Mapping[str, Array],
-        grads: Mapping[str, Array],
-        moments: Moments,
-        *,
-        lr: float,
-        step: int,
-    ) -> None:
-        """See `AbstractOptimiser.update`."""
-        _check_match(params, grads, moments, ("m", "v"))
-        for p in params.values():
-            if self.weight_decay and p.ndim >= 2:
-                p *= 1.0 - float(lr) * self.weight_decay
-        self._adam.update(params, grads, moments, lr=lr, step=step)
-
-    @property
-    def _adam(self) -> Adam:
-        return Adam(self.beta1, self.beta2, self.eps)
+    def numbers(self, lr: float, step: int) -> tuple[float, ...]:
+        """See `AbstractElementwise.numbers`."""
+        *adam, _ = super(AdamW, self).numbers(lr, step)
+        return *adam, 1.0 - lr * self.weight_decay
 
 
 def _zeros(params: Mapping[str, Array]) -> dict[str, Array]:
