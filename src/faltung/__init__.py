@@ -21,7 +21,9 @@ from faltung.graph import load as load
 from faltung.kernels.threads import num_threads as num_threads
 from faltung.kernels.threads import set_num_threads as set_num_threads
 from faltung.prepared import PreparedConv as PreparedConv
+from faltung.prepared import PreparedConvTranspose as PreparedConvTranspose
 from faltung.prepared import prepare as prepare
+from faltung.prepared import prepare_transpose as prepare_transpose
 from faltung.signal import convolve as convolve
 from faltung.signal import correlate as correlate
 from faltung.version import __version__ as __version__
@@ -77,6 +79,7 @@ __all__ = [
     "Node",
     "Plan",
     "PreparedConv",
+    "PreparedConvTranspose",
     "Summary",
     "Value",
     "__version__",
@@ -116,6 +119,7 @@ __all__ = [
     "num_threads",
     "past_report",
     "prepare",
+    "prepare_transpose",
     "probe",
     "receptive_fields",
     "set_num_threads",

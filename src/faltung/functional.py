@@ -157,6 +157,7 @@ def conv_transpose(
     output_padding: Ints = 0,
     dilation: Ints = 1,
     groups: int = 1,
+    exact: bool = False,
 ) -> Array:
     """Transposed cross-correlation: the adjoint of `conv` with the same stride and padding.
 
@@ -174,6 +175,8 @@ def conv_transpose(
         What the convolution would add, this takes away.
     output_padding : int or one for each axis
         How much further the computed region reaches at its end.
+    exact : bool
+        As in `conv`.
 
     Returns
     -------
@@ -194,9 +197,8 @@ def conv_transpose(
     """
     x, w = np.asarray(x), np.asarray(w)
     b = None if b is None else np.asarray(b)
-    operator = ConvTranspose(
-        hashable(stride), padding, hashable(output_padding), hashable(dilation), groups
-    )
+    step = hashable(stride), padding, hashable(output_padding), hashable(dilation)
+    operator = ConvTranspose(*step, groups, bool(exact))
     dtype = product_dtype("conv_transpose", x, w, b, prod((*w.shape[:1], *w.shape[2:])))
     return _run(operator, [x, w] if b is None else [x, w, b], dtype)
 

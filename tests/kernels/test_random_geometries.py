@@ -52,7 +52,7 @@ def test_a_sample_on_other_instruction_sets(isa: str) -> None:
 @pytest.mark.skipif(not HERE, reason="nothing can be compiled here")
 def test_a_sample_of_prepared_convolutions() -> None:
     """Each called again and again, with a row imposed."""
-    names = [row.name for row in rows() if row.operation == "conv"]
+    names = [row.name for row in rows() if row.operation in ("conv", "conv_dx")]
     found = hunt([Chunk(HERE[0], name, 0, 24, "prepared") for name in names])
     assert_right(found, 20 * len(names))
 
@@ -75,7 +75,7 @@ def test_200_000_geometries(isa: str) -> None:
 @pytest.mark.parametrize("isa", HERE)
 def test_many_prepared_convolutions(isa: str) -> None:
     """Called again and again, with a row imposed."""
-    names = [row.name for row in rows() if row.operation == "conv"]
+    names = [row.name for row in rows() if row.operation in ("conv", "conv_dx")]
     work = [Chunk(isa, name, 20_000, 20_600, "prepared") for name in names]
     assert_right(hunt(work), 500 * len(names))
 

@@ -107,11 +107,13 @@ def conv_dx(
     b : array (C,), optional
         Added to each channel, as a transposed convolution does.
     out, packed, epilogue
-        As of `conv`; ``packed`` is what `packed_for_dx` gave.
+        As of `conv`; ``packed`` is what `packed_for_dx` gave, which all that is done to an output
+        before it is stored needs.
     """
-    if packed is None and b is None and not _is_finite(w):
+    if packed is None and not _is_finite(w):
         # Zeros around dout must not meet infinite weights: those are added tap by tap.
-        return numpy_conv.conv_dx(window, dout, w)
+        dx = numpy_conv.conv_dx(window, dout, w)
+        return dx if b is None else dx + b.reshape(-1, *(1 for _ in window.axes))
     packed = packed_for_dx(window, w) if packed is None else packed
     dx = memory.empty(window.x_shape, dout.dtype) if out is None else out
     return _run(window, dout, packed, b, dx, epilogue, is_backward=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,10 @@ class Row:
         """The function itself; its module is imported here."""
         return loaded(self.function)
 
+    def takes(self, name: str) -> bool:
+        """Whether the function can be given something by this name, as ``out`` or ``epilogue``."""
+        return name in _parameters(self.function)
+
     def pack(self, window: Window, w: NDArray[Any]) -> NDArray[Any]:
         """The weights in the order in which the row reads them, for its ``packed=``."""
         packed: NDArray[Any] = loaded(self.packs)(window, w)
@@ -112,6 +117,11 @@ def gamma(terms: int, dtype: np.dtype[Any]) -> float:
     """
     ku = terms * float(np.finfo(dtype).eps) / 2
     return ku / (1 - ku) if ku < 1 else float("inf")
+
+
+@cache
+def _parameters(function: str) -> frozenset[str]:
+    return frozenset(signature(loaded(function)).parameters)
 
 
 @cache

@@ -93,9 +93,8 @@ class ConvTranspose(AbstractOperator):
         window = self.window(x.shape, w.shape)
         check_bias([a.shape for a in inputs], window.out_channels, self.subject)
         adjoint = window.adjoint
-        y = dispatch.conv_dx(adjoint, x, w, exact=self.exact, prepared=False)
-        if len(inputs) > 2:
-            y += inputs[2].reshape(-1, *(1 for _ in adjoint.axes))
+        b = inputs[2] if len(inputs) > 2 else None
+        y = dispatch.conv_dx(adjoint, x, w, b, exact=self.exact, prepared=False)
         return (y,), {}, (adjoint, x, w, len(inputs) > 2)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:

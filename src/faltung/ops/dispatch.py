@@ -107,10 +107,22 @@ def conv_once(
 
 
 def conv_dx(
-    window: ConvWindow, dout: Array, w: Array, *, exact: bool = False, prepared: bool = True
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    exact: bool = False,
+    prepared: bool = True,
 ) -> Array:
-    """Gradient of `conv` with respect to `x`, in its shape."""
-    return _run("conv_dx", window, dout, w, exact=exact, prepared=prepared)
+    """Gradient of `conv` with respect to `x`, in its shape; `b` (C,) is added to each channel."""
+    how: dict[str, Any] = {"exact": exact, "prepared": prepared}
+    row = row_of("conv_dx", window, dout.dtype, **how)
+    if b is None or (row is not None and row.takes("b")):
+        return _run("conv_dx", window, dout, *(a for a in (w, b) if a is not None), **how)
+    y = _run("conv_dx", window, dout, w, **how)
+    y += b.reshape(-1, *(1 for _ in window.axes))
+    return y
 
 
 def conv_dw(window: ConvWindow, x: Array, dout: Array, *, exact: bool = False) -> Array:

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seeds = (options.seed, options.seed + 1)
         work = [Chunk(isa, name, *seeds) for isa in isas for name in names]
     if options.what == "prepared":
-        forward = {row.name for row in rows() if row.operation == "conv"}
-        work = [chunk for chunk in work if chunk.row in forward]
+        prepared = {row.name for row in rows() if row.operation in ("conv", "conv_dx")}
+        work = [chunk for chunk in work if chunk.row in prepared]
     work = [replace(chunk, what=options.what, how=options.broken) for chunk in work]
     found = hunt(work, options.processes)
     for (isa, name), count in sorted(found.checked.items()):

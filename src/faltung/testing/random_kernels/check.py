@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -68,8 +66,9 @@ def run(
     given = {n: guards.copy(a) if guards else a for n, a in numbers.items()}
     arrays: list[Any] = [given[name] for name in names]
     more: dict[str, Any] = {}
-    if case.row.operation == "conv":
-        arrays.append(given["b"] if "bias" in case.extras else None)
+    if case.row.operation in ("conv", "conv_dx"):
+        if case.row.takes("b"):
+            arrays.append(given["b"] if "bias" in case.extras else None)
         more = _more(case, given, guards)
     elif case.row.operation.startswith("avg"):
         arrays.append("include pad" in case.extras)
@@ -78,28 +77,30 @@ def run(
 
 def _more(case: Case, given: dict[str, Array], guards: Guards | None) -> dict[str, Any]:
     """Return what a row of a convolution takes by name."""
-    taken = _parameters(case.row)
+    row = case.row
     more: dict[str, Any] = {}
-    if "epilogue" in taken:
+    if row.takes("epilogue"):
         more["epilogue"] = plain_epilogue(case, given.get("residual"))
-    if "out" in case.extras and "out" in taken:
-        shape = case.window.out_shape
+    if "out" in case.extras and row.takes("out"):
+        shape = case.shape
         more["out"] = (
             guards.array(shape, case.dtype) if guards else np.full(shape, np.nan, case.dtype)
         )
-    if "packed" in case.extras and "packed" in taken:
-        more["packed"] = case.row.pack(_other_image(case.window), given["w"])
+    if "packed" in case.extras and row.takes("packed"):
+        more["packed"] = row.pack(_other_image(case), given["w"])
     return more
 
 
-@cache
-def _parameters(row: Row) -> frozenset[str]:
-    return frozenset(inspect.signature(row.load()).parameters)
+def _other_image(case: Case) -> ConvWindow:
+    """Return the geometry of the same weights on a larger image: packing must not depend on it.
 
-
-def _other_image(window: Window) -> ConvWindow:
-    """Return the geometry of the same weights on a larger image: packing must not depend on it."""
+    But for gradients that are smaller than a stride: they lack some of its phases.
+    """
+    window = case.window
     assert isinstance(window, ConvWindow)
+    is_small = any(axis.size < axis.stride for axis in window.axes)
+    if case.row.operation == "conv_dx" and is_small:
+        return window
     space = tuple(n + 7 for n in window.space)
     return ConvWindow.of(
         (1, window.in_channels, *space),
@@ -144,7 +145,7 @@ def expected(case: Case, numbers: dict[str, Array]) -> Array:
     if row.operation.startswith("avg"):
         arrays.append("include pad" in case.extras)  # type: ignore[arg-type]
     y: Array = getattr(oracle, row.operation)(window, *arrays)
-    if row.operation != "conv":
+    if row.operation not in ("conv", "conv_dx"):
         return y
     if "bias" in case.extras:
         y = y + _across(numbers["b"], y)

@@ -84,6 +84,12 @@ class Case:
         return f"--row {self.row.name} --seed {self.seed}  # {', '.join(said)}"
 
     @property
+    def shape(self) -> Ints:
+        """The result's, of a convolution or its gradient to the input."""
+        is_backward = self.row.operation == "conv_dx"
+        return self.window.x_shape if is_backward else self.window.out_shape
+
+    @property
     def epilogue(self) -> tuple[str, float, float]:
         """What follows the sum: an activation with its two numbers."""
         name = next((e for e in self.extras if e in ACTIVATIONS), "")
@@ -94,8 +100,8 @@ class Case:
         rng = np.random.default_rng(self.seed)
         window, shapes = self.window, {"x": self.window.x_shape, "dout": self.window.out_shape}
         if isinstance(window, ConvWindow):
-            shapes |= {"w": window.w_shape, "b": (window.out_channels,)}
-            shapes |= {"residual": window.out_shape} if "residual" in self.extras else {}
+            shapes |= {"w": window.w_shape, "b": self.shape[1:2]}
+            shapes |= {"residual": self.shape} if "residual" in self.extras else {}
         return {name: self._drawn(rng, shape) for name, shape in shapes.items()}
 
     def _drawn(self, rng: np.random.Generator, shape: Ints) -> Array:
@@ -140,8 +146,8 @@ EPILOGUES: Final = ((), ("residual",), ("relu",), ("leaky_relu",), ("residual", 
 
 def _extras(row: Row, random: Random) -> tuple[str, ...]:
     wanted: list[str] = []
-    if row.operation == "conv":
-        wanted += ["bias"] if random.random() < 0.5 else []
+    if row.operation in ("conv", "conv_dx"):
+        wanted += ["bias"] if row.takes("b") and random.random() < 0.5 else []
         wanted += ["out"] if row.fuses and random.random() < 0.3 else []
         wanted += ["packed"] if row.packs and random.random() < 0.4 else []
         wanted += random.choice(EPILOGUES) if row.fuses and random.random() < 0.5 else []
