@@ -54,7 +54,8 @@ def test_one_seed_one_run(net: Graph, bars: Dataset) -> None:
     other = train(net, bars, recipe=dataclasses.replace(recipe, seed=1)).graph
     for name, values in first.params.items():
         assert np.array_equal(values, same.params[name])
-        assert not np.array_equal(values, other.params[name])
+        # A bias that normalisation takes away again never moves.
+        assert name == "conv1.bias" or not np.array_equal(values, other.params[name])
 
 
 def test_what_a_listener_hears(net: Graph, bars: Dataset, listens: type[Any]) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from faltung.datasets import Dataset
 from faltung.experiments.digits import some
-from faltung.graph.evaluate import evaluate
-from faltung.graph.gradients import gradients
 from faltung.graph.graph import Graph
 from faltung.graph.layers import AbstractLayer, build
 from faltung.training.batches import batch_count
 from faltung.training.loop import train
 from faltung.training.recipe import Recipe
 from faltung.training.state import Array, TrainState
+from faltung.training.step import descend as one_step
 
 BATCH: Final = 50
 LR: Final = 5e-3
@@ -83,16 +83,17 @@ def descend(
     optimiser, schedule = recipe.optimiser_of(), recipe.schedule_of()
     params = dict(graph.params)
     state = TrainState(params, dict(graph.state), optimiser.init(params), recipe.seed)
-    (value,), (output,) = graph.inputs, graph.outputs
+    (value,) = graph.inputs
     for step in range(steps):
         inputs, targets = batch(step)
-        done = evaluate(
-            graph, {value.name: inputs}, params=state.params, training=True, record=True
-        )
-        _, dout = loss(done.values[output], targets)
-        grads = gradients(graph, done, {output: dout}, wanted=state.params)
-        lr = schedule.lr(step, steps)
-        optimiser.update(state.params, grads, state.moments, lr=lr, step=step)
+        feeds, lr = {value.name: inputs}, schedule.lr(step, steps)
+        how: dict[str, Any] = {"key": (recipe.seed, step), "lr": lr}
+        one_step(graph, state, feeds, partial(_judged, loss, targets), optimiser, **how)
+        state.step = step + 1
         if after is not None:
             after(state.params, lr)
     return graph.replace(params=state.params)
+
+
+def _judged(loss: Loss, targets: Array, outputs: Array) -> tuple[float, Array]:
+    return loss(outputs, targets)

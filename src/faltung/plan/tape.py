@@ -44,7 +44,7 @@ class Work(NamedTuple):
     Parameters
     ----------
     stage
-        Whose it is.
+        Whose it is; None for what belongs to the whole network.
     kernel
         What does it; "interpreter" for an operator itself, of which nothing is recorded.
     reads, writes
@@ -57,7 +57,7 @@ class Work(NamedTuple):
         Whether all that is done is to launch kernels, whatever the numbers are.
     """
 
-    stage: Stage
+    stage: Stage | None
     kernel: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
@@ -171,7 +171,7 @@ class Tape:
 
     def run(
         self,
-        stage: Stage,
+        stage: Stage | None,
         kernel: str,
         reads: Sequence[str],
         writes: Sequence[str],
@@ -183,7 +183,7 @@ class Tape:
 
     def run_back(
         self,
-        stage: Stage,
+        stage: Stage | None,
         kernel: str,
         reads: Sequence[str],
         writes: Sequence[str],
@@ -265,8 +265,7 @@ class Tape:
         for name in self.graph.params:
             found, place = self.gradients.get(name, ""), gradient_of(name)
             if found and found != place:
-                stage = Stage(self.graph.nodes[:1], name)
-                self.run_back(stage, "copy", (found,), (place,), _copy(found, place))
+                self.run_back(None, "copy", (found,), (place,), _copy(found, place))
                 self.gradients[name] = place
 
     # What lowerings ask ----------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,16 +15,18 @@ from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph
 from faltung.graph.unknown import check_known
 from faltung.kernels.memory import LINE
+from faltung.kernels.optimise import finite
+from faltung.kernels.optimise import pieces as cut_into_pieces
 from faltung.kernels.program import Program
 from faltung.ops.operator import Array, Key
-from faltung.plan.flat import Flat, flat_like
+from faltung.plan.flat import DType, Flat, flat_copies, flat_like
 from faltung.plan.lowerings.training import Backward, lowering_of
 from faltung.plan.lowerings.training.interpreter import (
     train_interpreted,
     train_interpreted_back,
 )
 from faltung.plan.stages import Stage
-from faltung.plan.tape import Tape, gradient_of
+from faltung.plan.tape import Arrays, Tape, gradient_of
 from faltung.plan.taped import (
     Recorded,
     Runs,
@@ -102,10 +105,11 @@ class TrainingPlan:
     ) -> None:
         check_known(graph, "compile")
         self.graph = graph
-        self.params = _copies(graph.params) if params is None else dict(params)
-        self.state = _copies(graph.state) if state is None else dict(state)
+        self.params = flat_copies(graph.params).arrays if params is None else dict(params)
+        self.state = flat_copies(graph.state).arrays if state is None else dict(state)
         self.gradients: Flat = flat_like(self.params)
         self._tape = tape = _taped(graph, exact)
+        self._checks = _checked(tape, self.gradients.pieces)
         fixed = {**self.params, **self.state}
         fixed |= {gradient_of(name): array for name, array in self.gradients.arrays.items()}
         places = placed_values(tape, fixed)
@@ -113,7 +117,7 @@ class TrainingPlan:
         self.nbytes = places.offsets.nbytes
         self.memory = _memory(self.nbytes, memory)
         arrays = self._arrays = arrays_of(tape, places, fixed, self.memory)
-        known = [self.memory, *fixed.values()]
+        known = [self.memory, *fixed.values(), *self.gradients.pieces.values()]
         ways = tape.forward, tape.backward, tape.settling
         self._works = tuple(recorded(works, arrays, known) for works in ways)
         temporary = max(map(temporary_bytes, self._works))
@@ -186,6 +190,16 @@ class TrainingPlan:
         self._run(1)
         return {name: self.gradients.arrays[name] for name in self._given}
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all gradients of the last `backward` are finite."""
+        return all(
+            not np.isnan(self._arrays[self._checks[kind]]).any()
+            if kind in self._checks
+            else bool(np.isfinite(piece).all())
+            for kind, piece in self.gradients.pieces.items()
+        )
+
     def settle(self) -> None:
         """Let the step count: running statistics become those that `forward` found."""
         self._run(2)
@@ -251,11 +265,22 @@ def _forward(stage: Stage, tape: Tape) -> list[tuple[Stage, Backward | None]]:
     return [(stage, None)]
 
 
-def _copies(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    flat = flat_like(arrays)
-    for name, array in arrays.items():
-        flat.arrays[name][...] = array
-    return flat.arrays
+def _checked(tape: Tape, pieces: Mapping[DType, Array]) -> dict[DType, str]:
+    """Look for gradients that are not finite; return the values that say so, by dtype."""
+    found = {}
+    for kind, piece in pieces.items():
+        cut = cut_into_pieces((piece.size,), (False,))
+        name = tape.value(f"finite {kind}", cut.shape[:1], piece.dtype)
+        if tape.is_compiled(name):
+            call = partial(_finite, name, piece, cut)
+            tape.run_back(None, "finite", (), (name,), call)
+            found[kind] = name
+    return found
+
+
+def _finite(name: str, piece: Array, cut: Array, at: Arrays) -> Array:
+    finite(piece, at[name], cut)
+    return at[name]
 
 
 def _memory(size: int, given: Array | None) -> Array:

@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
+
+from faltung.plan.flat import flat_copies
 
 Array: TypeAlias = NDArray[Any]
 Moments: TypeAlias = dict[str, dict[str, Array]]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class TrainState:
     """Numbers of a run between two steps; it owns its arrays, which are copies, and writable.
+
+    Arrays of one mapping lie in one piece of memory. They are changed in place: a plan of the step
+    knows where they are.
 
     Together with the data and the settings it decides every later bit: chance is a function of
     ``seed``, ``epoch`` and ``batch`` (see `faltung.training.batches`), so no generator is kept.
@@ -67,4 +71,4 @@ class TrainState:
 
 
 def _owned(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: np.array(values, order="C") for name, values in arrays.items()}
+    return flat_copies(arrays).arrays

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from faltung.graph.evaluate import evaluate
-from faltung.graph.gradients import gradients
 from faltung.graph.graph import Graph
 from faltung.ops.operator import Key
 from faltung.training.diagnosis import gradient_error, loss_error
 from faltung.training.optimisers import AbstractOptimiser
+from faltung.training.planned import step_of
 from faltung.training.state import Array, TrainState
 
 Loss = Callable[[Array], tuple[float, Array]]
@@ -58,16 +57,13 @@ def descend(
     TrainingError
         The loss or a gradient is not finite: the step and the first layer at fault.
     """
-    (output,) = graph.outputs
-    done = evaluate(
-        graph, feeds, params=run.params, state=run.state, training=True, key=key, record=True
-    )
-    loss, dout = loss_of(done.values[output])
+    step = step_of(graph, run, feeds)
+    output = step.forward(feeds, key)
+    loss, dout = loss_of(output)
     if not math.isfinite(loss):
         raise loss_error(graph, feeds, run, key, loss, lr)
-    grads = gradients(graph, done, {output: dout}, wanted=run.params)
-    if error := gradient_error(graph, grads, run, loss, lr):
+    grads = step.backward(dout)
+    if not step.is_finite() and (error := gradient_error(graph, grads, run, loss, lr)):
         raise error
-    optimiser.update(run.params, grads, run.moments, lr=lr, step=run.step)
-    run.state = dict(done.state)
-    return loss, done.values[output]
+    step.finish(run, optimiser, lr)
+    return loss, output
