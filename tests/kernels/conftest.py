@@ -16,8 +16,10 @@ from faltung.kernels.choose import compiled_for
 
 GUARD = 0xA5
 COMPILED = (
-    *("blocked", "blocked_dw", "chain", "depthwise", "direct", "exact", "filters", "gemm", "micro"),
+    *("blocked", "blocked_dw", "chain", "depthwise", "direct", "direct_dw", "exact", "filters"),
     *(
+        "gemm",
+        "micro",
         "norm",
         "norm_batch",
         "numbers_together",

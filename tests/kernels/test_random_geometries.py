@@ -134,7 +134,7 @@ def test_the_largest_number_of_a_block() -> None:
     assert found.tolist() == [[4, 4, 4, 4, 6, 6, 6]]
 
 
-COMBINED = ("conv_dw_direct_any_nchw", "conv_dw_depthwise_any_nchw")
+COMBINED = ("conv_dw_depthwise_any_nchw",)
 """Rows whose last step is NumPy's: no guarded memory holds what they return."""
 
 

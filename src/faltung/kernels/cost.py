@@ -189,19 +189,6 @@ def conv_dx_col2im(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     )
 
 
-def conv_dw_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Four output channels by four taps; the sums of a block's lanes are added at its end."""
-    length = strip_length(window)
-    blocks = -(-window.group_out // 4) * -(-window.reduction // 4) * -(-length // lanes(dtype))
-    taken = window.in_channels * prod(window.space) + prod(window.out_shape[1:])
-    return (
-        2 * CALL
-        + window.groups * blocks * 8 / 0.8
-        + prod(window.w_shape) * (8 + 12 / BATCH)
-        + moved(taken, dtype)
-    )
-
-
 def conv_dw_im2col(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Columns of all windows, and a matrix product with `dout`."""
     return (

@@ -1,42 +1,44 @@
-"""The gradient of the weights as the registry calls it: sizes, runs, memory, threads."""
+"""The weights' gradient with pixels in the lanes as the registry calls it: sizes, runs, memory."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import direct_call, numpy_conv
-from faltung.kernels.direct_dw import MORE, gradient_block
+from faltung.kernels import memory, numpy_conv
+from faltung.kernels.direct_dw import FIELDS, gradient_block
+from faltung.kernels.direct_dw_cost import register_block, strip_of
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.strips import FIELDS
+from faltung.kernels.reaches import three_axes
+from faltung.kernels.rectangle import STRIDE
 
 Array = NDArray[Any]
 
+SUMS_BYTES: Final = 512 * 1024
+"""What the sums of a block take at most, if one register block's of a channel do."""
 RUNS: Final = 16
 """How many sums there are over the batch, at most; they are added in float64."""
-RUN_BYTES: Final = 64 * 2**20
-"""What the sums of all runs should take at most."""
-WIDE: Final = (4, 4)
-NARROW: Final = (2, 4)
-"""Output channels and taps whose sums fit 32 and 16 registers, beside what they are made from."""
+RUN_PIXELS: Final = 4096
+"""Outputs that a run should have: adding up lanes takes as long as some hundred."""
+BLOCKS: Final = 8
+"""Blocks of work that there should be."""
 
 
 class Layout(NamedTuple):
-    """How the work of one geometry is cut, and what the fields hold but for the addresses."""
+    """How the work of one geometry is cut, and what `FIELDS` hold but for the addresses."""
 
-    channels: int
-    taps: int
-    split: int
+    constants: dict[str, Any]
     blocks: int
-    sums: tuple[int, int, int, int, int]
-    fields: dict[str, int]
+    pairs: int
     offsets: Array
     phases: Array
+    fields: dict[str, int]
 
 
 def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
@@ -55,79 +57,101 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
     if not dout.size or not x.size:
         return numpy_conv.conv_dw(window, x, dout)
     layout = _layout(window, x.dtype, isa)
-    partial = np.zeros(layout.sums, x.dtype)
+    dw = memory.empty(window.w_shape, x.dtype)
     arrays = {
         "x": np.ascontiguousarray(x),
         "dout": np.ascontiguousarray(dout),
-        "partial": partial,
+        "dw": dw,
+        "counts": memory.zeros((layout.pairs,), np.dtype(np.int64)),
         "offsets": layout.offsets,
         "phases": layout.phases,
     }
-    names = (*FIELDS, *MORE)
-    constants: dict[str, Any] = {
-        "channels": layout.channels,
-        "taps": layout.taps,
-        "split": layout.split,
-    }
-    launch(gradient_block, isa, names, layout.fields, arrays, layout.blocks, **constants)
-    dw = _combined(window, partial, layout).astype(x.dtype)
-    # A zero in a gap must not meet an infinite pixel: where there is one, all is done by columns.
-    return dw if np.isfinite(dw).all() else numpy_conv.conv_dw(window, x, dout)
-
-
-def _combined(window: ConvWindow, partial: Array, layout: Layout) -> Array:
-    """Add the runs in their order, and put each weight in its place."""
-    runs, groups, panels, tap_panels, _ = layout.sums
-    used = partial[..., : layout.channels * layout.taps]
-    total = np.zeros(used.shape[1:], np.float64)
-    for run in range(runs):
-        total += used[run]
-    shape = (groups, panels, tap_panels, layout.channels, layout.taps)
-    by_channel = total.reshape(shape).transpose(0, 1, 3, 2, 4)
-    flat = by_channel.reshape(groups, panels * layout.channels, tap_panels * layout.taps)
-    return flat[:, : window.group_out, : window.reduction].reshape(window.w_shape)
+    launch(gradient_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **layout.constants)
+    return dw
 
 
 @lru_cache(256)
 def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
-    lanes = isa.lanes(dtype.itemsize)
-    channels, taps = WIDE if isa.registers >= 32 else NARROW
-    forward = direct_call.strip_layout(window, dtype, lanes)
-    fields = forward.fields
-    distance = -(-fields["strip_rows"] * fields["pitch"] // lanes) * lanes
-    panels = -(-window.group_out // channels)
-    tap_panels = -(-len(forward.offsets) // taps)
-    # Taps that are not there read the first one's pixels; their sums are left out.
-    filler = np.zeros(tap_panels * taps - len(forward.offsets), np.int64)
-    steps = window.batch * fields["out_depth"] * fields["strips"]
-    sums = -(-channels * taps // lanes) * lanes
-    run_bytes = window.groups * panels * tap_panels * sums * dtype.itemsize
-    runs = max(1, min(RUNS, steps, RUN_BYTES // run_bytes))
-    parts = min(panels, -(-RUNS // runs))
-    part_panels = -(-panels // parts)
-    # Rounded up, fewer parts may hold all panels: one behind them would write where nothing is.
+    lanes, kernel = isa.lanes(dtype.itemsize), prod(window.kernel)
+    depth, rows, columns = three_axes(window.axes)
+    strip = strip_of(window, dtype.itemsize)
+    chunk_in, line = strip.channels, strip.line
+    phases = sorted({k * rows.dilation % rows.stride for k in range(rows.kernel)})
+    channels, taps = register_block(
+        chunk_in * kernel, window.group_out, is_wide=isa.registers >= 32
+    )
+    chunks_in, panels = -(-window.group_in // chunk_in), -(-window.group_out // channels)
+    tap_panels, size = -(-chunk_in * kernel // taps), channels * taps
+    units = -(-window.batch // strip.images) * depth.out_size
+    strips, column_strips = (
+        -(-axis.out_size // own) for axis, own in ((rows, strip.rows), (columns, strip.columns))
+    )
+    units *= strips * column_strips
+    pixels = window.batch * prod(window.out_space)
+    run_count = max(1, min(RUNS, units, pixels // RUN_PIXELS))
+    most = max(1, SUMS_BYTES // (tap_panels * size * lanes * dtype.itemsize))
+    wanted = -(-BLOCKS // (run_count * window.groups * chunks_in))
+    part_panels = min(most, -(-panels // wanted))
     parts = -(-panels // part_panels)
-    strip_size = forward.size + distance
-    unread = dict.fromkeys(("w", "bias", "y", "out_offset", "out_pitch"), 0)
-    fields = (
-        unread
-        | fields
-        | {
-            "runs": runs,
-            "parts": parts,
-            "part_panels": part_panels,
-            "steps": steps,
-            "tap_panels": tap_panels,
-            "dout_offset": strip_size,
-            "distance": distance,
-            "strip_size": strip_size,
-            "scratch_size": strip_size + part_panels * channels * distance,
-        }
-    )
-    return Layout(
-        *(channels, taps, forward.split, runs * parts),
-        (runs, window.groups, panels, tap_panels, sums),
-        fields,
-        np.concatenate([forward.offsets, filler]),
-        forward.phases,
-    )
+    pairs = window.groups * chunks_in * parts
+    # Taps that are not there read the first one's pixels; their sums are left out.
+    offsets = np.zeros(tap_panels * taps, np.int64)
+    offsets[: chunk_in * kernel] = [
+        (((kz * len(phases) + phases.index(y % s)) * chunk_in + c) * columns.kernel + kx) * line
+        + y // s * strip.columns
+        for s in [rows.stride]
+        for c in range(chunk_in)
+        for kz in range(depth.kernel)
+        for y in range(0, rows.kernel * rows.dilation, rows.dilation)
+        for kx in range(columns.kernel)
+    ]
+    strip_image = chunk_in * strip.lines * line
+    sums_offset = -(-(strip.images * strip_image + lanes) // 16) * 16
+    fields = {
+        "depth": depth.size,
+        "height": rows.size,
+        "width": columns.size,
+        "out_depth": depth.out_size,
+        "out_height": rows.out_size,
+        "out_width": columns.out_size,
+        "kernel_depth": depth.kernel,
+        "kernel_x": columns.kernel,
+        "stride_depth": depth.stride,
+        "stride_y": rows.stride,
+        "stride_x": columns.stride,
+        "dilation_depth": depth.dilation,
+        "dilation_x": columns.dilation,
+        "pad_depth": depth.pad_lo,
+        "pad_y": rows.pad_lo,
+        "pad_x": columns.pad_lo,
+        "groups": window.groups,
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "taps": kernel,
+        "phase_count": len(phases),
+        "strip_rows": strip.rows,
+        "strips": strips,
+        "strip_columns": strip.columns,
+        "column_strips": column_strips,
+        "batch": window.batch,
+        "images": strip.images,
+        "units": units,
+        "runs": run_count,
+        "chunk_in": chunk_in,
+        "chunks_in": chunks_in,
+        "part_panels": part_panels,
+        "parts": parts,
+        "plane_rows": line // strip.columns,
+        "strip_image": strip_image,
+        "sums_offset": sums_offset,
+        "scratch_size": sums_offset + part_panels * tap_panels * size * lanes,
+        "shared_size": pairs * run_count * part_panels * tap_panels * (-(-size // lanes) * lanes),
+    }
+    constants = {
+        "channels": channels,
+        "taps": taps,
+        "stride": columns.stride if columns.stride <= STRIDE else 0,
+    }
+    distances = memory.constant(offsets)
+    phase_array = memory.constant(np.array(phases, np.int64))
+    return Layout(constants, pairs * run_count, pairs, distances, phase_array, fields)

@@ -184,6 +184,21 @@ def _winograd_dw(outputs: int, taps: int) -> Row:
     )
 
 
+def _dw(algorithm: str) -> Row:
+    """Return the row of the weights' gradient by direct sums."""
+    module = f"faltung.kernels.{algorithm}_dw"
+    return Row(
+        f"conv_dw_{algorithm}_any_nchw",
+        "conv_dw",
+        f"{module}_call:conv_dw",
+        _fits_strips,
+        _conv_dw_terms,
+        is_compiled=True,
+        costs=f"{module}_cost:cycles",
+        replays=True,
+    )
+
+
 def _depthwise(operation: str, module: str, costs: str, terms: Callable[[Window], int]) -> Row:
     """Return the row of convolutions that keep channels apart."""
     is_forward = operation == "conv"
@@ -299,18 +314,9 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv_dx", outputs=2),
     _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),
     _numpy("conv_dx_col2im", _conv_dx_terms),
-    _compiled("conv_dw_direct", "direct_dw_call:conv_dw", _conv_dw_terms),
+    _dw("direct"),
     _numpy("conv_dw_im2col", _conv_dw_terms),
-    Row(
-        "conv_dw_blocked_any_nchw",
-        "conv_dw",
-        "faltung.kernels.blocked_dw_call:conv_dw",
-        _fits_strips,
-        _conv_dw_terms,
-        is_compiled=True,
-        costs="faltung.kernels.blocked_dw_cost:cycles",
-        replays=True,
-    ),
+    _dw("blocked"),
     _winograd_dw(outputs=4, taps=3),
     _winograd_dw(outputs=3, taps=5),
     _depthwise("conv", "depthwise_call", "cycles", _conv_terms),
