@@ -67,8 +67,9 @@ if TYPE_CHECKING:
     from faltung.graph.from_torch import from_torch as from_torch
     from faltung.imaging import filter_image as filter_image
     from faltung.imaging import find as find
+    from faltung.plan.compiling import compile as compile  # noqa: A004 - the word that users know
     from faltung.plan.plan import Plan as Plan
-    from faltung.plan.plan import compile as compile  # noqa: A004 - the word that users know
+    from faltung.plan.training import TrainingPlan as TrainingPlan
 
 __all__ = [
     "ConvClassifier",
@@ -81,6 +82,7 @@ __all__ = [
     "PreparedConv",
     "PreparedConvTranspose",
     "Summary",
+    "TrainingPlan",
     "Value",
     "__version__",
     "avg_pool",
@@ -144,7 +146,8 @@ _LAZY = {
     "ConvRegressor": "faltung.estimators:ConvRegressor",
     "Dataset": "faltung.datasets:Dataset",
     "Plan": "faltung.plan.plan:Plan",
-    "compile": "faltung.plan.plan:compile",
+    "TrainingPlan": "faltung.plan.training:TrainingPlan",
+    "compile": "faltung.plan.compiling:compile",
     "compose": "faltung.definitions:compose",
     "constraints": "faltung.constraints",
     "conv_matrix": "faltung.constraints:conv_matrix",

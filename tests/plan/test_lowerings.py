@@ -16,9 +16,9 @@ from faltung.graph.symbols import Input
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.registry import gamma
 from faltung.ops.operator import AbstractOperator, Example
+from faltung.plan.compiling import compile as planned
 from faltung.plan.lowerings import LOWERINGS, lowering_of
 from faltung.plan.plan import Plan
-from faltung.plan.plan import compile as planned
 from faltung.testing.rounding import Near, error_bounds
 
 HERE = [isa.name for isa in ISAS if has(isa)]

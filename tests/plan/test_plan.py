@@ -16,7 +16,7 @@ from faltung.kernels import leases
 from faltung.kernels.memory import release
 from faltung.kernels.threads import num_threads, set_num_threads
 from faltung.plan.plan import Plan
-from faltung.plan.plan import compile as planned
+from faltung.plan.compiling import compile as planned
 from faltung.testing.random_graphs import random_graph
 from faltung.testing.rounding import error_bounds
 

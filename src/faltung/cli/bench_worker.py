@@ -24,7 +24,7 @@ def of_faltung(model: str, x: Any, threads: int) -> Run:
     """Return a plan."""
     from faltung.graph import load
     from faltung.kernels.threads import set_num_threads
-    from faltung.plan.plan import compile as planned
+    from faltung.plan.compiling import compile as planned
 
     set_num_threads(threads)
     name = load(model, open_size="default").inputs[0].name

@@ -17,7 +17,7 @@ from faltung.cli.settings import network_name, read_data
 from faltung.datasets import NAMES, Dataset
 from faltung.errors import DatasetError, FaltungError, ModelFileError, message
 from faltung.graph import Graph, load
-from faltung.plan.plan import compile as planned
+from faltung.plan.compiling import compile as planned
 from faltung.training.evaluation import Score, losses_of
 from faltung.training.fit import check_fit
 from faltung.training.start import start_from

@@ -177,7 +177,7 @@ def computed(feed: Feed) -> tuple[dict[str, NDArray[Any]], float]:
     """The outputs by name, and how long they took."""
     import time
 
-    from faltung.plan.plan import compile as planned
+    from faltung.plan.compiling import compile as planned
 
     plan = planned(feed.graph, {name: array.shape for name, array in feed.arrays.items()})
     start = time.perf_counter()

@@ -302,58 +302,6 @@ class Plan:
         return Profile(found, min(whole), self.nbytes, shared_pool().threads)
 
 
-def compile(  # noqa: A001 - the word that users know
-    graph: Graph,
-    input_shape: Shape | Mapping[str, Shape] | None = None,
-    *,
-    exact: bool = False,
-    choices: Mapping[str, str] | None = None,
-) -> Plan:
-    """Make a network ready to run fast on inputs of a shape.
-
-    Parameters
-    ----------
-    graph
-        Any network.
-    input_shape
-        ``(N, C, *space)``, by input where there are several; the declared one if left out.
-    exact
-        Keep to algorithms whose error is that of direct summation.
-    choices
-        Kernels by stage, as `Plan.choices` gives them; what is not named is chosen.
-
-    Returns
-    -------
-    Plan
-        Called as the graph is.
-
-    Raises
-    ------
-    GraphError
-        A size of the inputs is left open, or ``choices`` names a step that there is not.
-    KernelError
-        A kernel in ``choices`` does not exist, or does not take its stage.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from faltung.graph.layers import Chain, Conv, Relu, build
-    >>> net = build(Chain(Conv(2, 3, padding=1), Relu()), (1, 8, 8))
-    >>> plan = compile(net, (1, 1, 8, 8))
-    >>> x = np.ones((1, 1, 8, 8), np.float32)
-    >>> bool(np.allclose(plan(x), net(x)))
-    True
-    """
-    sized = graph if input_shape is None else graph.with_input_shape(input_shape)
-    for value in sized.inputs:
-        if not all(isinstance(n, int) for n in value.shape):
-            rule = "every size of the inputs must be a number"
-            values = {value.name: value.shape}
-            cure = "Give the input's shape, as in compile(graph, (1, 3, 224, 224))"
-            raise GraphError(message("compile", rule, values, cure))
-    return Plan(sized, exact=exact, choices=choices)
-
-
 def _laid_out(graph: Graph) -> Layout:
     simpler = rewritten(folded(graph))
     shapes = simpler.shapes()

@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike
 
 from faltung.errors import GraphError, message
 from faltung.graph.evaluate import fed
-from faltung.graph.graph import Graph
+from faltung.graph.graph import Graph, named
+from faltung.graph.room import memory as most_memory
 from faltung.graph.unknown import check_known
 from faltung.kernels.memory import LINE
 from faltung.kernels.optimise import finite
 from faltung.kernels.optimise import pieces as cut_into_pieces
+from faltung.kernels.pool import shared_pool
 from faltung.kernels.program import Program
 from faltung.ops.operator import Array, Key
 from faltung.plan.flat import DType, Flat, flat_copies, flat_like
@@ -25,6 +27,7 @@ from faltung.plan.lowerings.training.interpreter import (
     train_interpreted,
     train_interpreted_back,
 )
+from faltung.plan.profile import Profile
 from faltung.plan.stages import Stage
 from faltung.plan.tape import Arrays, Tape, gradient_of
 from faltung.plan.taped import (
@@ -36,6 +39,7 @@ from faltung.plan.taped import (
     runs_of,
     temporary_bytes,
 )
+from faltung.plan.training_profile import work_times
 from faltung.plan.training_stages import apart, training_stages
 from faltung.plan.values import described
 
@@ -113,8 +117,12 @@ class TrainingPlan:
         fixed = {**self.params, **self.state}
         fixed |= {gradient_of(name): array for name, array in self.gradients.arrays.items()}
         places = placed_values(tape, fixed)
-        self._given = {name for name in self.params if name in tape.gradients}
+        self._given = [name for name in self.params if name in tape.gradients]
         self.nbytes = places.offsets.nbytes
+        if self.nbytes > most_memory():
+            values = {"bytes": self.nbytes, "memory": most_memory()}
+            rule, cure = "the values of a step do not fit into memory", "Give it smaller batches"
+            raise GraphError(message("compile", rule, values, cure))
         self.memory = _memory(self.nbytes, memory)
         arrays = self._arrays = arrays_of(tape, places, fixed, self.memory)
         known = [self.memory, *fixed.values(), *self.gradients.pieces.values()]
@@ -138,14 +146,14 @@ class TrainingPlan:
         return TrainingFootprint(self.nbytes, self._temporary.nbytes, scratch, own)
 
     def forward(
-        self, feeds: Mapping[str, ArrayLike], *, key: Key | None = None
+        self, feeds: ArrayLike | Mapping[str, ArrayLike], *, key: Key | None = None
     ) -> dict[str, Array]:
         """Run the network as training does: with the statistics of the batch, and with chance.
 
         Parameters
         ----------
         feeds
-            Inputs by name, in the plan's shapes.
+            The input, or inputs by name, in the plan's shapes.
         key
             Seeds chance, as in `faltung.graph.evaluate.evaluate`.
 
@@ -154,11 +162,11 @@ class TrainingPlan:
         dict of name to array
             The outputs; they are the caller's own.
         """
-        tape = self._tape
+        given, tape = named(self.graph, feeds, "feeds"), self._tape
         tape.turn.key = key
         tape.turn.saved.clear()
         for value in self.graph.inputs:
-            np.copyto(self._arrays[value.name], fed(value, feeds[value.name]))
+            np.copyto(self._arrays[value.name], fed(value, given[value.name]))
         self._run(0)
         return {name: self._arrays[name].copy() for name in self.graph.outputs}
 
@@ -209,27 +217,42 @@ class TrainingPlan:
             for run in self._runs[way]:
                 run.run() if isinstance(run, Program) else run()
 
-    def timed(
-        self, feeds: Mapping[str, ArrayLike], douts: Mapping[str, Array]
-    ) -> list[tuple[Recorded, float]]:
-        """Run a step and return the seconds of each piece of its work.
+    def profile(
+        self, feeds: ArrayLike | Mapping[str, ArrayLike], *, runs: int = 9, key: Key | None = None
+    ) -> Profile:
+        """Time every piece of a step's work, beside what the machine could do at most.
 
         Parameters
         ----------
-        feeds, douts
-            As of `forward` and `backward`.
+        feeds, key
+            As of `forward`.
+        runs
+            How often; the least time of each piece counts.
+
+        Returns
+        -------
+        Profile
+            The way back has names of its own.
         """
-        self.forward(feeds)
-        self.backward(douts)
-        times = []
+        whole, times = [], []
+        for _ in range(max(1, runs)):
+            begin = time.perf_counter()
+            douts = {name: np.ones_like(y) for name, y in self.forward(feeds, key=key).items()}
+            self.backward(douts)
+            whole.append(time.perf_counter() - begin)
+        for _ in range(max(1, runs)):
+            self.forward(feeds, key=key)
+            times.append([self._timed(work) for works in self._works[:2] for work in works])
+        found = work_times(self._works[0], self._works[1], np.min(times, axis=0), self._arrays)
+        return Profile(found, min(whole), self.nbytes, shared_pool().threads)
+
+    def _timed(self, work: Recorded) -> float:
+        runs = runs_of([work], self._temporary)
+        begin = time.perf_counter()
         with np.errstate(all="ignore"):
-            for work in (*self._works[0], *self._works[1]):
-                runs = runs_of([work], self._temporary)
-                begin = time.perf_counter()
-                for run in runs:
-                    run.run() if isinstance(run, Program) else run()
-                times.append((work, time.perf_counter() - begin))
-        return times
+            for run in runs:
+                run.run() if isinstance(run, Program) else run()
+        return time.perf_counter() - begin
 
 
 def _taped(graph: Graph, exact: bool) -> Tape:
