@@ -13,22 +13,25 @@ last tap, so there these phases are left out of the sum.
 
 Where channels fill vectors, a vector holds channels of one phase; few channels lie in a vector with
 all their phases. A block is some rows of tiles of an image (or some whole images), and some of the
-output channels; nothing of it is shared with another.
+output channels; nothing of it is shared with another. Of weights that are used once, by one block,
+it makes the transform as it goes (`multiply_given`).
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.interleave import row_from_lanes, row_to_lanes
-from faltung.kernels.micro import panel
+from faltung.kernels.micro import SUMS, ZEROS, panel
+from faltung.kernels.polyphase_weights import transform_run
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
 from faltung.kernels.strips import split_row
-from faltung.kernels.winograd import from_points, to_points
+from faltung.kernels.winograd_tiles import from_points, to_points
 
 FIELDS: Final = (
     *("x", "w", "bias", "y", "residual", "scratch", "offsets", "counts", "places"),
+    *("point_step", "phase_step", "block_step", "chunk", "near_size", "near_offset"),
     *("batch", "groups", "group_in", "group_out", "pad_y", "pad_x"),
     *("height", "width", "out_height", "out_width"),
     *("tile_rows", "tile_columns", "images", "strips", "strip_rows", "tiles"),
@@ -100,7 +103,116 @@ def split_phases(
 
 
 @kernel(
-    *(split_phases, to_points, panel, from_points, row_from_lanes),
+    panel,
+    arguments=INTS,
+    points=POINTER,
+    w=POINTER,
+    sums=POINTER,
+    tiles=INT,
+    panels=INT,
+    first=INT,
+    runs=INT,
+)
+def multiply(
+    code: Code,
+    arguments: Pointer,
+    points: Pointer,
+    w: Pointer,
+    sums: Pointer,
+    tiles: Int,
+    panels: Int,
+    first: Int,
+    runs: Int,
+    *,
+    size: int,
+    pixels: int,
+    vectors: int,
+    length: int,
+    begin: str,
+    prefetches: bool,
+) -> None:
+    """Sum over so many runs of channels, at every point, for so many panels of output channels."""
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    lanes, width = code.lanes, of("panel_width")
+    offsets, counts, places = (
+        code.ints(code.address(of(name))) for name in ("offsets", "counts", "places")
+    )
+    shape = {"pixels": pixels, "vectors": vectors, "length": length, "step": lanes}
+    with code.loop(size * size) as p, code.loop(panels) as u:
+        weights = w + (u * of("panel_size") + places[p])
+        table, blocks = offsets + (p * of("in_blocks") + first * counts[p]), counts[p] * runs
+        # The weights that come next are fetched meanwhile: this point's in the next panel.
+        is_last = (u + 1).equals(panels)
+        ahead = code.choose_place(is_last, w + places[p + 1], weights + of("panel_size"))
+        with code.loop(tiles, step=pixels) as tile:
+            v = points + (p * of("distance") + tile * lanes)
+            to = sums + (p * of("sum_distance") + tile * of("sum_pitch") + u * width)
+            given = (v, weights, weights, to, table, blocks, of("sum_pitch"))
+            one = code.integer(lanes)
+            panel.call_apart(code, *given, one, ahead, **shape, begin=begin, prefetches=prefetches)
+
+
+@kernel(
+    *(transform_run, multiply),
+    arguments=INTS,
+    points=POINTER,
+    near=POINTER,
+    sums=POINTER,
+    group=INT,
+    panel_number=INT,
+    tiles=INT,
+)
+def multiply_given(
+    code: Code,
+    arguments: Pointer,
+    points: Pointer,
+    near: Pointer,
+    sums: Pointer,
+    group: Int,
+    panel_number: Int,
+    tiles: Int,
+    *,
+    outputs: int,
+    kernel_size: int,
+    **shape: int,
+) -> None:
+    """`multiply` for weights as they were given, and one panel.
+
+    A few runs of channels at a time are transformed, and used before they leave a core's cache.
+    """
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    square, width, plane = kernel_size * kernel_size, of("panel_width"), of("group_in")
+    at = panel_number * width
+    w = code.address(of("w")) + (group * of("group_out") + at) * plane * square
+    lines, steps = near + of("near_size"), (of("point_step"), of("phase_step"), of("block_step"))
+    form: dict[str, Any] = {"outputs": outputs, "kernel_size": kernel_size, "is_wide": True}
+    more: dict[str, Any] = {**shape, "size": outputs + -(-kernel_size // 2) - 1}
+    runs, chunk, one = of("channel_groups"), of("chunk"), code.integer(1)
+    with code.loop((runs + (chunk - 1)) // chunk) as turn:
+        first = turn * chunk
+        here = (runs - first).at_most(chunk)
+        with code.loop(here) as run:
+            channel = (first + run) * code.lanes
+            count = (plane - channel).at_most(code.lanes)
+            given = (w + channel * square, lines, near, plane * square, count)
+            left = of("group_out") - at
+            transform_run.call_apart(code, *given, left, width, run, *steps, **form)
+        some = (points, near, sums, tiles, one, first, here)
+        with code.either(first > 0) as (later, start):
+            with later:
+                multiply.call_apart(code, arguments, *some, **more, begin=SUMS)
+            with start:
+                multiply.call_apart(code, arguments, *some, **more, begin=ZEROS)
+
+
+@kernel(
+    *(split_phases, to_points, multiply, multiply_given, from_points, row_from_lanes),
     arguments=INTS,
     block=INT,
     thread=INT,
@@ -112,11 +224,12 @@ def polyphase_block(
     thread: Int,
     *,
     outputs: int,
-    taps: int,
+    kernel_size: int,
     pixels: int,
     vectors: int,
     length: int,
     prefetches: bool,
+    is_packed: bool,
     activation: tuple[str, float, float],
     adds: bool,
 ) -> None:
@@ -125,8 +238,9 @@ def polyphase_block(
     def of(name: str) -> Int:
         return field(arguments, name)
 
-    lanes, size = code.lanes, outputs + taps - 1
+    lanes, taps = code.lanes, -(-kernel_size // 2)
     form = {"outputs": outputs, "taps": taps}
+    shape = {"pixels": pixels, "vectors": vectors, "length": length, "prefetches": prefetches}
     part, rest = block % of("parts"), block // of("parts")
     strip_number, rest = rest % of("strips"), rest // of("strips")
     group, first_image = rest % of("groups"), rest // of("groups") * of("images")
@@ -154,29 +268,22 @@ def polyphase_block(
     first_panel = part * of("part_panels")
     last_panel = (first_panel + of("part_panels")).at_most(of("panels"))
     width = of("panel_width")
-    offsets, counts, places = (
-        code.ints(code.address(of(name))) for name in ("offsets", "counts", "places")
-    )
     panels_here = (last_panel - first_panel + of("together") - 1) // of("together")
     with code.loop(panels_here) as turn:
         start = first_panel + turn * of("together")
         count = (last_panel - start).at_most(of("together"))
-        w = code.address(of("w")) + (group * of("panels") + start) * of("panel_size")
         bias = code.address(of("bias")) + (group * of("panels") + start) * width
-        with code.loop(size * size) as p, code.loop(count) as u:
-            weights = w + (u * of("panel_size") + places[p])
-            table, blocks = offsets + p * of("in_blocks"), counts[p]
-            # The weights that come next are fetched meanwhile: this point's in the next panel.
-            is_last = (u + 1).equals(count)
-            ahead = code.choose_place(is_last, w + places[p + 1], weights + of("panel_size"))
-            with code.loop(images * each, step=pixels) as tile:
-                v = points + (p * of("distance") + tile * lanes)
-                to = sums + (p * of("sum_distance") + tile * of("sum_pitch") + u * width)
-
-                given = (v, weights, bias, to, table, blocks, of("sum_pitch"))
-                shape = {"pixels": pixels, "vectors": vectors, "length": length, "step": lanes}
-                one = code.integer(lanes)
-                panel.call_apart(code, *given, one, ahead, **shape, prefetches=prefetches)
+        tiles = images * each
+        if is_packed:
+            w = code.address(of("w")) + (group * of("panels") + start) * of("panel_size")
+            given = (points, w, sums, tiles, count, code.integer(0), of("channel_groups"))
+            size = outputs + taps - 1
+            multiply.call_apart(code, arguments, *given, size=size, begin=ZEROS, **shape)
+        else:
+            near = points + of("near_offset")
+            own = (points, near, sums, group, start, tiles)
+            whole = {"outputs": outputs, "kernel_size": kernel_size, **shape}
+            multiply_given.call_apart(code, arguments, *own, **whole)
         left = (of("group_out") - start * width).at_most(count * width)
         with code.loop(images) as n, code.loop(left, step=lanes) as co:
             number = ((first_image + n) * of("groups") + group) * of("group_out")

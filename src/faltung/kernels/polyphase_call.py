@@ -14,8 +14,9 @@ from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.micro import pixels_together
+from faltung.kernels.pointwise_call import bias_of, residual_of
 from faltung.kernels.polyphase import FIELDS, polyphase_block
-from faltung.kernels.polyphase_cost import phases_at, taps_of
+from faltung.kernels.polyphase_cost import AT_ONCE, phases_at, taps_of
 from faltung.kernels.polyphase_weights import FIELDS as WEIGHT_FIELDS
 from faltung.kernels.polyphase_weights import transform_phases
 from faltung.kernels.threads import num_threads
@@ -26,8 +27,8 @@ CACHE: Final = 700 * 1024
 """What a block's transformed input and its sums should take at most."""
 FEW: Final = 28
 """Tiles that a block should have, where there are that many: two register blocks."""
-RUN: Final = 16
-"""Input channels whose weights are transformed together."""
+HALF: Final = 256 * 1024
+"""Bytes of such weights that wait to be used: what is summed takes place in the cache, too."""
 NEAR: Final = 1 << 20
 """Bytes of weights that stay in a core's cache; more are fetched ahead of their use."""
 
@@ -36,7 +37,8 @@ class Panels(NamedTuple):
     """How weights lie, from channels alone.
 
     ``packed[group, panel]`` has for each point, for each block of input channels that it sums over,
-    ``length`` rows of ``vectors`` vectors of output channels.
+    ``length`` rows of ``vectors`` vectors of output channels; `counts` says how many blocks a point
+    has for each of the ``channel_groups`` runs of channels, `places` where its first one lies.
     """
 
     is_wide: bool
@@ -45,11 +47,25 @@ class Panels(NamedTuple):
     length: int
     vectors: int
     panels: int
-    phase_step: int
-    point_step: int
+    steps: dict[str, int]
     places: tuple[int, ...]
     counts: tuple[int, ...]
     size: int
+
+
+class Cut(NamedTuple):
+    """Images and rows of tiles of a block, parts of output channels, panels summed together.
+
+    Where one block uses a panel's weights, it may transform them: of `chunk` runs of channels at a
+    time, which lie as `near` says; None where they were packed before.
+    """
+
+    images: int
+    strip_rows: int
+    parts: int
+    together: int
+    chunk: int = 0
+    near: Panels | None = None
 
 
 class Layout(NamedTuple):
@@ -71,17 +87,22 @@ def panels_of(group_in: int, group_out: int, kernel_size: int, outputs: int, lan
     channel_groups = -(-group_in // lanes) if is_wide else 1
     lane_blocks = 4 if is_wide else -(-4 * group_in // lanes)
     length = lanes if lane_blocks > 1 else 4 * group_in
-    phase_step = (channel_groups * lanes if is_wide else group_in) * width
-    point_step = 0 if is_wide else lane_blocks * length * width
+    # Of many channels, points lie a vector further apart than their phases take: distances of whole
+    # pages would all fall into the same lines of the cache.
+    steps = {
+        "point_step": lanes if is_wide else lane_blocks * length * width,
+        "phase_step": channel_groups * lanes * width if is_wide else 0,
+        "block_step": (lanes if is_wide else group_in) * width,
+    }
     counts, places, at = [], [], 0
     for p in range(size**2):
-        there = phases_at(p, size, kernel_size, is_wide=is_wide)
-        counts.append(len(there) * channel_groups if is_wide else lane_blocks)
+        there = len(phases_at(p, size, kernel_size, is_wide=is_wide))
+        counts.append(there if is_wide else lane_blocks)
         places.append(at)
-        at += len(there) * phase_step if is_wide else point_step
+        at += steps["point_step"] + there * steps["phase_step"]
     return Panels(
         *(is_wide, channel_groups, lane_blocks, length, vectors, -(-group_out // width)),
-        *(phase_step, point_step, tuple(places), tuple(counts), at),
+        *(steps, tuple(places), tuple(counts), at),
     )
 
 
@@ -99,29 +120,30 @@ def _pack(window: ConvWindow, w: Array, outputs: int) -> Array:
     isa = required_isa(f"conv_polyphase_f{outputs}_any_nchw")
     lanes, kernel_size = isa.lanes(w.dtype.itemsize), window.kernel[0]
     own = panels_of(window.group_in, window.group_out, kernel_size, outputs, lanes)
-    packed = memory.empty((window.groups, own.panels, own.size), w.dtype)
-    filled = 4 * window.group_in if not own.is_wide else window.group_in
-    if filled % own.length:
+    packed = memory.aligned((window.groups, own.panels, own.size), w.dtype)
+    if not own.is_wide and 4 * window.group_in % own.length:
         packed.fill(0)  # places that no channel has
-    groups = -(-window.group_in // RUN)
     fields = {
         "group_in": window.group_in,
         "group_out": window.group_out,
         "panels": own.panels,
         "width": own.vectors * lanes,
         "panel_size": own.size,
-        "run": RUN,
-        "channel_groups": groups,
-        "phase_step": own.phase_step,
-        "point_step": own.point_step,
-        "scratch_size": (RUN * kernel_size**2 + lanes) * lanes,
+        "runs": own.channel_groups,
+        **own.steps,
+        "scratch_size": _lines(kernel_size, lanes),
     }
     constants: dict[str, Any] = {"outputs": outputs, "kernel_size": kernel_size}
     arrays = {"x": np.ascontiguousarray(w), "packed": packed}
-    blocks = window.groups * own.panels * groups
+    blocks = window.groups * own.panels * own.channel_groups
     wide = own.is_wide
     launch(transform_phases, isa, WEIGHT_FIELDS, fields, arrays, blocks, **constants, is_wide=wide)
     return packed
+
+
+def _lines(kernel_size: int, lanes: int) -> int:
+    """Return the numbers that a run of channels' weights take on their way."""
+    return (lanes * kernel_size**2 + lanes) * lanes
 
 
 def conv_f2(
@@ -135,8 +157,7 @@ def conv_f2(
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Convolve with stride 2 by tiles of 2 by 2 outputs; parameters are those of `conv_f4`."""
-    packed = pack_f2(window, w) if packed is None else packed
-    return _conv(window, x, packed, b, out, epilogue, 2)
+    return _conv(window, x, w, packed, b, out, epilogue, 2)
 
 
 def conv_f4(
@@ -168,14 +189,14 @@ def conv_f4(
     epilogue : Epilogue, optional
         What is done to each output before it is stored.
     """
-    packed = pack_f4(window, w) if packed is None else packed
-    return _conv(window, x, packed, b, out, epilogue, 4)
+    return _conv(window, x, w, packed, b, out, epilogue, 4)
 
 
 def _conv(
     window: ConvWindow,
     x: Array,
-    packed: Array,
+    w: Array,
+    packed: Array | None,
     b: Array | None,
     out: Array | None,
     epilogue: Epilogue,
@@ -185,14 +206,18 @@ def _conv(
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
-    layout = _layout(window, x.dtype, isa, outputs, num_threads())
+    layout = _layout(window, x.dtype, isa, outputs, num_threads(), packed is not None)
+    if packed is None and layout.constants["is_packed"]:
+        packed = _pack(window, w, outputs)
     width = layout.fields["panels"] * layout.fields["panel_width"]
-    bias = np.zeros((window.groups, width), x.dtype)
-    if b is not None:
-        bias[:, : window.group_out] = b.reshape(window.groups, window.group_out)
-    residual = y if epilogue.residual is None else np.ascontiguousarray(epilogue.residual)
-    arrays = {"x": np.ascontiguousarray(x), "w": packed, "bias": bias, "y": y}
-    arrays |= {"residual": residual, **layout.tables}
+    arrays = {
+        "x": np.ascontiguousarray(x),
+        "w": np.ascontiguousarray(w) if packed is None else packed,
+        "bias": bias_of(window, b, width, x.dtype),
+        "y": y,
+        "residual": residual_of(epilogue, y),
+        **layout.tables,
+    }
     after: dict[str, Any] = {**epilogue.constants, "adds": epilogue.residual is not None}
     constants = {**layout.constants, **after}
     launch(polyphase_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
@@ -201,7 +226,12 @@ def _conv(
 
 @lru_cache(256)
 def _layout(
-    window: ConvWindow, dtype: np.dtype[Any], isa: Isa, outputs: int, threads: int
+    window: ConvWindow,
+    dtype: np.dtype[Any],
+    isa: Isa,
+    outputs: int,
+    threads: int,
+    is_packed: bool,
 ) -> Layout:
     lanes, taps = isa.lanes(dtype.itemsize), taps_of(window)
     own = panels_of(window.group_in, window.group_out, window.kernel[0], outputs, lanes)
@@ -209,31 +239,28 @@ def _layout(
     rows, columns = window.axes
     tile_rows, tile_columns = (-(-axis.out_size // outputs) for axis in (rows, columns))
     in_blocks = own.channel_groups * own.lane_blocks
-    together = min(own.panels, max(1, 64 // width))
-    per_tile = size**2 * (in_blocks * lanes + together * width) * dtype.itemsize
-    most = max(FEW, CACHE // per_tile)
-    strips = -(-tile_rows // max(1, most // tile_columns))
-    image_tiles = tile_rows * tile_columns
-    strip_rows = -(-tile_rows // strips)
-    strips = -(-tile_rows // strip_rows)
-    images = min(window.batch, max(1, FEW // image_tiles)) if strips == 1 else 1
-    whole = -(-window.batch // images) * window.groups * strips
-    parts = 1 if whole >= threads else min(-(-own.panels // together), -(-threads // whole))
-    count = images * strip_rows * tile_columns
+    cut = None if is_packed else _cut_to_transform(window, dtype, own, outputs, lanes, threads)
+    cut = cut or _cut(window, dtype, own, outputs, lanes, threads)
+    strips = -(-tile_rows // cut.strip_rows)
+    whole = -(-window.batch // cut.images) * window.groups * strips
+    count = cut.images * cut.strip_rows * tile_columns
     pixels = pixels_together(isa, count, own.vectors)
     tiles = -(-count // pixels) * pixels
     # A vector more between points: distances of whole pages would all fall into the same lines.
-    distance, sum_pitch = in_blocks * tiles * lanes + lanes, together * width
+    distance, sum_pitch = in_blocks * tiles * lanes + lanes, cut.together * width
     sum_distance = tiles * sum_pitch + lanes
     across = tile_columns * outputs + taps - 1
     split_pitch, strip_pitch = -(-across // lanes) * lanes + lanes, (across + lanes) * lanes
-    strip_plane = (strip_rows * outputs + taps - 1) * strip_pitch
+    strip_plane = (cut.strip_rows * outputs + taps - 1) * strip_pitch
     in_group = min(window.group_in, lanes)
     sums_offset = size**2 * distance
     split_offset = sums_offset + size**2 * sum_distance
     strip_offset = split_offset + 4 * in_group * split_pitch
     strip_offset = -(-strip_offset // lanes) * lanes
     lines = max(own.lane_blocks * strip_plane, outputs * strip_pitch)
+    near_offset = strip_offset + lines + lanes * lanes
+    near = cut.near or own
+    near_size = cut.near.size + lanes if cut.near else 0
     fields = {
         "batch": window.batch,
         "groups": window.groups,
@@ -247,9 +274,9 @@ def _layout(
         "out_width": columns.out_size,
         "tile_rows": tile_rows,
         "tile_columns": tile_columns,
-        "images": images,
+        "images": cut.images,
         "strips": strips,
-        "strip_rows": strip_rows,
+        "strip_rows": cut.strip_rows,
         "tiles": tiles,
         "channel_groups": own.channel_groups,
         "channels_together": in_group,
@@ -257,9 +284,9 @@ def _layout(
         "phase_pitch": own.channel_groups,
         "in_blocks": in_blocks,
         "panels": own.panels,
-        "parts": parts,
-        "part_panels": -(-own.panels // parts),
-        "together": together,
+        "parts": cut.parts,
+        "part_panels": -(-own.panels // cut.parts),
+        "together": cut.together,
         "panel_width": width,
         "panel_size": own.size,
         "distance": distance,
@@ -271,26 +298,78 @@ def _layout(
         "sums_offset": sums_offset,
         "split_offset": split_offset,
         "strip_offset": strip_offset,
-        "scratch_size": strip_offset + lines + lanes * lanes,
+        "near_offset": near_offset,
+        "near_size": near_size,
+        "chunk": cut.chunk,
+        **near.steps,
+        "scratch_size": near_offset
+        + near_size
+        + (_lines(window.kernel[0], lanes) if near_size else 0),
     }
     offsets = np.zeros((size**2, in_blocks), np.int64)
     for p in range(size**2):
         there = phases_at(p, size, window.kernel[0], is_wide=own.is_wide)
         blocks = [
-            phase * own.channel_groups + g for phase in there for g in range(own.channel_groups)
+            phase * own.channel_groups + g for g in range(own.channel_groups) for phase in there
         ]
         used = blocks if own.is_wide else range(in_blocks)
         offsets[p, : len(used)] = np.array(used) * tiles * lanes
-    places = np.array((*own.places, together * own.size))
+    places = np.array((*near.places, cut.together * own.size))
     tables = {"offsets": offsets, "counts": np.array(own.counts), "places": places}
     for table in tables.values():
         table.flags.writeable = False
+    streamed = own.size * own.panels * dtype.itemsize
     constants = {
         "outputs": outputs,
-        "taps": taps,
+        "kernel_size": window.kernel[0],
         "pixels": pixels,
         "vectors": own.vectors,
         "length": own.length,
-        "prefetches": own.size * own.panels * dtype.itemsize > NEAR and count <= 2 * FEW,
+        "prefetches": not near_size and streamed > NEAR and count <= 2 * FEW,
+        "is_packed": not near_size,
     }
-    return Layout(constants, whole * parts, tables, fields)
+    return Layout(constants, whole * cut.parts, tables, fields)
+
+
+def _cut(
+    window: ConvWindow,
+    dtype: np.dtype[Any],
+    own: Panels,
+    outputs: int,
+    lanes: int,
+    threads: int,
+) -> Cut:
+    """Return how work is cut so that what a block transforms stays near."""
+    tile_rows, tile_columns = (-(-axis.out_size // outputs) for axis in window.axes)
+    width, image_tiles = own.vectors * lanes, tile_rows * tile_columns
+    together = min(own.panels, max(1, 64 // width))
+    summed = own.channel_groups * own.lane_blocks * lanes + together * width
+    per_tile = (outputs + taps_of(window) - 1) ** 2 * summed * dtype.itemsize
+    most = max(FEW, CACHE // per_tile)
+    strips = -(-tile_rows // max(1, most // tile_columns))
+    strip_rows = -(-tile_rows // strips)
+    strips = -(-tile_rows // strip_rows)
+    images = min(window.batch, max(1, FEW // image_tiles)) if strips == 1 else 1
+    whole = -(-window.batch // images) * window.groups * strips
+    parts = 1 if whole >= threads else min(-(-own.panels // together), -(-threads // whole))
+    return Cut(images, strip_rows, parts, together)
+
+
+def _cut_to_transform(
+    window: ConvWindow,
+    dtype: np.dtype[Any],
+    own: Panels,
+    outputs: int,
+    lanes: int,
+    threads: int,
+) -> Cut | None:
+    """Return the cut in which one block has all tiles; None where they are too many."""
+    tile_rows, tile_columns = (-(-axis.out_size // outputs) for axis in window.axes)
+    if not own.is_wide or window.batch * tile_rows * tile_columns > AT_ONCE:
+        return None
+    kernel_size, width = window.kernel[0], own.vectors * lanes
+    run = panels_of(lanes, width, kernel_size, outputs, lanes).size * dtype.itemsize
+    chunks = -(-own.channel_groups // max(1, HALF // run))
+    chunk = -(-own.channel_groups // chunks)
+    near = panels_of(chunk * lanes, width, kernel_size, outputs, lanes)
+    return Cut(window.batch, tile_rows, min(threads, own.panels), 1, chunk, near)

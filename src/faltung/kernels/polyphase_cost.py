@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.cost import CALL, lanes, moved, products, results
+from faltung.kernels.cost import CALL, VECTOR, lanes, moved, products, results
 
 LARGEST: Final = 7
 """Taps along a side at most: of more, points are so many that rounding grows fast."""
@@ -56,8 +56,8 @@ def phases_at(point: int, size: int, kernel_size: int, *, is_wide: bool) -> tupl
 
 def terms(window: ConvWindow, outputs: int) -> int:
     """Roundings on the way from an input to an output: transforms, products, channels, bias."""
-    size = outputs + taps_of(window) - 1
-    return 4 * size + 4 * window.group_in + 6
+    taps = taps_of(window)
+    return 4 * (outputs + taps - 1) + 2 * (taps + 2) + 4 * window.group_in + 6
 
 
 @lru_cache
@@ -84,6 +84,8 @@ def growth(window: ConvWindow, outputs: int) -> float:
 
 FAR: Final = 16 * 2**20
 """Bytes of transformed weights that caches hold."""
+AT_ONCE: Final = 64
+"""Tiles at most of which a block that has them all transforms the weights as it uses them."""
 
 
 def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs: int) -> float:
@@ -101,8 +103,14 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
     reading = moved(weights, dtype, 0.3 if weights * dtype.itemsize < FAR else 0.75)
     work = max(tiles * products(depth * outs * width, dtype, 0.8), reading)
     work += tiles * (ins * into + outs * back)
-    packing = 0.0 if is_prepared else moved(prod(window.w_shape), dtype, 3.2 * size**2 / taps**2)
-    return CALL + packing + window.groups * work + results(window.out_shape, dtype)
+    if not is_prepared:
+        # A vector of output channels at a time; many are written far, or to memory.
+        pairs, square = window.group_in * outs, window.kernel[0] ** 2
+        near, size = pairs * (3.0 * square + 1.3 * phases), pairs * phases * VECTOR
+        is_at_once = is_wide and tiles <= AT_ONCE
+        far = CALL / window.groups + size * (0.3 if size > FAR / 2 else 0.13)
+        work += near if is_at_once else max(near, far)
+    return CALL + window.groups * work + results(window.out_shape, dtype)
 
 
 def cycles_f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:

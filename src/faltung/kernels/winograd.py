@@ -36,12 +36,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from faltung.kernels.compiled import kernel
-from faltung.kernels.cook_toom import Matrix, cook_toom
+from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.interleave import row_from_lanes, row_to_lanes
-from faltung.kernels.linear import Arithmetic, shared_rows, times
-from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
-
-Square = list[list[Vector]]
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
+from faltung.kernels.winograd_tiles import from_points, to_points
+from faltung.kernels.winograd_weights import transform_panel
 
 FIELDS: Final = (
     *("x", "w", "bias", "y", "residual", "scratch"),
@@ -54,7 +53,8 @@ FIELDS: Final = (
     *("length", "panel_width", "panel_size", "in_blocks"),
     *("panels", "parts", "part_panels", "together"),
     *("tiles", "distance", "sum_pitch", "sum_distance", "strip_pitch"),
-    *("sums_offset", "strip_offset", "table_offset", "scratch_size"),
+    *("in_step", "out_step", "group_step", "adding_panel", "near_blocks", "near_distance"),
+    *("sums_offset", "strip_offset", "table_offset", "near_offset", "lines_offset", "scratch_size"),
 )
 """What a block is told, in this order: addresses, sizes, how work is cut, how memory is used.
 
@@ -64,79 +64,6 @@ From one channel to the next it is a plane, from one frame to the next a frame."
 def field(arguments: Pointer, name: str) -> Int:
     """Read one of the `FIELDS`."""
     return arguments[FIELDS.index(name)]
-
-
-def both_ways(code: Arithmetic, matrix: Matrix, square: Square) -> Square:
-    """Return ``M x Mᵀ`` for a square of vectors, M constant."""
-    columns = [times(code, matrix, list(column)) for column in zip(*square, strict=True)]
-    return [times(code, matrix, list(row)) for row in zip(*columns, strict=True)]
-
-
-@kernel(strip=POINTER, points=POINTER, pitch=INT, distance=INT, count=INT)
-def to_points(
-    code: Code,
-    strip: Pointer,
-    points: Pointer,
-    pitch: Int,
-    distance: Int,
-    count: Int,
-    *,
-    outputs: int,
-    taps: int,
-) -> None:
-    """``V = Bᵀ x B`` for tiles beside each other; rows are a ``pitch``, points a ``distance``."""
-    form = cook_toom(outputs, taps)
-    every = range(form.size)
-    with code.loop(count) as tile:
-        corner = strip + tile * (outputs * code.lanes)
-        to = points + tile * code.lanes
-        # A few rows of points at a time, read anew for each: all of them would not fit registers,
-        # and a cache reads twice as many vectors in a cycle as it writes.
-        for group in shared_rows(form.from_input):
-            needed = [i for i in every if any(form.from_input[row][i] for row in group)]
-            matrix = [tuple(form.from_input[row][i] for i in needed) for row in group]
-            columns = [
-                [code.load(corner + pitch * i + j * code.lanes) for i in needed] for j in every
-            ]
-            mixed = [times(code, matrix, column) for column in columns]
-            for i, row in zip(group, zip(*mixed, strict=True), strict=True):
-                for j, vector in enumerate(times(code, form.from_input, list(row))):
-                    code.store(to + distance * (i * form.size + j), vector)
-
-
-@kernel(
-    sums=POINTER,
-    strip=POINTER,
-    bias=POINTER,
-    pitch=INT,
-    distance=INT,
-    strip_pitch=INT,
-    count=INT,
-)
-def from_points(
-    code: Code,
-    sums: Pointer,
-    strip: Pointer,
-    bias: Pointer,
-    pitch: Int,
-    distance: Int,
-    strip_pitch: Int,
-    count: Int,
-    *,
-    outputs: int,
-    taps: int,
-) -> None:
-    """``y = Aᵀ S A + bias`` for tiles beside each other, whose sums are a ``pitch`` apart."""
-    form = cook_toom(outputs, taps)
-    size, start = form.size, code.load(bias)
-    every = range(size)
-    with code.loop(count) as tile:
-        at = sums + tile * pitch
-        square = [[code.load(at + distance * (i * size + j)) for j in every] for i in every]
-        to = strip + tile * (outputs * code.lanes)
-        for i, row in enumerate(both_ways(code, form.to_output, square)):
-            for j, vector in enumerate(row):
-                code.store(to + strip_pitch * i + j * code.lanes, vector + start)
 
 
 @kernel(source=POINTER, plane=INT, channels=INT, count=INT)
@@ -211,7 +138,16 @@ def transform_input(
 
 
 @kernel(
-    arguments=INTS, points=POINTER, w=POINTER, sums=POINTER, table=POINTER, tiles=INT, panels=INT
+    arguments=INTS,
+    points=POINTER,
+    w=POINTER,
+    sums=POINTER,
+    table=POINTER,
+    tiles=INT,
+    panels=INT,
+    blocks=INT,
+    size=INT,
+    kind=INT,
 )
 def multiply(
     code: Code,
@@ -222,22 +158,25 @@ def multiply(
     table: Pointer,
     tiles: Int,
     panels: Int,
+    blocks: Int,
+    size: Int,
+    kind: Int,
     *,
     outputs: int,
     taps: int,
 ) -> None:
-    """Sum over channels and depth, at every point, for so many panels of output channels.
+    """Sum over so many blocks of channels and depth, at every point, for so many panels.
 
-    `micro.panel` is compiled by itself, so that its sizes do not multiply what else is compiled.
+    ``size`` numbers of weights has each point. `micro.panel` is compiled by itself, so that its
+    sizes do not multiply what else is compiled: `kind` is its code.
     """
 
     def of(name: str) -> Int:
         return field(arguments, name)
 
     lanes, width, pixels = code.lanes, of("panel_width"), of("pixels")
-    count = cook_toom(outputs, taps).size ** 2
-    blocks, pitch = of("in_blocks") * of("depth"), of("sum_pitch")
-    size, offsets = of("panel_size"), code.ints(table)
+    count, pitch = cook_toom(outputs, taps).size ** 2, of("sum_pitch")
+    offsets = code.ints(table)
     with code.loop(count) as p, code.loop(panels) as number:
         inputs, to = points + p * of("distance"), sums + (p * of("sum_distance") + number * width)
         here = w + (number * count + p) * size
@@ -247,8 +186,60 @@ def multiply(
         with code.loop((tiles + (pixels - 1)) // pixels) as turn:
             t = turn * pixels
             some = (inputs + t * lanes, here, here, to + t * pitch, offsets, blocks, pitch)
-            kind = code.choose(turn < of("fetching_turns"), of("fetching_panel"), of("panel"))
-            code.call(kind, *some, code.integer(lanes), soon + turn * lanes)
+            now = code.choose(turn < of("fetching_turns"), of("fetching_panel"), kind)
+            code.call(now, *some, code.integer(lanes), soon + turn * lanes)
+
+
+@kernel(
+    *(transform_panel, multiply),
+    arguments=INTS,
+    scratch=POINTER,
+    table=POINTER,
+    group=INT,
+    panel=INT,
+    tiles=INT,
+)
+def multiply_given(
+    code: Code,
+    arguments: Pointer,
+    scratch: Pointer,
+    table: Pointer,
+    group: Int,
+    panel: Int,
+    tiles: Int,
+    *,
+    outputs: int,
+    taps: int,
+) -> None:
+    """`multiply` for one panel of weights as they were given.
+
+    Those of a few blocks of channels are transformed at a time, and used before they leave the
+    core's cache.
+    """
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    form: dict[str, Any] = {"outputs": outputs, "taps": taps}
+    length, width, depth, size = of("length"), of("panel_width"), of("depth"), of("near_distance")
+    near, lines = scratch + of("near_offset"), scratch + of("lines_offset")
+    at = panel * width
+    w = code.address(of("w")) + (group * of("group_step") + at * of("out_step"))
+    some, blocks = of("near_blocks"), of("in_blocks")
+    with code.loop((blocks + (some - 1)) // some) as turn:
+        first = turn * some
+        here = (blocks - first).at_most(some)
+        with code.loop(here) as b:
+            channel = (first + b) * length
+            given = (w + channel * of("in_step"), lines, near + b * (length * depth * width))
+            left = ((of("group_in") - channel).at_most(length), of("group_out") - at)
+            steps = (length, width, depth, of("in_step"), of("out_step"), size)
+            transform_panel.call_apart(code, *given, *left, *steps, **form, flips=False)
+        kind = code.choose(first > 0, of("adding_panel"), of("panel"))
+        offsets = code.ints(table) + first * depth
+        own = (scratch, near, scratch + of("sums_offset"), offsets, tiles)
+        sizes = (code.integer(1), here * depth, size, kind)
+        multiply.call_apart(code, arguments, *own, *sizes, **form)
 
 
 @kernel(
@@ -309,7 +300,7 @@ def transform_output(
 
 
 @kernel(
-    *(transform_input, multiply, transform_output),
+    *(transform_input, multiply, multiply_given, transform_output),
     arguments=INTS,
     block=INT,
     thread=INT,
@@ -324,6 +315,7 @@ def winograd_block(
     taps: int,
     activation: tuple[str, float, float] = ("", 0.0, 0.0),
     adds: bool = False,
+    is_packed: bool = True,
 ) -> None:
     """One block: transform its input, then for a few panels at a time multiply, transform back."""
 
@@ -368,8 +360,14 @@ def winograd_block(
     with code.loop((last_panel - first_panel + (together - 1)) // together) as turn:
         at = first_panel + turn * together
         here = (last_panel - at).at_most(together)
-        w = code.address(of("w")) + (group * panels + at) * (of("panel_size") * count)
-        multiply.call_apart(code, arguments, points, w, sums, table, each * frames, here, **form)
+        if is_packed:
+            w = code.address(of("w")) + (group * panels + at) * (of("panel_size") * count)
+            sizes = (of("in_blocks") * depth, of("panel_size"), of("panel"))
+            packed = (points, w, sums, table, each * frames, here, *sizes)
+            multiply.call_apart(code, arguments, *packed, **form)
+        else:
+            raw = (points, table, group, at, each * frames)
+            multiply_given.call_apart(code, arguments, *raw, **form)
         left = (of("group_out") - at * width).at_most(here * width)
         with code.loop(left, step=lanes) as k, code.loop(frames) as f:
             channel = at * width + k

@@ -51,10 +51,7 @@ def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Ar
     depth = cube // taps**2
     panels = panels_of(window.group_in, window.group_out, lanes, depth)
     count = window.groups * panels.panels * size * size * panels.size
-    room = memory.empty((count + lanes,), w.dtype)
-    # Vectors that begin where a line of the cache does are read in one go.
-    start = -room.ctypes.data % isa.width // w.dtype.itemsize
-    packed = room[start : start + count]
+    packed = memory.aligned((count,), w.dtype)
     near, far = cube, (window.group_out if flips else window.group_in) * cube
     fields = {
         "length": panels.length,
@@ -67,7 +64,6 @@ def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Ar
         "in_step": far if flips else near,
         "out_step": near if flips else far,
         "group_step": window.group_in * window.group_out * cube,
-        "run": 1 if flips else panels.length,
         "depth": depth,
         "scratch_size": (panels.length * cube + lanes) * lanes,
     }
@@ -89,8 +85,7 @@ def conv_f2(
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Convolve by tiles of 2 by 2: 2.25 times fewer products, hardly less exact than directly."""
-    packed = pack_f2(window, w) if packed is None else packed
-    return _conv(window, x, packed, b, out, epilogue, 2)
+    return _conv(window, x, w, packed, b, out, epilogue, 2)
 
 
 def conv_f3(
@@ -104,8 +99,7 @@ def conv_f3(
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Convolve 5 by 5 by tiles of 3 by 3: 4.6 times fewer products, a digit less exact."""
-    packed = pack_f3(window, w) if packed is None else packed
-    return _conv(window, x, packed, b, out, epilogue, 3)
+    return _conv(window, x, w, packed, b, out, epilogue, 3)
 
 
 def conv_f4(
@@ -119,8 +113,7 @@ def conv_f4(
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Convolve by tiles of 4 by 4: 4 times fewer products, a digit less exact."""
-    packed = pack_f4(window, w) if packed is None else packed
-    return _conv(window, x, packed, b, out, epilogue, 4)
+    return _conv(window, x, w, packed, b, out, epilogue, 4)
 
 
 def conv_dx_f2(
@@ -164,13 +157,14 @@ def _conv_dx(
 ) -> Array:
     back = adjoint(window)
     packed = _pack(back, w, outputs, flips=True)
-    return _conv(back, dout, packed, None, out, epilogue, outputs)
+    return _conv(back, dout, w, packed, None, out, epilogue, outputs)
 
 
 def _conv(
     window: ConvWindow,
     x: Array,
-    packed: Array,
+    w: Array,
+    packed: Array | None,
     b: Array | None,
     out: Array | None,
     epilogue: Epilogue,
@@ -180,7 +174,9 @@ def _conv(
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
-    layout = layout_of(window, x.dtype, isa, outputs, num_threads())
+    layout = layout_of(window, x.dtype, isa, outputs, num_threads(), packed is not None)
+    if packed is None:
+        packed = _pack(window, w, outputs) if layout.is_packed else np.ascontiguousarray(w)
     residual = y if epilogue.residual is None else np.ascontiguousarray(epilogue.residual)
     channels = layout.fields["panels"] * layout.fields["panel_width"]
     arrays = {
@@ -190,7 +186,11 @@ def _conv(
         "y": y,
         "residual": residual,
     }
-    constants: dict[str, Any] = {"outputs": outputs, "taps": window.kernel[-1]}
-    constants |= {**epilogue.constants, "adds": epilogue.residual is not None}
+    form = {"outputs": outputs, "taps": window.kernel[-1], "is_packed": layout.is_packed}
+    constants: dict[str, Any] = {
+        **form,
+        **epilogue.constants,
+        "adds": epilogue.residual is not None,
+    }
     launch(winograd_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y

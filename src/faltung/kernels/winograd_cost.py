@@ -20,6 +20,10 @@ TAPS: Final = {2: (3, 5), 3: (5,), 4: (3,)}
 """Sides of the kernels for which there are tiles with so many outputs along a side."""
 FAR: Final = 20 * 2**20
 """Bytes of transformed weights that caches hold; more come from memory for each image."""
+AT_ONCE: Final = 64
+"""Tiles at most of which a block that has them all transforms the weights as it uses them."""
+LEAST: Final = 7
+"""So many tiles take as long as fewer: for each input channel two vectors of weights are loaded."""
 FRAMES: Final = 6
 """About so many slices of a volume are in a block of work together."""
 
@@ -57,12 +61,12 @@ def terms(window: ConvWindow, outputs: int) -> int:
     """Roundings on the way from an input and a weight to an output.
 
     With n points: n + 1 for each of the input's and of the output's two products with a matrix;
-    twice the taps + 2 for those of the weights, and one to the kernel's own numbers; one for the
-    product, one for each channel at each depth, one each for bias and residual.
+    twice the taps + 2 for those of the weights; one for the product, one for each channel at each
+    depth, one each for bias and residual.
     """
     taps = window.kernel[-1]
     size, summed = taps + outputs - 1, window.reduction // taps**2
-    return 4 * (size + 1) + 2 * (taps + 2) + summed + 4
+    return 4 * (size + 1) + 2 * (taps + 2) + summed + 3
 
 
 def dx_terms(window: ConvWindow, outputs: int) -> int:
@@ -103,20 +107,35 @@ def _cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs
     depth = prod(window.kernel[:-2])
     ins, outs = (-(-count // width) for count in (window.group_in, window.group_out))
     deep = -(-window.group_in // ins) * ins * depth
-    products = cost.products(points * tiles * deep * outs * width, dtype, 0.8)
+    summed = points * max(tiles, LEAST) * deep * outs * width
+    products = cost.products(summed, dtype, 0.8)
     weights = points * window.group_in * depth * outs * cost.VECTOR
-    streamed = weights / (16 if weights < FAR else 6)
+    is_at_once = not is_prepared and tiles <= AT_ONCE
+    streamed = 0.0 if is_at_once else weights / (16 if weights < FAR else 6)
     # Frames that two blocks of work read are transformed by both.
     again = 1 + (depth - 1) / FRAMES
     moved = tiles * points * (6.0 * ins * again + 5.0 * outs)
-    per_byte = 0.34 if weights > FAR / 2 else 0.17
     images = _image(window.x_shape, dtype) + _image(window.out_shape, dtype)
     return (
         cost.CALL
         + window.groups * (max(products, streamed) + moved)
-        + (0.0 if is_prepared else window.groups * weights * per_byte)
+        + (0.0 if is_prepared else _weights(window, outs, points, is_at_once))
         + images
     )
+
+
+def _weights(window: ConvWindow, vectors: int, points: int, is_at_once: bool) -> float:
+    """Cycles to transform the weights, a vector of output channels at a time.
+
+    Where they are used at once they stay near; else they go to the caches that cores share, or to
+    memory.
+    """
+    pairs = window.groups * vectors * window.reduction // window.kernel[-1] ** 2
+    near = pairs * (3.0 * window.kernel[-1] ** 2 + 1.3 * points)
+    if is_at_once:
+        return near
+    size = pairs * points * cost.VECTOR
+    return cost.CALL + max(near, size * (0.3 if size > FAR / 2 else 0.13))
 
 
 def _image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:

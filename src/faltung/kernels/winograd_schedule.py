@@ -18,7 +18,8 @@ from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.isa import Isa
-from faltung.kernels.micro import panel, pixels_together
+from faltung.kernels.micro import SUMS, panel, pixels_together
+from faltung.kernels.winograd_cost import AT_ONCE
 
 CACHE: Final = 900 * 1024
 """Bytes of a core's own cache that a block may take."""
@@ -30,6 +31,8 @@ WIDEST: Final = 56
 """Tiles of a row that stay together: memory is read fastest along its rows."""
 MOST: Final = 224
 """Tiles that a block takes at most."""
+HALF: Final = 256 * 1024
+"""Bytes of such weights that wait to be used: what is summed takes place in the cache, too."""
 
 
 class Panels(NamedTuple):
@@ -87,23 +90,36 @@ class Schedule(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How many blocks there are, and what the fields hold but for the arrays."""
+    """How many blocks there are, and what the fields hold but for the arrays.
 
+    ``is_packed`` says whether they take weights that were transformed before.
+    """
+
+    is_packed: bool
     blocks: int
     fields: dict[str, int]
 
 
 @lru_cache(256)
 def layout_of(
-    window: ConvWindow, dtype: np.dtype[Any], isa: Isa, outputs: int, threads: int
+    window: ConvWindow,
+    dtype: np.dtype[Any],
+    isa: Isa,
+    outputs: int,
+    threads: int,
+    is_packed: bool = True,
 ) -> Layout:
-    """Return how the work of one geometry is cut, and how memory is used."""
+    """Return how the work of one geometry is cut, and how memory is used.
+
+    With weights as they were given, where each is used by one block, that block transforms them.
+    """
     taps, (volumes, deep) = window.kernel[-1], frames_of(window)
     points = cook_toom(outputs, taps).size ** 2
     lanes = isa.lanes(dtype.itemsize)
     tile_rows, tile_columns = tiles_of(window, outputs)
     panels = panels_of(window.group_in, window.group_out, lanes, deep.kernel)
-    plan = schedule_of(window, dtype, isa, outputs, threads)
+    whole = None if is_packed else whole_of(window, isa, outputs, threads, panels)
+    plan = whole or schedule_of(window, dtype, isa, outputs, threads)
     runs = -(-deep.out_size // plan.frames)
     strips, across = -(-tile_rows // plan.rows), -(-tile_columns // plan.columns)
     frame_tiles = plan.rows * plan.columns
@@ -151,13 +167,15 @@ def layout_of(
         "sums_offset": points * distance,
         "strip_offset": strip_offset,
         "table_offset": strip_offset + strip,
-        "scratch_size": strip_offset + strip + table,
+        **_near(window, panels, outputs, lanes, dtype.itemsize, strip_offset + strip + table),
     }
+    if whole is None:
+        fields["scratch_size"] = fields["near_offset"]
     weights = points * window.reduction // taps**2 * window.group_out * dtype.itemsize
-    is_streamed = summed <= 4 * plan.pixels or weights > CACHE
+    is_streamed = whole is None and (summed <= 4 * plan.pixels or weights > CACHE)
     turns = summed // plan.pixels
     fields |= _panel_addresses(turns, plan.pixels, panels, dtype, isa, is_streamed)
-    return Layout(cuts * plan.parts, fields)
+    return Layout(whole is None, cuts * plan.parts, fields)
 
 
 def _panel_addresses(
@@ -168,7 +186,8 @@ def _panel_addresses(
     lanes = isa.lanes(dtype.itemsize)
     sizes = {"pixels": pixels, "vectors": panels.vectors, "length": panels.length, "step": lanes}
     plain = panel.address(number, isa, **sizes)
-    found = {"panel": plain, "fetching_panel": plain, "fetching_turns": 0}
+    adding = panel.address(number, isa, **sizes, begin=SUMS)
+    found = {"panel": plain, "adding_panel": adding, "fetching_panel": plain, "fetching_turns": 0}
     if is_streamed:
         # Each of the first turns fetches one vector for each channel, or the only turn both.
         share = 1 if turns >= panels.vectors else panels.vectors
@@ -177,6 +196,32 @@ def _panel_addresses(
             number, isa, **sizes, prefetches=True, fetched=share
         )
     return found
+
+
+def _near(
+    window: ConvWindow, panels: Panels, outputs: int, lanes: int, itemsize: int, start: int
+) -> dict[str, int]:
+    """Return where a block transforms a panel's weights, those of a few blocks of channels at once.
+
+    They take some `HALF` bytes from `start` on.
+    """
+    cube, taps = prod(window.kernel), window.kernel[-1]
+    points, depth = cook_toom(outputs, taps).size ** 2, cube // taps**2
+    rows, width = panels.length * depth, panels.vectors * lanes
+    most = max(1, HALF // (points * rows * width * itemsize))
+    blocks = -(-panels.in_blocks // -(-panels.in_blocks // most))
+    distance = blocks * rows * width + lanes
+    lines = start + points * distance
+    return {
+        "near_blocks": blocks,
+        "near_distance": distance,
+        "in_step": cube,
+        "out_step": cube * window.group_in,
+        "group_step": cube * window.group_in * window.group_out,
+        "near_offset": start,
+        "lines_offset": lines,
+        "scratch_size": lines + (panels.length * cube + lanes) * lanes,
+    }
 
 
 def tiles_of(window: ConvWindow, outputs: int) -> tuple[int, int]:
@@ -268,6 +313,20 @@ def schedule_of(
         return rounds * (max(products, weights / rate) + again + points * moved + 2000)
 
     return min(_candidates(window, isa, outputs, threads, panels), key=cycles)
+
+
+def whole_of(
+    window: ConvWindow, isa: Isa, outputs: int, threads: int, panels: Panels
+) -> Schedule | None:
+    """Return the cut in which one block has all tiles; None where they are too many for it."""
+    tile_rows, tile_columns = tiles_of(window, outputs)
+    volumes, deep = frames_of(window)
+    tiles = deep.out_size * tile_rows * tile_columns
+    if volumes > 1 or tiles > AT_ONCE:
+        return None
+    pixels = pixels_together(isa, tiles, panels.vectors)
+    parts = min(threads, panels.panels)
+    return Schedule(deep.out_size, tile_rows, tile_columns, parts, 1, pixels)
 
 
 def _candidates(
