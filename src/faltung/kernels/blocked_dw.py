@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from faltung.kernels.ahead import to_a_boundary
 from faltung.kernels.compiled import kernel
 from faltung.kernels.fold import fold, is_last
 from faltung.kernels.interleave import row_to_lanes
 from faltung.kernels.outer import outer
-from faltung.kernels.simd import I64, INT, INTS, Code, Int, Pointer
+from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
 from faltung.kernels.strips import copy, copy_dense_row, zeros
 
 FIELDS: Final = (
@@ -35,13 +36,6 @@ FIELDS: Final = (
     *("dout_offset", "scratch_size", "shared_size"),
 )
 """What a block is told, in this order: addresses, sizes, and how working memory lies."""
-
-
-def _to_a_boundary(code: Code, place: Pointer) -> Int:
-    """Numbers until the next place that whole vectors could be counted from, in memory."""
-    size = code.lanes * code.itemsize
-    address = Int(code.build, code.build.ptrtoint(place.value, I64))
-    return (size - address % size) % size // code.itemsize
 
 
 @kernel(
@@ -132,7 +126,7 @@ def blocked_gradient_block(
             left = out_count - co
             # Channels that lie whole pages apart share the lines of the nearest cache, which holds
             # fewer of them than there are lanes: so each vector is read from one line.
-            lead = _to_a_boundary(code, at).at_most(length)
+            lead = to_a_boundary(code, at).at_most(length)
             row_to_lanes.call_apart(code, at, to, out_plane, left, zero, lead, lead)
             at, to, rest = at + lead, to + lead * lanes, length - lead
             row_to_lanes.call_apart(code, at, to, out_plane, left, zero, rest, rest)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from faltung.kernels.ahead import Ahead
 from faltung.kernels.compiled import kernel
 from faltung.kernels.fold import fold, is_last
 from faltung.kernels.outer import outer
@@ -30,8 +31,8 @@ FIELDS: Final = (
     *("groups", "group_in", "group_out", "tile_rows", "tile_columns"),
     *("strips", "strip_rows", "steps", "together", "tiles", "runs"),
     *("chunk_in", "chunk_out", "chunks_in", "chunks_out"),
-    *("in_distance", "out_distance", "in_offset", "out_offset", "strip_offset"),
-    *("scratch_size", "shared_size"),
+    *("in_distance", "out_distance", "in_offset", "out_offset", "halves_offset"),
+    *("pixels_offset", "nothing_offset", "scratch_size", "shared_size"),
 )
 """What a block is told, in this order: addresses, sizes, and how working memory lies."""
 
@@ -72,16 +73,21 @@ def winograd_gradient_block(
     in_plane, out_plane = of("height") * of("width"), of("out_height") * of("out_width")
     scratch = code.address(of("scratch")) + thread * of("scratch_size")
     inputs, gradients = scratch + of("in_offset"), scratch + of("out_offset")
-    strip = scratch + of("strip_offset")
+    halves, pixels = scratch + of("halves_offset"), scratch + of("pixels_offset")
+    nothing = scratch + of("nothing_offset")
     zeros(code, scratch, chunk_in * chunk_out * points)
+    zeros(code, nothing, of("width").at_least(of("out_width")) * lanes)
     first, last = of("steps") * run // of("runs"), of("steps") * (run + 1) // of("runs")
+    of_input, of_out = of("group_in"), of("group_out")
+    across = (out_count + (2 * lanes - 1)) // (2 * lanes)
+    turns = (in_count + (numbers - 1)) // numbers * across * points
 
     def transformed(step: Int, tile: Int, *, is_input: bool) -> None:
         """Transform one strip of x or of dout: all channels of the chunk."""
         image, row = step // of("strips"), step % of("strips") * of("strip_rows")
         rows = (of("tile_rows") - row).at_most(of("strip_rows"))
         if is_input:
-            sizes = (in_plane, row * outputs - of("pad_y"), 0 - of("pad_x"))
+            sizes = (in_plane, row * outputs - of("pad_y"), of("pad_x"))
             channel = (image * of("groups") + group) * of("group_in") + first_in
             space, which = (of("height"), of("width")), ("from_input", taps, outputs)
             base, to, count, distance = "x", inputs, in_count, of("in_distance")
@@ -94,12 +100,32 @@ def winograd_gradient_block(
         source = code.address(of(base)) + channel * plane
         with code.loop(count, step=lanes) as c:
             out = to + (c * of("tiles") + tile * lanes)
-            given = (source + c * plane, strip, out, plane, count - c, *corner, *space)
+            given = (source + c * plane, pixels, halves, nothing, out, plane, count - c, *corner)
             tiles = (rows, of("tile_columns"), distance)
-            plane_to_points.call_apart(code, *given, *tiles, which=which, step=outputs)
+            plane_to_points.call_apart(code, *given, *space, *tiles, which=which, step=outputs)
 
-    def multiplied(tiles: Int) -> None:
-        """Add all tiles' products, point by point."""
+    def ahead(step: Int, count: Int, *, is_input: bool) -> Ahead:
+        """Return what so many strips of x or of dout will be read from."""
+        image, row = step // of("strips"), step % of("strips") * of("strip_rows") * outputs
+        if is_input:
+            source, plane, channels, whole = code.address(of("x")), in_plane, in_count, of_input
+            first, row, more, sides = first_in, row - of("pad_y"), taps - 1, ("height", "width")
+        else:
+            source, plane, channels, whole = code.address(of("dout")), out_plane, out_count, of_out
+            first, more, sides = first_out, 0, ("out_height", "out_width")
+        height, width = (of(side) for side in sides)
+        top = row.at_least(0).at_most(height)
+        bottom = (row + of("strip_rows") * outputs + more).at_most(height).at_least(top)
+        channel = (image * of("groups") + group) * whole + first
+        # The channels of whole images lie side by side.
+        is_whole = of("strips").equals(1)
+        size = code.choose(is_whole, channels * plane, (bottom - top) * width)
+        stride = code.choose(is_whole, of("groups") * whole * plane, plane)
+        pieces = count * code.choose(is_whole, code.integer(1), channels)
+        return Ahead(code, source + (channel * plane + top * width), size, stride, pieces, turns)
+
+    def multiplied(tiles: Int, soon: list[Ahead]) -> None:
+        """Add all tiles' products, point by point; meanwhile fetch what comes next."""
         spread = of("tiles") * lanes
         with code.loop(points) as p:
             v, d = inputs + p * of("in_distance"), gradients + p * of("out_distance")
@@ -107,15 +133,23 @@ def winograd_gradient_block(
             whole = out_count // (2 * lanes) * (2 * lanes)
             # Where one vector is left, that one; lanes past the last channel hold zeros.
             with code.loop(whole, step=2 * lanes) as co:
-                added(v, d + co * of("tiles"), to + co, tiles, spread, 2)
+                added(v, d + co * of("tiles"), to + co, tiles, spread, soon, 2)
             with code.when(out_count > whole):
                 rest = out_count - whole
                 with code.when(rest <= lanes):
-                    added(v, d + whole * of("tiles"), to + whole, tiles, spread, 1)
+                    added(v, d + whole * of("tiles"), to + whole, tiles, spread, soon, 1)
                 with code.when(rest > lanes):
-                    added(v, d + whole * of("tiles"), to + whole, tiles, spread, 2)
+                    added(v, d + whole * of("tiles"), to + whole, tiles, spread, soon, 2)
 
-    def added(v: Pointer, d: Pointer, to: Pointer, tiles: Int, spread: Int, vectors: int) -> None:
+    def added(
+        v: Pointer,
+        d: Pointer,
+        to: Pointer,
+        tiles: Int,
+        spread: Int,
+        soon: list[Ahead],
+        vectors: int,
+    ) -> None:
         several = min(lanes, numbers * 2 // vectors)
         offsets = code.ints(code.address(of("nowhere")))
         one = code.integer(0)
@@ -123,6 +157,8 @@ def winograd_gradient_block(
             at = v + (c // lanes * spread + c % lanes)
             given = (at, d, to + c * chunk_out, offsets, code.integer(1), tiles, one, one)
             block_of = {"bases": 1, "inside": tuple(range(several)), "vectors": vectors}
+            for one_of in soon:
+                one_of.fetch()
             outer.call_apart(code, *given, spread, chunk_out, d, one, **block_of, step=lanes)
 
     units = (last - first + of("together") - 1) // of("together")
@@ -135,7 +171,9 @@ def winograd_gradient_block(
             transformed(unit + s, tile, is_input=False)
         row = (unit + count - 1) % of("strips") * of("strip_rows")
         rows = (of("tile_rows") - row).at_most(of("strip_rows"))
-        multiplied(((count - 1) * of("strip_rows") + rows) * of("tile_columns"))
+        after = (last - unit - count).at_most(of("together"))
+        soon = [ahead(unit + count, after, is_input=is_input) for is_input in (True, False)]
+        multiplied(((count - 1) * of("strip_rows") + rows) * of("tile_columns"), soon)
     squares = taps * taps
     one_run = chunk_in * chunk_out * squares
     sums = code.address(of("shared")) + pair * of("runs") * one_run
@@ -151,4 +189,4 @@ def winograd_gradient_block(
         channel = group * of("group_out") + first_out
         dw = code.address(of("dw")) + (channel * plane + first_in * squares)
         counts = (in_count, out_count, code.integer(squares), chunk_out, plane)
-        fold.call_apart(code, sums, strip, dw, of("runs"), one_run, *counts)
+        fold.call_apart(code, sums, halves, dw, of("runs"), one_run, *counts)

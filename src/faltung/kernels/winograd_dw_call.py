@@ -18,8 +18,10 @@ from faltung.kernels.winograd_dw_cost import CHUNK, OUTPUTS
 
 Array = NDArray[Any]
 
-TILES: Final = 40
-"""About how many tiles are transformed before their products are added."""
+TILES: Final = (40, 100)
+"""How many tiles are transformed before their products are added, at least and at most."""
+POINTS_BYTES: Final = 512 * 1024
+"""What the transforms of so many tiles take, if that are tiles enough."""
 RUNS: Final = 16
 """How many sums there are over the batch, at most; they are added in float64."""
 RUN_TILES: Final = 128
@@ -79,15 +81,17 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     points, more = (taps + outputs - 1) ** 2, taps - 1
     rows, columns = window.axes
     tile_rows, tile_columns = (-(-axis.out_size // outputs) for axis in (rows, columns))
-    strips = max(1, round(tile_rows * tile_columns / TILES))
-    strip_rows = -(-tile_rows // min(strips, tile_rows))
-    strips = -(-tile_rows // strip_rows)
-    steps = window.batch * strips
-    images = max(1, TILES // (tile_rows * tile_columns)) if strips == 1 else 1
-    tiles = images * strip_rows * tile_columns
     chunk_in, chunk_out = (
         min(CHUNK, -(-count // width) * width) for count in (window.group_in, window.group_out)
     )
+    fitting = POINTS_BYTES // (points * (chunk_in + chunk_out) * dtype.itemsize)
+    wanted = min(max(TILES[0], fitting), TILES[1])
+    strips = max(1, round(tile_rows * tile_columns / wanted))
+    strip_rows = -(-tile_rows // min(strips, tile_rows))
+    strips = -(-tile_rows // strip_rows)
+    steps = window.batch * strips
+    images = max(1, wanted // (tile_rows * tile_columns)) if strips == 1 else 1
+    tiles = images * strip_rows * tile_columns
     chunks_in, chunks_out = -(-window.group_in // chunk_in), -(-window.group_out // chunk_out)
     pairs = window.groups * chunks_in * chunks_out
     run_count = min(RUNS, steps, max(2, 2 * RUNS // pairs))
@@ -95,10 +99,14 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     # A vector more between points: distances of whole pages would all fall into the same lines.
     in_distance, out_distance = (tiles * chunk + width for chunk in (chunk_in, chunk_out))
     sums = points * chunk_in * chunk_out
-    pitch = tile_columns * outputs + more + width
-    strip = (strip_rows * outputs + more) * pitch * width + width * width
-    strip = max(strip, (taps * taps + width) * width)
-    strip_offset = sums + points * (in_distance + out_distance)
+    # A row of tiles in between, or what is folded; all pixels that a strip of either reads.
+    halves = (
+        max((taps + outputs - 1) * (tile_columns * outputs + more), taps * taps + width) * width
+    )
+    wide = max(columns.size, columns.out_size)
+    pixels = ((strip_rows * outputs + more) * wide + 2 * width) * width
+    halves_offset = sums + points * (in_distance + out_distance)
+    pixels_offset = halves_offset + halves
     fields = {
         "height": rows.size,
         "width": columns.size,
@@ -125,8 +133,10 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
         "out_distance": out_distance,
         "in_offset": sums,
         "out_offset": sums + points * in_distance,
-        "strip_offset": strip_offset,
-        "scratch_size": strip_offset + strip,
+        "halves_offset": halves_offset,
+        "pixels_offset": pixels_offset,
+        "nothing_offset": pixels_offset + pixels,
+        "scratch_size": pixels_offset + pixels + wide * width,
         "shared_size": pairs * run_count * chunk_in * chunk_out * taps * taps,
     }
     return Layout(together(isa, 2), pairs * run_count, pairs, fields)

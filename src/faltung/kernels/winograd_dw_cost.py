@@ -18,7 +18,7 @@ OUTPUTS: Final = {3: 4, 5: 3}
 """Outputs along a side of a tile for so many taps: 6 x 6 products there, 7 x 7 here."""
 CHUNK: Final = 128
 """Channels of x, and of dout, whose sums one block keeps."""
-SQUARE: Final = 450.0
+SQUARE: Final = 250.0
 """Cycles to bring a tile of a vector of channels to its points: side by side, then transformed."""
 
 
