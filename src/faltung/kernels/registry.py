@@ -21,6 +21,7 @@ from faltung.kernels import (
     pooling_cost,
     winograd_cost,
     winograd_dw_cost,
+    winograd_rows_cost,
 )
 from faltung.kernels.row import Kernel as Kernel
 from faltung.kernels.row import Row as Row
@@ -167,6 +168,26 @@ def _winograd(operation: str, outputs: int) -> Row:
     )
 
 
+def _winograd_rows() -> Row:
+    """Return the row of convolutions of few channels, in Winograd's form down the rows."""
+    module = "faltung.kernels.winograd_rows_"
+    return Row(
+        "conv_winograd_rows_f4_any_nchw",
+        "conv",
+        f"{module}call:conv",
+        winograd_rows_cost.applies,
+        winograd_rows_cost.terms,  # type: ignore[arg-type]
+        block=winograd_rows_cost.OUTPUTS,
+        is_compiled=True,
+        costs=f"{module}cost:cycles",
+        is_exact=False,
+        growth=winograd_rows_cost.growth,  # type: ignore[arg-type]
+        packs=f"{module}call:pack",
+        fuses=True,
+        replays=True,
+    )
+
+
 def _winograd_dw(outputs: int, taps: int) -> Row:
     """Return the row of the weights' gradient in Winograd's form."""
     return Row(
@@ -302,6 +323,7 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv", outputs=4),
     _winograd("conv", outputs=3),
     _winograd("conv", outputs=2),
+    _winograd_rows(),
     _polyphase(outputs=4),
     _polyphase(outputs=2),
     _filter(),

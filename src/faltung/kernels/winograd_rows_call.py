@@ -1,0 +1,142 @@
+"""Winograd's form down the rows as the registry calls it: sizes, memory, threads, weights."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faltung.geometry.window import ConvWindow
+from faltung.kernels import memory
+from faltung.kernels.cook_toom import cook_toom
+from faltung.kernels.epilogue import PLAIN, Epilogue
+from faltung.kernels.isa import Isa, required_isa
+from faltung.kernels.launch import launch
+from faltung.kernels.pointwise_call import no_bias, residual_of
+from faltung.kernels.winograd_rows import (
+    FIELDS,
+    WEIGHT_FIELDS,
+    transform_columns,
+    winograd_rows_block,
+)
+from faltung.kernels.winograd_rows_cost import CHANNELS, OUTPUTS
+
+Array = NDArray[Any]
+
+ROW: Final = "conv_winograd_rows_f4_any_nchw"
+SEGMENT: Final = 256 * 1024
+"""Bytes of transformed pixels that a block has at most: they stay in a core's own cache."""
+
+
+def pack(window: ConvWindow, w: Array) -> Array:
+    """Return ``G w``, column by column of the kernel: ``[output channel][term][point]``."""
+    isa, form = required_isa(ROW), cook_toom(OUTPUTS, window.kernel[0])
+    each = window.group_in * window.kernel[1] * form.size
+    count = window.out_channels * each
+    # A block of channels reads weights past the last one's, and does nothing with what comes out.
+    packed = memory.empty((count + (CHANNELS - 1) * each,), w.dtype)
+    packed[count:] = 0
+    fields = {"group_in": window.group_in, "kernel_x": window.kernel[1], "scratch_size": 0}
+    arrays = {"x": np.ascontiguousarray(w), "packed": packed}
+    form_of: dict[str, Any] = {"outputs": OUTPUTS, "taps": window.kernel[0]}
+    launch(transform_columns, isa, WEIGHT_FIELDS, fields, arrays, window.out_channels, **form_of)
+    return packed
+
+
+def conv(
+    window: ConvWindow,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Convolve four rows at a time: half the products for three taps down.
+
+    Parameters
+    ----------
+    window : ConvWindow
+        The geometry.
+    x : array (N, C, H, W), float32 or float64
+        Input.
+    w : array (O, C/groups, 3, kernel_x), of the same dtype
+        Weights.
+    b : array (O,), optional
+        Bias.
+    out : array (N, O, *out_space), C-contiguous, optional
+        Where the result goes.
+    packed : array, optional
+        What `pack` gave for these weights.
+    epilogue : Epilogue, optional
+        What is done to each output before it is stored.
+
+    Raises
+    ------
+    KernelError
+        Nothing can be compiled for this CPU.
+    """
+    isa = required_isa(ROW)
+    packed = pack(window, w) if packed is None else packed
+    y = memory.empty(window.out_shape, x.dtype) if out is None else out
+    if not y.size:
+        return y
+    vectors = vectors_together(isa)
+    blocks, fields = _layout(window, x.dtype, isa, vectors)
+    arrays = {
+        "x": np.ascontiguousarray(x),
+        "w": packed,
+        "bias": no_bias(window.out_channels, x.dtype) if b is None else np.ascontiguousarray(b),
+        "y": y,
+        "residual": residual_of(epilogue, y),
+    }
+    constants: dict[str, Any] = {"outputs": OUTPUTS, "taps": window.kernel[0], "vectors": vectors}
+    constants |= {"channels": CHANNELS, "adds": epilogue.residual is not None}
+    constants |= epilogue.constants
+    launch(winograd_rows_block, isa, FIELDS, fields, arrays, blocks, **constants)
+    return y
+
+
+def vectors_together(isa: Isa) -> int:
+    """Return how many vectors of columns fit a register block: six sums each, of two channels."""
+    return 2 if isa.registers >= 32 else 1
+
+
+@lru_cache(256)
+def _layout(
+    window: ConvWindow, dtype: np.dtype[Any], isa: Isa, vectors: int
+) -> tuple[int, dict[str, int]]:
+    """Return how many blocks there are, and what the fields hold but for the addresses."""
+    rows, columns = window.axes
+    together = vectors * isa.lanes(dtype.itemsize)
+    points = window.group_in * columns.kernel * cook_toom(OUTPUTS, rows.kernel).size
+    most = max(1, SEGMENT // (points * together * dtype.itemsize)) * together
+    segments = -(-columns.out_size // most)
+    share = -(-columns.out_size // segments)
+    segment = -(-share // together) * together
+    segments = -(-columns.out_size // segment)
+    tile_rows = -(-rows.out_size // OUTPUTS)
+    fields = {
+        "groups": window.groups,
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "kernel_x": columns.kernel,
+        "pad_y": rows.pad_lo,
+        "pad_x": columns.pad_lo,
+        # What no output reads may be anything, even where a tile reaches it.
+        "height": min(rows.size, rows.out_size + rows.kernel - 1 - rows.pad_lo),
+        "width": columns.size,
+        "in_plane": prod(window.space),
+        "out_height": rows.out_size,
+        "out_width": columns.out_size,
+        "out_plane": prod(window.out_space),
+        "tile_rows": tile_rows,
+        "segments": segments,
+        "segment": segment,
+        "scratch_size": points * segment,
+    }
+    return window.batch * window.groups * tile_rows * segments, fields
