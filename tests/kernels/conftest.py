@@ -20,7 +20,6 @@ COMPILED = (
     *(
         "gemm",
         "micro",
-        "norm",
         "norm_batch",
         "numbers_together",
         "optimise",

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 from faltung.kernels import norm_batch_call
+from faltung.kernels.channel_sums import channel_sums
 from faltung.kernels.isa import ISAS, VARIABLE, has
-from faltung.kernels.norm_batch_call import Running, Statistics, norm_backward, norm_forward
+from faltung.kernels.norm_batch_call import (
+    Running,
+    Statistics,
+    norm_backward,
+    norm_forward,
+    standardised,
+    standardised_dx,
+)
 from faltung.kernels.program import Program, noted
 from faltung.kernels.row import gamma
 
@@ -141,6 +149,59 @@ def test_gradients_are_those_of_the_formula(
     shift = np.abs(column(mean * rstd * slope / n, x))
     bound = np.abs(outer) * (8 * unit * (sum(map(np.abs, terms)) + shift) + 4 * inexact * apart)
     assert (np.abs(dx - wanted) <= bound).all()
+    guarded.check()
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_frozen_statistics_let_the_gradient_pass_scaled(
+    isa: str, dtype: Any, guarded: Any, monkeypatch: Any
+) -> None:
+    """To the bit; the scale's and the bias's are sums as ever."""
+    monkeypatch.setenv(VARIABLE, isa)
+    x, dy = (guarded.copy(drawn((3, 5, 7, 9), dtype, seed)) for seed in (0, 1))
+    scale, rstd = drawn(5, dtype, 2), np.abs(drawn(5, np.float64, 3))
+    given = (x, x, dy, scale, drawn(5, np.float64, 4), rstd)
+    dx, dscale, dbias = norm_backward(*given, through=False)
+    np.testing.assert_array_equal(dx, dy * column(scale * rstd.astype(dtype), x))
+    _, *wanted = norm_backward(*given)
+    np.testing.assert_array_equal([dscale, dbias], wanted)
+    guarded.check()
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (7, 33), (40, 100), (3, 5000)])
+def test_rows_are_normalised_as_channels_are(
+    isa: str, dtype: Any, shape: Any, guarded: Any, monkeypatch: Any
+) -> None:
+    """With a scale of 1 and no bias; their gradients too, from what came out."""
+    monkeypatch.setenv(VARIABLE, isa)
+    x, dy = (guarded.copy(drawn(shape, dtype, seed)) for seed in (0, 1))
+    y, mean, rstd = standardised(x, EPS)
+    one, image = np.ones(len(x), dtype), x[np.newaxis]
+    wanted, means, _, rstds = norm_forward(image, one, 0 * one, EPS)
+    np.testing.assert_array_equal([mean, rstd], [means, rstds])
+    np.testing.assert_array_equal(y, wanted[0])
+    dx = standardised_dx(y, dy, rstd)
+    wide, values = dy.astype(WIDE), y.astype(WIDE)
+    terms = [wide, np.ones_like(wide) * wide.mean(1, keepdims=True)]
+    terms.append(values * (wide * values).mean(1, keepdims=True))
+    bound = 8 * float(np.finfo(dtype).eps) * sum(map(np.abs, terms)) * rstd[:, None]
+    assert (np.abs(dx - (terms[0] - terms[1] - terms[2]) * rstd[:, None]) <= bound).all()
+    guarded.check()
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_sums_of_whole_numbers_are_exact(
+    isa: str, dtype: Any, shape: Any, guarded: Any, monkeypatch: Any
+) -> None:
+    """What the gradient of a bias is."""
+    monkeypatch.setenv(VARIABLE, isa)
+    x = guarded.copy(np.random.default_rng(0).integers(-4, 5, shape).astype(dtype))
+    np.testing.assert_array_equal(channel_sums(x), x.sum(axes(x)))
     guarded.check()
 
 

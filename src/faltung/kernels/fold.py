@@ -28,6 +28,16 @@ def narrowed(code: Code, vector: Vector) -> Vector:
     return Vector(code.build, code.build.fptrunc(vector.value, code.vector))
 
 
+def across(code: Code, total: Vector) -> Vector:
+    """Return in all lanes the sum of them, as a tree."""
+    half = code.lanes // 2
+    while half:
+        turned = [(lane + half) % code.lanes for lane in range(code.lanes)]
+        total, half = total + code.shuffle(total, total, turned), half // 2
+    # Lanes that were added the other way round may differ in the last bit.
+    return code.shuffle(total, total, [0] * code.lanes)
+
+
 def is_last(code: Code, count: Pointer, of: Int) -> object:
     """Count one more, in memory that threads share; whether nobody is left of so many.
 

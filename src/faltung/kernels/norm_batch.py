@@ -1,4 +1,4 @@
-"""Batch normalisation as training needs it, and its gradient, each one launch.
+"""Normalisation by a channel's own statistics, and its gradient, each one launch.
 
     y = relu((x - mean) (scale rstd) + bias + residual),      rstd = 1 / sqrt(variance + eps)
 
@@ -36,10 +36,14 @@ def forward_block(
     *,
     eps: float,
     momentum: float | None,
+    scales: bool,
     adds: bool,
     relu: bool,
 ) -> None:
-    """Some channels; running statistics are moved unless ``momentum`` is None."""
+    """Some channels; without ``scales`` the scale is 1, and there is no bias.
+
+    Running statistics are moved unless ``momentum`` is None.
+    """
     channels = Channels(code, arguments, block, thread, ["x", "residual"] if adds else ["x"])
     x, residual = channels.place("x"), channels.place("residual")
 
@@ -63,14 +67,17 @@ def forward_block(
             if momentum is not None and name != "rstd":
                 old = wide_constant(code, momentum) * channel.get(f"running_{name}")
                 channel.put(f"moved_{name}", old + wide_constant(code, 1 - momentum) * number)
-        slope = code.build.fmul(rounded(code, channel.get("scale")), rounded(code, rstd))
-        channel.keep([rounded(code, mean), slope, rounded(code, channel.get("bias"))])
+        channel.keep([rounded(code, mean), rounded(code, rstd)])
+        if scales:
+            slope = code.build.fmul(rounded(code, channel.get("scale")), rounded(code, rstd))
+            channel.keep([rounded(code, mean), slope, rounded(code, channel.get("bias"))])
 
     def normalised(channel: Channel) -> Terms:
         mean, slope, bias = (channel.kept(i) for i in range(3))
 
         def compute(at: Int, lanes: Lanes) -> list[Vector]:
-            y = (lanes.load(x + at) - mean) * slope + bias
+            y = (lanes.load(x + at) - mean) * slope
+            y = y + bias if scales else y
             y = y + lanes.load(residual + at) if adds else y
             return [activated(code, y, ("relu" if relu else "", 0.0, 0.0))]
 
@@ -83,9 +90,19 @@ def forward_block(
 
 @kernel(arguments=INTS, block=INT, thread=INT)
 def backward_block(
-    code: Code, arguments: Pointer, block: Int, thread: Int, *, relu: bool, keeps: bool
+    code: Code,
+    arguments: Pointer,
+    block: Int,
+    thread: Int,
+    *,
+    relu: bool,
+    keeps: bool,
+    through: bool,
 ) -> None:
-    """Some channels; with ``keeps`` what comes through the ReLU is written down too."""
+    """Some channels; with ``keeps`` what comes through the ReLU is written down too.
+
+    Unless it goes ``through`` the statistics, the gradient is scaled alone.
+    """
     channels = Channels(code, arguments, block, thread, ["x", "dy", "y"] if relu else ["x", "dy"])
     x, y, dy = (channels.place(name) for name in ("x", "y", "dy"))
 
@@ -115,19 +132,50 @@ def backward_block(
         numbers = [rounded(code, number) for number in (mean, own, sums / channel.length)]
         channel.keep([*numbers, outer])
 
-    def through(channel: Channel) -> Terms:
+    def moved(channel: Channel) -> Terms:
         mean, own, sums, outer = (channel.kept(i) for i in range(4))
 
         def compute(at: Int, lanes: Lanes) -> list[Vector]:
             g = masked(at, lanes)
-            dx = (g - (lanes.load(x + at) - mean) * own - sums) * outer
+            centred = g - (lanes.load(x + at) - mean) * own - sums if through else g
+            dx = centred * outer
             return [dx, g] if keeps else [dx]
 
         return compute
 
     channels.sum(products)
     channels.each(finish)
-    channels.write(["dx", "masked"] if keeps else ["dx"], through)
+    channels.write(["dx", "masked"] if keeps else ["dx"], moved)
+
+
+@kernel(arguments=INTS, block=INT, thread=INT)
+def standard_block(code: Code, arguments: Pointer, block: Int, thread: Int) -> None:
+    """Some channels: ``dx = (g - y Σ g y / n - Σ g / n) rstd``, y being the normalised values."""
+    channels = Channels(code, arguments, block, thread, ["x", "dy"])
+    y, dy = channels.place("x"), channels.place("dy")
+
+    def products(channel: Channel) -> Terms:
+        def terms(at: Int, lanes: Lanes) -> list[Vector]:
+            g = widened(code, lanes.load(dy + at))
+            return [g, g * widened(code, lanes.load(y + at))]
+
+        return terms
+
+    def finish(channel: Channel) -> None:
+        numbers = [total / channel.length for total in channel.sums()]
+        channel.keep([rounded(code, n) for n in (*numbers, channel.get_wide("rstd"))])
+
+    def moved(channel: Channel) -> Terms:
+        mean, own, rstd = (channel.kept(i) for i in range(3))
+
+        def compute(at: Int, lanes: Lanes) -> list[Vector]:
+            return [(lanes.load(dy + at) - lanes.load(y + at) * own - mean) * rstd]
+
+        return compute
+
+    channels.sum(products)
+    channels.each(finish)
+    channels.write(["dx"], moved)
 
 
 def _at_least_zero(code: Code, number: Vector) -> Vector:

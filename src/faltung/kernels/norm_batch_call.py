@@ -12,7 +12,7 @@ from faltung.kernels import memory
 from faltung.kernels.compiled import Kernel
 from faltung.kernels.isa import required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.norm_batch import backward_block, forward_block
+from faltung.kernels.norm_batch import backward_block, forward_block, standard_block
 from faltung.kernels.norm_channels import FIELDS, scratch_size
 
 Array = NDArray[Any]
@@ -97,6 +97,7 @@ def norm_forward(
         {**_like(x, given), **found._asdict()},
         eps=float(eps),
         momentum=None if running is None else float(running.momentum),
+        scales=True,
         adds=residual is not None,
         relu=relu,
     )
@@ -112,6 +113,7 @@ def norm_backward(
     rstd: Array,
     *,
     relu: bool = False,
+    through: bool = True,
     out: Array | None = None,
     dresidual: Array | None = None,
     dscale: Array | None = None,
@@ -128,6 +130,8 @@ def norm_backward(
         As `norm_forward` gave them.
     relu
         Whether y went through a ReLU.
+    through
+        Whether the mean and the variance are those of x itself.
     out, dscale, dbias : array, optional
         Where the results go; `out` may be dy.
     dresidual : array, optional
@@ -143,8 +147,46 @@ def norm_backward(
     wide = {"mean": mean, "rstd": rstd}
     assert all(array.dtype == np.float64 for array in wide.values())
     keeps = dresidual is not None
-    launch_channels(backward_block, {**_like(x, given), **wide}, relu=relu, keeps=keeps)
+    launch_channels(
+        backward_block, {**_like(x, given), **wide}, relu=relu, keeps=keeps, through=through
+    )
     return dx, moved[0], moved[1]
+
+
+def standardised(x: Array, eps: float) -> tuple[Array, Array, Array]:
+    """Return rows with mean 0 and variance 1, their means, and ``1 / sqrt(variance + eps)``.
+
+    Parameters
+    ----------
+    x : array (rows, size), float32 or float64
+        Not empty.
+    eps
+        Added to the variance.
+    """
+    image = x[np.newaxis]
+    y = memory.empty(image.shape, x.dtype)
+    found = Statistics(*(_wide(len(x)) for _ in Statistics._fields))
+    arrays = {**_like(image, {"x": image, "y": y}), **found._asdict()}
+    plain = {"momentum": None, "scales": False, "adds": False, "relu": False}
+    launch_channels(forward_block, arrays, eps=float(eps), **plain)
+    return y[0], found.mean, found.rstd
+
+
+def standardised_dx(y: Array, dy: Array, rstd: Array) -> Array:
+    """Return the gradient of `standardised` to its input.
+
+    Parameters
+    ----------
+    y, dy : array (rows, size)
+        What came out, and its gradient.
+    rstd : array (rows,), float64
+        As `standardised` gave it.
+    """
+    image = y[np.newaxis]
+    dx = memory.empty(y.shape, y.dtype)
+    arrays = _like(image, {"x": image, "dy": dy[np.newaxis], "dx": dx[np.newaxis]})
+    launch_channels(standard_block, {**arrays, "rstd": rstd})
+    return dx
 
 
 def _wide(channels: int) -> Array:

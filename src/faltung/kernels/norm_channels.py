@@ -13,8 +13,7 @@ from typing import Any, Final
 from llvmlite import ir
 
 from faltung.kernels.each import Lanes, each_vector
-from faltung.kernels.fold import widened
-from faltung.kernels.norm import across
+from faltung.kernels.fold import across, widened
 from faltung.kernels.simd import I32, Code, Int, Pointer, Vector
 
 FIELDS: Final = (
@@ -152,7 +151,7 @@ class Channel:
     def sums(self) -> list[Vector]:
         """Return the sums, each a number of float64."""
         build = self.code.build
-        totals = [across(self.code, [self.total(i)]).value for i in range(SUMS)]
+        totals = [across(self.code, self.total(i)).value for i in range(SUMS)]
         return [Vector(build, build.extract_element(total, I32(0))) for total in totals]
 
     def keep(self, numbers: Sequence[Any]) -> None:

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from faltung.kernels import memory
 from faltung.kernels.compiled import Kernel, kernel
 from faltung.kernels.each import Lanes, each_vector
+from faltung.kernels.fold import across
 from faltung.kernels.isa import required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.norm import across
 from faltung.kernels.simd import I32, INT, INTS, Code, Int, Pointer, Vector
 
 Array = NDArray[Any]
@@ -237,6 +237,6 @@ def finite_block(code: Code, arguments: Pointer, block: Int, thread: Int) -> Non
         total.set(total.get() + lanes.load(x + at) * nothing)
 
     piece.each(visit)
-    found = across(code, [total.get()]).value
+    found = across(code, total.get()).value
     place = piece.place("first") + block
     code.store_number(place, code.build.extract_element(found, I32(0)))

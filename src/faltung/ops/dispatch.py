@@ -210,25 +210,25 @@ def row_means(x: Array) -> Array | None:
     return y.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
 
 
-def row_moments(x: Array) -> tuple[Array, Array] | None:
-    """Mean and variance of each row in float64; None for short ones, which NumPy takes."""
+def standardised(x: Array, eps: float) -> tuple[Array, Array, Array] | None:
+    """Rows with mean 0 and variance 1, their means and ``1 / sqrt(variance + eps)`` in float64.
+
+    None for short ones, which NumPy takes.
+    """
     if not is_long(x, x.shape[1]):
         return None
-    from faltung.kernels import norm_call
+    from faltung.kernels import norm_batch_call
 
-    with np.errstate(all="ignore"):
-        return norm_call.channel_moments(x[np.newaxis])
+    return norm_batch_call.standardised(np.ascontiguousarray(x), eps)
 
 
-def row_products(g: Array, x: Array) -> tuple[Array, Array] | None:
-    """``Σ g`` and ``Σ g x`` of each row in float64; None for short ones, which NumPy takes."""
-    if not is_long(g, g.shape[1]) or g.dtype != x.dtype:
+def standardised_dx(y: Array, dy: Array, rstd: Array) -> Array | None:
+    """The gradient of `standardised` to its input; None for short rows, which NumPy takes."""
+    if not is_long(y, y.shape[1]) or dy.dtype != y.dtype:
         return None
-    from faltung.kernels import norm_call
+    from faltung.kernels import norm_batch_call
 
-    with np.errstate(all="ignore"):
-        zeros = np.zeros(len(g), g.dtype)
-        return norm_call.channel_products(g[np.newaxis], x[np.newaxis], zeros)
+    return norm_batch_call.standardised_dx(*map(np.ascontiguousarray, (y, dy, rstd)))
 
 
 def is_long(x: Array, row: int) -> bool:
@@ -237,37 +237,46 @@ def is_long(x: Array, row: int) -> bool:
 
 
 def channel_sums(x: Array) -> Array | None:
-    """The sum of each channel of (N, C, *space) in float64; None where NumPy should sum."""
+    """The sum of each channel of (N, C, *space), added in float64; None where NumPy should sum."""
     if not _has_rows(x):
         return None
-    from faltung.kernels import norm_call
+    from faltung.kernels import channel_sums
 
-    with np.errstate(all="ignore"):
-        return norm_call.channel_sums(x)
+    return channel_sums.channel_sums(np.ascontiguousarray(x))
 
 
-def channel_moments(x: Array) -> tuple[Array, Array] | None:
-    """Mean and variance of each channel in float64; None where NumPy should sum."""
-    if not _has_rows(x):
+def normalised(
+    x: Array, scale: Array, bias: Array, eps: float
+) -> tuple[Array, Array, Array, Array] | None:
+    """Channels normalised by their own statistics; None where NumPy should take them.
+
+    With the result come the means, variances and ``1 / sqrt(variance + eps)``, in float64.
+    """
+    if not _has_rows(x, scale, bias):
         return None
-    from faltung.kernels import norm_call
+    from faltung.kernels import norm_batch_call
 
-    with np.errstate(all="ignore"):
-        return norm_call.channel_moments(x)
+    x, scale, bias = (np.ascontiguousarray(array) for array in (x, scale, bias))
+    return norm_batch_call.norm_forward(x, scale, bias, eps)
 
 
-def channel_products(g: Array, x: Array, mean: Array) -> tuple[Array, Array] | None:
-    """``Σ g`` and ``Σ g (x - mean)`` of each channel in float64; None where NumPy should sum."""
-    if not _has_rows(g) or g.dtype != x.dtype:
+def normalised_dx(
+    x: Array, dy: Array, scale: Array, mean: Array, rstd: Array, *, through: bool
+) -> tuple[Array, Array, Array] | None:
+    """dx, dscale and dbias of channels normalised; None where NumPy should take them.
+
+    They go `through` the statistics where these are x's own.
+    """
+    if not _has_rows(x, dy, scale):
         return None
-    from faltung.kernels import norm_call
+    from faltung.kernels import norm_batch_call
 
-    with np.errstate(all="ignore"):
-        return norm_call.channel_products(g, x, mean)
+    x, dy, scale = (np.ascontiguousarray(array) for array in (x, dy, scale))
+    return norm_batch_call.norm_backward(x, x, dy, scale, mean, rstd, through=through)
 
 
-def _has_rows(x: Array) -> bool:
-    return is_compiled(x) and x.ndim > 2 and x.size >= 8 * x.shape[0] * x.shape[1]
+def _has_rows(x: Array, *others: Array) -> bool:
+    return is_compiled(x, *others) and x.ndim > 2 and x.size >= 8 * x.shape[0] * x.shape[1]
 
 
 def is_compiled(x: Array, *others: Array) -> bool:

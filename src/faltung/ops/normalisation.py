@@ -32,18 +32,10 @@ _SCALED: Final = (
     *(("sub", 0, 1), ("mul", 4, 2), ("add", 5, 3)),
 )
 """``(x - mean) scale + bias``, in one pass."""
-_THROUGH: Final = (
-    *(("load", i) for i in range(6)),
-    *(("sub", 1, 2), ("mul", 6, 3), ("sub", 0, 7), ("sub", 8, 4), ("mul", 9, 5)),
-)
-"""``(dout - (x - mean) slope - mean_dout) scale``, in one pass."""
 
 
 def moments(x: Array) -> tuple[Array, Array]:
     """Return mean and (population) variance of each channel, in float64."""
-    found = dispatch.channel_moments(x)
-    if found is not None:
-        return found
     mean = channel_mean(x)
     centred = x - _column(mean.astype(x.dtype), x)
     return mean, channel_mean(centred * centred)
@@ -95,22 +87,30 @@ class BatchNormalization(AbstractOperator):
         """Normalise by the batch in training, by the running statistics otherwise."""
         self.out_shapes([x.shape for x in inputs])
         x, scale, bias, mean, var = inputs
-        state: dict[int, Array] = {}
-        if training or self.training_mode:
-            batch_mean, batch_var = moments(x)
-            state = {3: self._moved(mean, batch_mean), 4: self._moved(var, batch_var)}
-            mean, var = batch_mean.astype(x.dtype), batch_var
-        inverse = (1 / np.sqrt(var.astype(np.float64) + self.epsilon)).astype(x.dtype)
-        columns = [_column(values, x) for values in (mean, scale * inverse, bias)]
+        own = training or self.training_mode
+        done = dispatch.normalised(x, scale, bias, self.epsilon) if own else None
+        if done is None:
+            done = self._scaled(x, scale, bias, *(moments(x) if own else (mean, var)))
+        y, used_mean, used_var, inverse = done
+        saved = (x, used_mean, inverse, scale, own)
+        state = {3: self._moved(mean, used_mean), 4: self._moved(var, used_var)} if own else {}
+        if self.training_mode:
+            return (y, state[3], state[4]), state if training else {}, saved
+        return (y,), state, saved
+
+    def _scaled(
+        self, x: Array, scale: Array, bias: Array, mean: Array, var: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return y, the statistics as they are, and ``1 / sqrt(var + eps)`` in float64."""
+        inverse = 1 / np.sqrt(var.astype(np.float64) + self.epsilon)
+        slope = scale * inverse.astype(x.dtype)
+        columns = [_column(values, x) for values in (mean.astype(x.dtype), slope, bias)]
         y = dispatch.chained(_SCALED, x, *columns)
         if y is None:
             y = x - columns[0]
             y *= columns[1]
             y += columns[2]
-        saved = (x, mean, inverse, scale, bool(state))
-        if self.training_mode:
-            return (y, state[3], state[4]), state if training else {}, saved
-        return (y,), state, saved
+        return y, mean, var, inverse
 
     def _moved(self, running: Array, batch: Array) -> Array:
         moved = self.momentum * running.astype(np.float64) + (1 - self.momentum) * batch
@@ -121,28 +121,23 @@ class BatchNormalization(AbstractOperator):
 
         ``dx = scale inverse (dout - mean(dout) - xhat mean(dout xhat))``
         """
-        x, mean, inverse, scale, training = saved
-        dout = douts[0]
+        x, wide_mean, wide_inverse, scale, through = saved
+        dout, mean = douts[0], wide_mean.astype(np.float64)
+        done = dispatch.normalised_dx(x, dout, scale, mean, wide_inverse, through=through)
+        if done is not None:
+            return (*done, None, None)
         count = max(dout.size // max(dout.shape[1], 1), 1)
-        sums = dispatch.channel_products(dout, x, mean)
-        if sums is None:
-            centred = x - _column(mean, x)
-            mean_dout, mean_product = channel_mean(dout), channel_mean(dout * centred)
-        else:
-            mean_dout, mean_product = sums[0] / count, sums[1] / count
+        inverse = wide_inverse.astype(dout.dtype)
+        centred = x - _column(mean.astype(x.dtype), x)
+        mean_dout, mean_product = channel_mean(dout), channel_mean(dout * centred)
         dscale = (mean_product * inverse * count).astype(dout.dtype)
         dbias = (mean_dout * count).astype(dout.dtype)
-        outer = _column(scale * inverse, dout)
-        if not training:
-            return dout * outer, dscale, dbias, None, None
-        slope = (mean_product * inverse.astype(np.float64) ** 2).astype(dout.dtype)
-        own, taken = _column(slope, dout), _column(mean_dout.astype(dout.dtype), dout)
-        dx = dispatch.chained(_THROUGH, dout, x, _column(mean, x), own, taken, outer)
-        if dx is None:
-            dx = dout - (x - _column(mean, x)) * own
-            dx -= taken
-            dx *= outer
-        return dx, dscale, dbias, None, None
+        dx = dout
+        if through:
+            slope = (mean_product * wide_inverse**2).astype(dout.dtype)
+            dx = dout - centred * _column(slope, dout)
+            dx -= _column(mean_dout.astype(dout.dtype), dout)
+        return dx * _column(scale * inverse, dout), dscale, dbias, None, None
 
     def taps(
         self, in_shapes: Sequence[Shape], index: tuple[int, ...], output: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -48,45 +48,29 @@ def _mean(x: Array, axes: tuple[int, ...]) -> Array:
 
 def standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> Standard:
     """Take off the mean, divide by ``sqrt(variance + epsilon)``; both are summed in float64."""
-    kind, found = x.dtype, None
-    if _are_last(axes, x.ndim):
-        found = dispatch.row_moments(_rows(x, axes))
+    kind = x.dtype
+    found = dispatch.standardised(_rows(x, axes), epsilon) if _are_last(axes, x.ndim) else None
     if found is None:
         mean = _mean(x, axes)
         centred = x - mean.astype(kind)
         inverse = 1 / np.sqrt(_mean(centred * centred, axes) + epsilon)
         return Standard(np.asarray(centred * inverse.astype(kind)), mean, inverse)
     shape = (*x.shape[: axes[0]], *(1 for _ in axes))
-    mean, inverse = found[0].reshape(shape), 1 / np.sqrt(found[1].reshape(shape) + epsilon)
-    taken, scale = mean.astype(kind), inverse.astype(kind)
-    values = dispatch.chained(_CENTRED, x, taken, scale)
-    return Standard(np.asarray((x - taken) * scale) if values is None else values, mean, inverse)
+    values, mean, inverse = found
+    return Standard(values.reshape(x.shape), mean.reshape(shape), inverse.reshape(shape))
 
 
 def standardised_dx(done: Standard, dout: Array, axes: tuple[int, ...]) -> Array:
     """Return ``inverse (dout - mean(dout) - values mean(dout values))``."""
-    kind, values, found = dout.dtype, done.values, None
+    kind, values = dout.dtype, done.values
     if _are_last(axes, dout.ndim):
-        found = dispatch.row_products(_rows(dout, axes), _rows(values, axes))
-    if found is not None:
-        size = math.prod(dout.shape[axis] for axis in axes)
-        columns = [(sums / size).astype(kind).reshape(done.inverse.shape) for sums in found]
-        dx = dispatch.chained(_THROUGH, dout, values, *columns, done.inverse.astype(kind))
-        if dx is not None:
-            return dx
-    else:
-        columns = [_mean(sums, axes).astype(kind) for sums in (dout, dout * values)]
+        rows, rstd = _rows(values, axes), done.inverse.reshape(-1)
+        found = dispatch.standardised_dx(rows, _rows(dout, axes), rstd)
+        if found is not None:
+            return found.reshape(dout.shape)
+    columns = [_mean(sums, axes).astype(kind) for sums in (dout, dout * values)]
     centred, along = dout - columns[0], values * columns[1]
     return np.asarray((centred - along) * done.inverse.astype(kind))
-
-
-_CENTRED: Final = (*(("load", i) for i in range(3)), ("sub", 0, 1), ("mul", 3, 2))
-"""``(x - mean) inverse``, in one pass."""
-_THROUGH: Final = (
-    *(("load", i) for i in range(5)),
-    *(("sub", 0, 2), ("mul", 1, 3), ("sub", 5, 6), ("mul", 7, 4)),
-)
-"""``(dout - mean - values slope) inverse``, in one pass."""
 
 
 def _are_last(axes: tuple[int, ...], rank: int) -> bool:

@@ -61,7 +61,7 @@ def bias_gradient(dout: Array) -> Array:
     """Return ``dout`` summed over batch and space, once; each row first, then over the batch."""
     sums = dispatch.channel_sums(dout)
     if sums is not None:
-        return sums.astype(dout.dtype)
+        return sums
     rows = dout.reshape(dout.shape[0], dout.shape[1], math.prod(dout.shape[2:])).sum(axis=2)
     total: Array = rows.sum(axis=0, dtype="float64").astype(dout.dtype)
     return total
