@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, report, start
-from benchmarks.measure import Candidate, measured
 from benchmarks.suites import OURS, PACKAGES, SUITES, Suite
 from benchmarks.tasks import HERE
 
@@ -57,17 +56,13 @@ def run_suite(suite: Suite, options: argparse.Namespace, results: dict[str, Any]
         and (not options.names or any(fnmatch(task.name, name) for name in options.names))
     ]
     names = [OURS, *chosen_peers(suite, options.peers)]
-    candidates = [Candidate(name, options.threads) for name in names]
     rows = []
-    try:
-        results["versions"] |= {c.name.split(":")[0]: c.ask("version") for c in candidates}
+    given = (options.threads, options.rounds, options.block, results["versions"])
+    with suite.timer(names, *given) as timed:
         print(f"{'':22} {'ours, ms':>10} {'GFLOP/s':>8} {'roof':>7}  peers, theirs / ours")
         for task in tasks:
-            rows.append(measured(task, candidates, options.rounds, options.block))
+            rows.append(timed(task))
             print(report.line(rows[-1], results["roofline"]), flush=True)
-    finally:
-        for candidate in candidates:
-            candidate.close()
     for said in report.summary(suite, rows):
         print(said)
     return rows

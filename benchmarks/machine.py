@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from benchmarks.tasks import HERE
+from faltung.cli.machine import cpu_model
 from faltung.kernels.choose import compiled_for
 
 
@@ -25,14 +25,6 @@ def described(threads: int) -> dict[str, Any]:
 def when_and_what() -> dict[str, str]:
     """Return the commit and the day."""
     return {"commit": commit(), "day": datetime.now(UTC).strftime("%Y-%m-%d")}
-
-
-def cpu_model() -> str:
-    """The processor's name, as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def commit() -> str:

@@ -8,7 +8,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.oracle import LARGEST_ERROR
@@ -58,6 +59,30 @@ class Candidate:
 
 class Wrong(Exception):  # noqa: N818 - a finding
     """Our result is not the convolution."""
+
+
+@contextmanager
+def workers(
+    names: Sequence[str], threads: int, rounds: int, block: float, versions: dict[str, str]
+) -> Iterator[Callable[[Task], dict[str, Any]]]:
+    """Give what measures one task after the other.
+
+    Parameters
+    ----------
+    names
+        The candidates, ours first.
+    threads, rounds, block
+        Of each: threads, turns, and seconds of a turn.
+    versions
+        Is told those of the candidates.
+    """
+    candidates = [Candidate(name, threads) for name in names]
+    try:
+        versions |= {c.name.split(":")[0]: c.ask("version") for c in candidates}
+        yield lambda task: measured(task, candidates, rounds, block)
+    finally:
+        for candidate in candidates:
+            candidate.close()
 
 
 def measured(task: Task, candidates: Sequence[Candidate], rounds: int, block: float) -> dict:

@@ -115,14 +115,21 @@ def _section(suite: Suite, run: Mapping[str, Any], results: Mapping[str, Any]) -
             lines.append("")
     lines += [f"- {said[0].upper()}{said[1:]}." for said in summary(suite, rows)]
     lines += [f"- {said}" for said in _cannot(rows)]
-    worst = max((e, n, row["name"]) for row in rows for n, e in row["errors"].items())
-    ours = max(row["errors"][OURS] for row in rows)
-    lines.append(
-        f"- Largest error over largest value: {ours:.0e}; of all {worst[0]:.0e} "
-        f"({TITLES[worst[1]]} on {worst[2]})."
-    )
+    lines += _errors(rows)
     lines.append(f"- Commit {run['commit']}, {run['day']}, {run['rounds']} rounds.")
     return "\n".join([*lines, ""])
+
+
+def _errors(rows: Sequence[Row]) -> list[str]:
+    errors = [(e, n, row["name"]) for row in rows for n, e in row["errors"].items()]
+    if not errors:
+        return []
+    worst, who, where = max(errors)
+    ours = max(error for error, name, _ in errors if name == OURS)
+    return [
+        f"- Largest error over largest value: {ours:.0e}; of all {worst:.0e} "
+        f"({TITLES[who]} on {where})."
+    ]
 
 
 def _table_row(row: Row, peers: Sequence[str], roofline: Mapping[str, Any]) -> list[str]:

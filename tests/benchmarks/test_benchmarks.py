@@ -14,9 +14,11 @@ pytest.importorskip("benchmarks", reason="the benchmarks come with the repositor
 from benchmarks.tasks import Task
 from benchmarks.worker import Worker
 
+import faltung
 from benchmarks import __main__ as command
-from benchmarks import machine, measure, networks, oracle, report, suites, tasks
+from benchmarks import machine, measure, models, networks, oracle, report, suites, tasks
 from faltung import reference
+from faltung.analysis.layer_cost import graph_cost
 from faltung.kernels import roofline
 
 SMALL = [
@@ -255,3 +257,22 @@ def test_work_is_counted_by_the_direct_algorithm() -> None:
     grouped = next(task for task in tasks.layers() if task.name == "grouped")
     assert grouped.macs == 28 * 28 * 128 * 4 * 9
     assert grouped.bytes == 4 * (2 * prod(grouped.x_shape) + 128 * 4 * 9)
+
+
+def test_networks_of_any_batch_are_the_same_network() -> None:
+    """ShuffleNet's Reshapes name the batch of its file; one made for two gives both images'."""
+    alone = models.reference("shufflenet")((1, *models.IMAGE))
+    both = models.reference("shufflenet")((2, *models.IMAGE))
+    x = np.random.default_rng(0).standard_normal((2, *models.IMAGE)).astype(np.float32)
+    expected = np.concatenate([alone(x[:1]), alone(x[1:])])
+    np.testing.assert_allclose(both(x), expected, rtol=1e-5)
+
+
+def test_whole_networks_are_timed_in_runtimes_of_their_own() -> None:
+    named = {model.name: model for model in models.models()}
+    assert sum(model.listed for model in named.values()) == 24
+    with models.runtimes([suites.OURS], 1, 1, 0.0, versions := {}) as timed:
+        row = timed(named["resnet20.1"])
+    assert versions == {suites.OURS: faltung.__version__}
+    assert row["macs"] == graph_cost(named["resnet20.1"].made((1, 3, 32, 32))).macs
+    assert 0 < row["seconds"] < 10

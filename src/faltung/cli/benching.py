@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from rich.table import Table as Drawn
@@ -33,6 +33,13 @@ APART: Final = 1e-3
 """Of the largest value, how far two runtimes may be apart: far less than a wrong one is."""
 LIMITS: Final = ("OMP", "OPENBLAS", "MKL", "FALTUNG")
 """Whose ``_NUM_THREADS`` is set."""
+
+
+class Timed(NamedTuple):
+    """Seconds of a call by runtime, a median for each round; and why others have none."""
+
+    seconds: dict[str, list[float]]
+    cannot: dict[str, str]
 
 
 class Runtime:
@@ -88,9 +95,35 @@ def run(
     """Time, compare, and show."""
     count = threads or num_threads()
     names = [OURS, *(name for name in PEERS if with_peers and find_spec(name))]
-    with tempfile.TemporaryDirectory(prefix="faltung-") as folder, ExitStack() as open_:
+    with tempfile.TemporaryDirectory(prefix="faltung-") as folder:
         path, x = _prepared(model, shape, Path(folder))
-        runtimes = [Runtime(name, path, x, count) for name in names]
+        found = timed(path, x, names, count, rounds)
+        given = np.load(x).shape
+    _show(screen, model, given, count, found)
+
+
+def timed(model: Path, x: Path, names: Sequence[str], threads: int, rounds: int) -> Timed:
+    """Time runtimes in turns, those that compute what ours does.
+
+    Parameters
+    ----------
+    model, x
+        An ONNX file of one input, and the file (.npy) of what it is given. Results are written
+        beside the input.
+    names
+        `OURS` first, then some of `PEERS`.
+    threads
+        Of each runtime.
+    rounds
+        How often each has its turn.
+
+    Raises
+    ------
+    GraphError
+        The model does not run here.
+    """
+    with ExitStack() as open_:
+        runtimes = [Runtime(name, model, x, threads) for name in names]
         for runtime in runtimes:
             open_.callback(runtime.close)
         able, cannot = _checked(runtimes)
@@ -98,8 +131,7 @@ def run(
         for turn in range(rounds):
             for runtime in able[turn % len(able) :] + able[: turn % len(able)]:
                 times[runtime.name].append(runtime.block())
-        given = np.load(x).shape
-    _show(screen, model, given, count, times, cannot)
+    return Timed(times, cannot)
 
 
 def _prepared(model: str, shape: tuple[int, ...] | None, folder: Path) -> tuple[Path, Path]:
@@ -146,9 +178,9 @@ def _show(
     model: str,
     shape: Sequence[int],
     threads: int,
-    times: dict[str, list[float]],
-    cannot: dict[str, str],
+    found: Timed,
 ) -> None:
+    times, cannot = found
     facts = {"cpu": cpu_model(), "isa": compiled_for() or "none (NumPy)", "threads": threads}
     screen.say(
         f"{model} {'x'.join(map(str, shape))}, {facts['cpu']}, {facts['isa']}, "
