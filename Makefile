@@ -4,6 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
+# Two processes share the tests file by file; what looks at the clock comes after them. ARGS may name
+# tests of one kind alone: that there are none of the other is what pytest's 5 says.
+PYTEST := $(BIN)/python -m pytest
+OR_NONE := || test $$? -eq 5
+TESTS = { $(PYTEST) -m "not long and not alone" -n 2 --dist loadfile $(ARGS) $(OR_NONE); } \
+	&& { $(PYTEST) -m "alone and not long" $(ARGS) $(OR_NONE); }
 TYPESCRIPT := 5.9.3
 
 .PHONY: help train test test-all test-onnx real-networks test-long mutants fuzz lint bench docs gallery explorer-docs clean
@@ -38,10 +44,10 @@ train: $(VENV)/.base  ## train a CNN on real digits (ARGS="--net resnet ..." for
 	$(BIN)/faltung train $(ARGS)
 
 test: $(VENV)/.test  ## run the tests; those whose peer is missing are skipped and named
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(TESTS)
 
 test-all: $(VENV)/.browser  ## install every peer, run the tests, fail where a peer is missing
-	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m "not long" $(ARGS)
+	export FALTUNG_REQUIRE_PEERS=1; $(TESTS)
 
 test-onnx: $(VENV)/.test  ## run ONNX's backend tests, print what passed, was skipped, failed
 	$(BIN)/python -m faltung.testing.onnx_cases docs/onnx-backend.md
@@ -50,7 +56,7 @@ real-networks: $(VENV)/.peers  ## compare published networks with ONNX Runtime, 
 	$(BIN)/python -m faltung.testing.real_networks docs/real-networks.md
 
 test-long: $(VENV)/.browser  ## the tests that take minutes
-	FALTUNG_REQUIRE_PEERS=1 $(BIN)/python -m pytest -m long $(ARGS)
+	FALTUNG_REQUIRE_PEERS=1 $(PYTEST) -m long $(ARGS)
 
 mutants: $(VENV)/.test  ## plant bugs in every operator and count how many the checks catch
 	$(BIN)/python -m faltung.testing.mutants $(ARGS)

@@ -28,6 +28,7 @@ def test_sample_is_balanced_small_and_in_the_raw_range() -> None:
     assert SAMPLE.stat().st_size <= 1_500_000
 
 
+@pytest.mark.alone
 def test_sample_loads_fast() -> None:
     def seconds() -> float:
         start = time.perf_counter()

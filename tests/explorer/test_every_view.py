@@ -144,6 +144,7 @@ MOVES = """async () => {
 }"""
 
 
+@pytest.mark.alone
 def test_slide_is_quick(open_view: Callable[..., Any]) -> None:
     """300 moves over 32 by 32 cells, values changing: 95 of 100 frames within 20 ms."""
     view = open_view("slide", {"height": 32, "width": 32, "padding": "same"})

@@ -378,6 +378,7 @@ def test_pointer_keyboard_and_undo(view: Any) -> None:
     assert len(view.state()["kernels"][0]) == 15
 
 
+@pytest.mark.alone
 def test_dragging_is_live(view: Any) -> None:
     """At 256x256 an entry that is dragged changes the picture within a frame.
 

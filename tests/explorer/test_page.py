@@ -355,6 +355,7 @@ def seconds_to_the_first_picture(tab: Any, url: str) -> float:
     return min(times)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", VIEWS)
 def test_the_first_view_of_a_saved_page_is_quick(
     chromium: Any, whole_file: Path, name: str
@@ -374,6 +375,7 @@ def whole_file(whole: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.alone
 def test_the_first_view_of_a_served_page_is_quick(chromium: Any) -> None:
     pytest.importorskip("uvicorn")
     from faltung.explorer.run import serving

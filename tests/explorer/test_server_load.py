@@ -59,6 +59,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SECONDS_TO_SEND", 1.0)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("first", "drip"),
     [(b"", b""), (b"G", b""), (b"GET / HTTP/1.1\r\n", b"X"), (b"GET / HTTP/1.1\r\nA: b", b"b")],
@@ -69,6 +70,7 @@ def test_headers_that_never_end(page: Any, hasty: None, first: bytes, drip: byte
     assert page.is_well()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["upload", "ask/test.echo"])
 @pytest.mark.parametrize("drip", [b"", b"x"])
 def test_bodies_that_never_end(page: Any, hasty: None, path: str, drip: bytes) -> None:

@@ -175,6 +175,7 @@ def torch_losses(torch: Any, graph: Graph, data: Dataset, recipe: Recipe) -> lis
     return losses
 
 
+@pytest.mark.alone
 def test_zero_one_reaches_its_figure() -> None:
     digits, held_back = (zero_one(part) for part in load_pair("sample"))
     result = train(start_new("zero-one", digits), digits, held_back, recipe=recipe_for("zero-one"))
