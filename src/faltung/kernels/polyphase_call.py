@@ -121,8 +121,6 @@ def _pack(window: ConvWindow, w: Array, outputs: int) -> Array:
     lanes, kernel_size = isa.lanes(w.dtype.itemsize), window.kernel[0]
     own = panels_of(window.group_in, window.group_out, kernel_size, outputs, lanes)
     packed = memory.aligned((window.groups, own.panels, own.size), w.dtype)
-    if not own.is_wide and 4 * window.group_in % own.length:
-        packed.fill(0)  # places that no channel has
     fields = {
         "group_in": window.group_in,
         "group_out": window.group_out,

@@ -99,6 +99,10 @@ def transform_run(
                 for phase in range(4):
                     for place in _places(form, kernel_size, phase, is_wide):
                         put(out + (c * width + j), place, code.constant(0.0))
+        else:
+            with code.loop(point_step // width, start=count * 4) as row:
+                for point in range(form.size**2):
+                    code.store(out + (point_step * point + row * width + j), code.constant(0.0))
 
 
 @kernel(transform_run, arguments=INTS, block=INT, thread=INT)
