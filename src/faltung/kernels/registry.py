@@ -267,6 +267,7 @@ def _polyphase(outputs: int) -> Row:
         growth=lambda window: polyphase_cost.growth(window, outputs),  # type: ignore[arg-type]
         packs=f"{module}call:pack_f{outputs}",
         fuses=True,
+        replays=True,
     )
 
 
