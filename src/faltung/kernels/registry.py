@@ -168,21 +168,22 @@ def _winograd(operation: str, outputs: int) -> Row:
     )
 
 
-def _winograd_rows() -> Row:
-    """Return the row of convolutions of few channels, in Winograd's form down the rows."""
+def _winograd_rows(operation: str) -> Row:
+    """Return the row of few channels, or of their gradient, in Winograd's form down the rows."""
+    is_forward, costs = operation == "conv", winograd_rows_cost
     module = "faltung.kernels.winograd_rows_"
     return Row(
-        "conv_winograd_rows_f4_any_nchw",
-        "conv",
-        f"{module}call:conv",
-        winograd_rows_cost.applies,
-        winograd_rows_cost.terms,  # type: ignore[arg-type]
-        block=winograd_rows_cost.OUTPUTS,
+        f"{operation}_winograd_rows_f4_any_nchw",
+        operation,
+        f"{module}call:{operation}",
+        costs.applies if is_forward else costs.applies_dx,
+        costs.terms if is_forward else costs.dx_terms,  # type: ignore[arg-type]
+        block=costs.OUTPUTS,
         is_compiled=True,
-        costs=f"{module}cost:cycles",
+        costs=f"{module}cost:{'' if is_forward else 'dx_'}cycles",
         is_exact=False,
-        growth=winograd_rows_cost.growth,  # type: ignore[arg-type]
-        packs=f"{module}call:pack",
+        growth=costs.growth,  # type: ignore[arg-type]
+        packs=f"{module}call:pack" if is_forward else "",
         fuses=True,
         replays=True,
     )
@@ -324,7 +325,7 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv", outputs=4),
     _winograd("conv", outputs=3),
     _winograd("conv", outputs=2),
-    _winograd_rows(),
+    _winograd_rows("conv"),
     _polyphase(outputs=4),
     _polyphase(outputs=2),
     _filter(),
@@ -335,6 +336,7 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv_dx", outputs=4),
     _winograd("conv_dx", outputs=3),
     _winograd("conv_dx", outputs=2),
+    _winograd_rows("conv_dx"),
     _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),
     _numpy("conv_dx_col2im", _conv_dx_terms),
     _dw("direct"),

@@ -38,25 +38,38 @@ FIELDS: Final = (
 )
 """What a block is told, in this order: addresses, sizes, how work is cut."""
 
-WEIGHT_FIELDS: Final = ("x", "packed", "group_in", "kernel_x", "scratch_size")
-"""What `transform_columns` is told: ``x`` are the weights."""
+WEIGHT_FIELDS: Final = (
+    *("x", "packed", "group_in", "group_out", "kernel_x"),
+    *("in_step", "out_step", "group_step", "scratch_size"),
+)
+"""What `transform_columns` is told: ``x`` are the weights, steps lie between their channels."""
 
 
 @kernel(arguments=INTS, block=INT, thread=INT)
 def transform_columns(
-    code: Code, arguments: Pointer, block: Int, thread: Int, *, outputs: int, taps: int
+    code: Code,
+    arguments: Pointer,
+    block: Int,
+    thread: Int,
+    *,
+    outputs: int,
+    taps: int,
+    flips: bool,
 ) -> None:
-    """Transform the weights of one output channel: ``[channel, kernel column][point]``."""
-    x, packed, group_in, columns = (arguments[i] for i in range(4))
+    """Transform the weights of one output channel: ``[channel, kernel column][point]``.
+
+    With `flips` the kernel is turned round, for the gradient of the input.
+    """
+    x, packed, group_in, group_out, columns, *steps = (arguments[i] for i in range(8))
     form, terms = cook_toom(outputs, taps), group_in * columns
     wide = ir.VectorType(ir.DoubleType(), code.lanes)
-    w = code.address(x) + block * (terms * taps)
+    in_step, out_step, group_step = steps
+    own = block // group_out * group_step + block % group_out * out_step
     to = code.address(packed) + block * (terms * form.size)
     with code.loop(group_in) as c, code.loop(columns) as kx:
-        numbers = [
-            widened(code, code.broadcast(w + ((c * taps + ky) * columns + kx)))
-            for ky in range(taps)
-        ]
+        w = code.address(x) + (own + c * in_step + (columns - 1 - kx if flips else kx))
+        order = reversed(range(taps)) if flips else range(taps)
+        numbers = [widened(code, code.broadcast(w + columns * ky)) for ky in order]
         for first in range(0, form.size, code.lanes):
             here = form.from_weights[first : first + code.lanes]
             total = Vector(code.build, ir.Constant(wide, [0.0] * code.lanes))

@@ -16,13 +16,14 @@ from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.pointwise_call import no_bias, residual_of
+from faltung.kernels.winograd_cost import adjoint
 from faltung.kernels.winograd_rows import (
     FIELDS,
     WEIGHT_FIELDS,
     transform_columns,
     winograd_rows_block,
 )
-from faltung.kernels.winograd_rows_cost import CHANNELS, OUTPUTS
+from faltung.kernels.winograd_rows_cost import CHANNELS, OUTPUTS, TAPS, plane_of
 
 Array = NDArray[Any]
 
@@ -33,16 +34,30 @@ SEGMENT: Final = 256 * 1024
 
 def pack(window: ConvWindow, w: Array) -> Array:
     """Return ``G w``, column by column of the kernel: ``[output channel][term][point]``."""
-    isa, form = required_isa(ROW), cook_toom(OUTPUTS, window.kernel[0])
-    each = window.group_in * window.kernel[1] * form.size
+    return _packed(window, w)
+
+
+def _packed(window: ConvWindow, w: Array, *, flips: bool = False) -> Array:
+    """Return weights for the convolution that a window is; with `flips`, a gradient's."""
+    isa, (rows, columns) = required_isa(ROW), plane_of(window)
+    each = window.group_in * columns.kernel * cook_toom(OUTPUTS, rows.kernel).size
     count = window.out_channels * each
     # A block of channels reads weights past the last one's, and does nothing with what comes out.
     packed = memory.empty((count + (CHANNELS - 1) * each,), w.dtype)
-    packed[count:] = 0
-    fields = {"group_in": window.group_in, "kernel_x": window.kernel[1], "scratch_size": 0}
+    near = rows.kernel * columns.kernel
+    far = near * (window.group_out if flips else window.group_in)
+    fields = {
+        "group_in": window.group_in,
+        "group_out": window.group_out,
+        "kernel_x": columns.kernel,
+        "in_step": far if flips else near,
+        "out_step": near if flips else far,
+        "group_step": window.group_in * window.group_out * near,
+        "scratch_size": 0,
+    }
     arrays = {"x": np.ascontiguousarray(w), "packed": packed}
-    form_of: dict[str, Any] = {"outputs": OUTPUTS, "taps": window.kernel[0]}
-    launch(transform_columns, isa, WEIGHT_FIELDS, fields, arrays, window.out_channels, **form_of)
+    form: dict[str, Any] = {"outputs": OUTPUTS, "taps": rows.kernel, "flips": flips}
+    launch(transform_columns, isa, WEIGHT_FIELDS, fields, arrays, window.out_channels, **form)
     return packed
 
 
@@ -62,10 +77,10 @@ def conv(
     ----------
     window : ConvWindow
         The geometry.
-    x : array (N, C, H, W), float32 or float64
+    x : array (N, C, *space), float32 or float64
         Input.
-    w : array (O, C/groups, 3, kernel_x), of the same dtype
-        Weights.
+    w : array (O, C/groups, *kernel), of the same dtype
+        Weights: three rows of them.
     b : array (O,), optional
         Bias.
     out : array (N, O, *out_space), C-contiguous, optional
@@ -80,8 +95,32 @@ def conv(
     KernelError
         Nothing can be compiled for this CPU.
     """
-    isa = required_isa(ROW)
     packed = pack(window, w) if packed is None else packed
+    return _conv(window, x, packed, b, out, epilogue)
+
+
+def conv_dx(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    *,
+    out: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Return the gradient of the input: the convolution of `dout` with the kernel turned round."""
+    back = adjoint(window)
+    return _conv(back, dout, _packed(back, w, flips=True), None, out, epilogue)
+
+
+def _conv(
+    window: ConvWindow,
+    x: Array,
+    packed: Array,
+    b: Array | None,
+    out: Array | None,
+    epilogue: Epilogue,
+) -> Array:
+    isa = required_isa(ROW)
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
@@ -94,7 +133,7 @@ def conv(
         "y": y,
         "residual": residual_of(epilogue, y),
     }
-    constants: dict[str, Any] = {"outputs": OUTPUTS, "taps": window.kernel[0], "vectors": vectors}
+    constants: dict[str, Any] = {"outputs": OUTPUTS, "taps": TAPS, "vectors": vectors}
     constants |= {"channels": CHANNELS, "adds": epilogue.residual is not None}
     constants |= epilogue.constants
     launch(winograd_rows_block, isa, FIELDS, fields, arrays, blocks, **constants)
@@ -111,7 +150,7 @@ def _layout(
     window: ConvWindow, dtype: np.dtype[Any], isa: Isa, vectors: int
 ) -> tuple[int, dict[str, int]]:
     """Return how many blocks there are, and what the fields hold but for the addresses."""
-    rows, columns = window.axes
+    rows, columns = plane_of(window)
     together = vectors * isa.lanes(dtype.itemsize)
     points = window.group_in * columns.kernel * cook_toom(OUTPUTS, rows.kernel).size
     most = max(1, SEGMENT // (points * together * dtype.itemsize)) * together

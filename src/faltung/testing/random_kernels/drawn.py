@@ -168,6 +168,11 @@ def _forms() -> list[Form]:
     forms += [Form((3, 3), (1, 1), (1, 1), "all"), Form((3, 3, 3), (1,) * 3, (1,) * 3, "all")]
     forms += [Form((3, 3), (1, 1), (2, 2), "all"), Form((1, 7), (1, 1), (1, 1), "all")]
     forms += [
+        Form((1, 3, 3), (1,) * 3, (1,) * 3, "all"),
+        Form((3, 1, 1), (1,) * 3, (1,) * 3, "all"),
+        Form((2, 5, 5), (1,) * 3, (1,) * 3, "groups"),
+    ]
+    forms += [
         Form(kernel, (1,) * len(kernel), (1,) * len(kernel), sharing)
         for kernel in LONG
         for sharing in ("single", "depthwise", "all")
