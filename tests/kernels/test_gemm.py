@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from faltung.kernels import gemm_call, numpy_dense
-from faltung.kernels.isa import ISAS, VARIABLE, has
+from faltung.kernels.gemm import CHUNK
+from faltung.kernels.isa import AVX512, ISAS, VARIABLE, has
 from faltung.kernels.matrices import matmul
 from faltung.kernels.tile import RUN
 
 HERE = [isa.name for isa in ISAS if has(isa)]
-SHAPES = [(1, 1, 1), (7, 5, 3), (9, RUN + 1, 17), (33, 300, 50), (64, 40, 130), (5, 2 * RUN, 16)]
+SHAPES = [(1, 1, 1), (7, 5, 3), (9, RUN + 1, 17), (33, 300, 50), (200, 40, 130), (5, 2 * RUN, 16)]
+SHAPES += [(3, CHUNK + 5, 9)]
 
 
 @pytest.mark.parametrize("isa", HERE)
@@ -53,15 +55,40 @@ def test_schedules_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     a = rng.standard_normal((100, 700)).astype(np.float32)
     b = rng.standard_normal((700, 90)).astype(np.float32)
     y = gemm_call.matmul(a, b)
-    for threads, blocks in ((1, 1), (2, 8), (3, 40)):
-        gemm_call._layout.cache_clear()
+    for threads, enough, many in ((1, 1 << 30, 1), (2, 1 << 19, 12), (3, 1, 1000)):
         monkeypatch.setenv("FALTUNG_NUM_THREADS", str(threads))
-        monkeypatch.setattr(gemm_call, "BLOCKS", blocks)
+        monkeypatch.setattr(gemm_call, "ENOUGH", enough)
+        monkeypatch.setattr(gemm_call, "MANY", many)
+        for kept in (gemm_call._cut, gemm_call._layout):
+            kept.cache_clear()
         for _ in range(5):
             assert (gemm_call.matmul(a, b) == y).all()
         assert (gemm_call.matmul(a[:50], b) == y[:50]).all()
         assert (gemm_call.matmul(a, b.T.copy().T) == y).all()
-    gemm_call._layout.cache_clear()
+    for kept in (gemm_call._cut, gemm_call._layout):
+        kept.cache_clear()
+
+
+def test_long_sums_go_on_as_they_began() -> None:
+    """A column that lies apart is turned in chunks; its sums are those of one in a row."""
+    rng = np.random.default_rng(2)
+    a = rng.standard_normal((20, 2 * CHUNK + 300)).astype(np.float32)
+    b = rng.standard_normal((2 * CHUNK + 300, 40)).astype(np.float32)
+    assert (gemm_call.matmul(a, b.T.copy().T) == gemm_call.matmul(a, b)).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (64, 256, 3136), (512, 2048, 49), (480, 480, 240)])
+def test_cuts_leave_no_thread_waiting(threads: int, shape: tuple[int, int, int]) -> None:
+    """What a thread does is at most a tenth more than its share, where there is enough."""
+    rows, terms, columns = shape
+    cut = gemm_call._cut(gemm_call.Shape(*shape), 16, AVX512, threads, False)
+    steps, panels = -(-columns // (16 * cut.vectors)), -(-rows // cut.channels)
+    blocks = -(-steps // cut.steps) * -(-panels // cut.panels)
+    if rows * terms * columns < gemm_call.ENOUGH:
+        assert blocks == 1
+    else:
+        assert -(-blocks // threads) * cut.steps * cut.panels < 1.1 * steps * panels / threads + 1
 
 
 def test_runs_of_sums_are_added() -> None:

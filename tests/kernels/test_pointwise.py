@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import direct_call, pointwise_call
+from faltung.kernels import direct_call, gemm_call, pointwise_call
+from faltung.kernels.direct_cost import is_pointwise
 from faltung.kernels.epilogue import Epilogue
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.numpy_conv import conv as numpy_conv
+from faltung.kernels.numpy_conv import conv_dx as numpy_conv_dx
 
 HERE = [isa.name for isa in ISAS if has(isa)]
 EPILOGUES = [("", 0.0, 0.0), ("relu", 0.0, 0.0), ("leaky_relu", 0.5, 0.0), ("clip", -3.0, 5.0)]
@@ -88,11 +90,48 @@ def test_segments_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     w = rng.standard_normal((40, 300, 1, 1)).astype(np.float32)
     window = ConvWindow.of(x.shape, w.shape)
     wanted = pointwise_call.conv(window, x, w)
-    for blocks in (1, 3):
-        pointwise_call._layout.cache_clear()
-        monkeypatch.setattr(pointwise_call, "BLOCKS", blocks)
-        monkeypatch.setenv("FALTUNG_NUM_THREADS", str(blocks))
+    for threads, enough in ((1, 1 << 30), (2, 1 << 19), (3, 1)):
+        gemm_call._cut.cache_clear()
+        monkeypatch.setattr(gemm_call, "ENOUGH", enough)
+        monkeypatch.setenv("FALTUNG_NUM_THREADS", str(threads))
         assert (pointwise_call.conv(window, x, w) == wanted).all()
-    pointwise_call._layout.cache_clear()
+    gemm_call._cut.cache_clear()
     one = ConvWindow.of((1, *x.shape[1:]), w.shape)
     assert (pointwise_call.conv(one, x[1:], w) == wanted[1:]).all()
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_gradient(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are read column by column; a bias and an activation as a forward pass has them."""
+    monkeypatch.setenv(VARIABLE, isa)
+    for seed in range(8):
+        window, dtype = drawn(seed)
+        rng = np.random.default_rng(seed)
+        shapes = (window.out_shape, window.w_shape, window.x_shape[1:2], window.x_shape)
+        dout, w, b, residual = (rng.integers(-4, 5, shape).astype(dtype) for shape in shapes)
+        wanted = numpy_conv_dx(window, dout, w)
+        dx = pointwise_call.conv_dx(window, guarded.copy(dout), guarded.copy(w))
+        np.testing.assert_array_equal(dx, wanted, err_msg=f"seed {seed}")
+        epilogue = Epilogue("relu", residual=guarded.copy(residual))
+        out = guarded.array(window.x_shape, dtype)
+        given = (guarded.copy(dout), guarded.copy(w), guarded.copy(b))
+        assert pointwise_call.conv_dx(window, *given, out=out, epilogue=epilogue) is out
+        wanted = wanted + b.reshape(-1, *[1] * len(window.axes)) + residual
+        np.testing.assert_array_equal(out, np.maximum(wanted, 0), err_msg=f"seed {seed}")
+        guarded.check()
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize(
+    ("space", "stride"),
+    [((40,), 2), ((9, 33), (3, 4)), ((5, 7, 50), (2, 1, 3)), ((1, 1), 2), ((30, 1), (1, 2))],
+)
+def test_strides(
+    isa: str, space: Any, stride: Any, guarded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pixels that a stride passes over are left out, at the end of a row as well."""
+    monkeypatch.setenv(VARIABLE, isa)
+    shapes = (2, 6, *space), (10, 3, *[1] * len(space))
+    window = ConvWindow.of(*shapes, stride=stride, groups=2)
+    assert is_pointwise(window, np.dtype(np.float32))
+    check(pointwise_call.conv, window, np.float32, guarded, 1)

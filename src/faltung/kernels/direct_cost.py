@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,27 +22,49 @@ from faltung.kernels.cost import (
 from faltung.kernels.panels import MOST, panels_of
 from faltung.kernels.reaches import reaches
 
+WIDEST: Final = 4
+"""The largest stride in a row of pixels that a kernel of one position takes: of a larger one, most
+of what is read would be left out."""
+
 
 def is_pointwise(window: ConvWindow, dtype: np.dtype[Any]) -> bool:
-    """Whether each output pixel needs the input pixel at its own place alone."""
-    return dtype in (np.float32, np.float64) and all(
-        (axis.kernel, axis.stride, axis.pad_lo, axis.out_size) == (1, 1, 0, axis.size)
-        for axis in window.axes
+    """Whether each output pixel needs one input pixel alone, none of them padding."""
+    return (
+        dtype in (np.float32, np.float64)
+        and window.stride[-1] <= WIDEST
+        and all(
+            (axis.kernel, axis.pad_lo) == (1, 0) and (axis.out_size - 1) * axis.stride < axis.size
+            for axis in window.axes
+        )
     )
+
+
+def is_whole_pointwise(window: ConvWindow, dtype: np.dtype[Any]) -> bool:
+    """Whether each input pixel is that of an output pixel, too."""
+    return is_pointwise(window, dtype) and window.out_space == window.space
 
 
 def conv_pointwise(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Register blocks on x as it lies; planes far from each other cost misses of the cache."""
-    pixels = prod(window.space)
-    per_group = min(
-        block_products(window.group_out, pixels, window.group_in, block, dtype) for block in WIDE
-    )
+    """Register blocks on x as it lies, or on the pixels that a stride leaves."""
+    taken = 0 if window.out_space == window.space else window.in_channels * prod(window.out_space)
     return (
-        CALL
-        + 0.4 * streamed(prod(window.w_shape), dtype)
-        + window.groups * per_group / 0.85
+        _pointwise(window, dtype, window.group_out, window.group_in)
+        + moved(taken, dtype, 1.0)
         + results(window.out_shape, dtype)
     )
+
+
+def conv_dx_pointwise(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """The same product with weights that are read column by column."""
+    return _pointwise(window, dtype, window.group_in, window.group_out) + results(
+        window.x_shape, dtype
+    )
+
+
+def _pointwise(window: ConvWindow, dtype: np.dtype[Any], rows: int, terms: int) -> float:
+    pixels = prod(window.out_space)
+    per_group = min(block_products(rows, pixels, terms, block, dtype) for block in WIDE)
+    return CALL + 0.2 * streamed(prod(window.w_shape), dtype) + window.groups * per_group / 0.9
 
 
 def conv_blocked(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:

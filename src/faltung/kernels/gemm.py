@@ -1,105 +1,125 @@
-"""Matrix products: ``y[m, n] = sum over k of a[m, k] * b[k, n]``.
+"""Matrix products, and convolutions of one position, which are products on images as they lie.
 
-A block takes a few vectors of columns. Run by run of k it brings those columns of b together, so
-that they lie in the first-level cache, and passes all rows of a over them: `channels` rows at a
-time, each number of a read where it is, into all lanes. Sums of runs are added, so that what is
-rounded off grows with the length of a run and with their number.
+    y[m, n] = activation(bias[m] + sum over k of a[m, k] b[k, n] + residual[m, n])
+
+An image is a matrix whose rows are its channels' planes; a is the weights. A block takes a few
+vectors of columns of b at a time, and passes rows of a over them: `channels` rows together, each
+number of a read where it is, into all lanes.
+
+Rows of b lie far apart, often a power of two: the first-level cache has no room for many such
+pieces, and no CPU guesses which one comes next. Where many rows of a pass over them, the first ones
+write the columns that they read into a strip, side by side, and the others find them there.
 
 Either matrix may lie row by row or column by column. For a it makes no difference; columns of b
-that lie apart go through a transpose.
+that lie apart go through a transpose, some runs of k at a time.
 """
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Final
+from typing import Any, Final
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.interleave import row_to_lanes
-from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
-from faltung.kernels.tile import RUN
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
+from faltung.kernels.tile import RUN, Sums, finished_cells, summed
 
 FIELDS: Final = (
-    *("x", "b", "y", "scratch", "m", "k", "n", "near", "far", "b_step", "columns", "parts"),
-    *("part", "partial_offset", "scratch_size"),
+    *("x", "w", "bias", "y", "residual", "scratch"),
+    *("rows", "terms", "columns", "near", "far", "step", "image", "groups"),
+    *("segment", "segments", "part", "parts", "strip", "scratch_size"),
 )
-"""`near` and `far` numbers lie between rows and columns of a, `b_step` between those of b."""
+"""`near` and `far` numbers lie between rows and columns of a, `step` between rows of b (or columns,
+where those lie apart), `image` between images. A block has a `segment` of columns and a `part` of
+the panels, which are `channels` rows of a."""
+
+IN_PLACE: Final = "in place"
+"""Columns of b are read where they are."""
+KEPT: Final = "kept"
+"""The first panel writes them into the strip, from where the others read them."""
+TURNED: Final = "turned"
+"""They lie apart: a transpose writes them into the strip, up to `CHUNK` terms at a time."""
+CHUNK: Final = 8 * RUN
 
 
-@kernel(arguments=INTS, source=POINTER, out=POINTER, first=INT, count=INT, left=INT)
-def gather_rows(
+@kernel(
+    b=POINTER,
+    step=INT,
+    spread=INT,
+    strip=POINTER,
+    w=POINTER,
+    near=INT,
+    far=INT,
+    bias=POINTER,
+    terms=INT,
+    partial=POINTER,
+    to=POINTER,
+    plane=INT,
+    left=INT,
+    count=INT,
+    residual=POINTER,
+)
+def sum_panel(
     code: Code,
-    arguments: Pointer,
-    source: Pointer,
-    out: Pointer,
-    first: Int,
-    count: Int,
-    left: Int,
-    *,
-    vectors: int,
-) -> None:
-    """Copy ``left`` columns of a run of b's rows: ``[vector][k]``."""
-    step = arguments[FIELDS.index("b_step")]
-    with code.loop(count) as t:
-        for v in range(vectors):
-            mask = code.first(left - v * code.lanes)
-            row = code.load_some(mask, source + ((first + t) * step + v * code.lanes))
-            code.store(out + (t + v * (RUN + code.lanes)) * code.lanes, row)
-
-
-@kernel(row_to_lanes, arguments=INTS, source=POINTER, out=POINTER, first=INT, count=INT, left=INT)
-def gather_columns(
-    code: Code,
-    arguments: Pointer,
-    source: Pointer,
-    out: Pointer,
-    first: Int,
-    count: Int,
-    left: Int,
-    *,
-    vectors: int,
-) -> None:
-    """The same of a matrix that lies column by column."""
-    step, size = (arguments[FIELDS.index(name)] for name in ("b_step", "k"))
-    for v in range(vectors):
-        columns = left - v * code.lanes
-        with code.when(columns > 0):
-            given = (source + step * (v * code.lanes), out + v * (RUN + code.lanes) * code.lanes)
-            row_to_lanes.call(code, *given, step, columns, first, size, count)
-
-
-@kernel(a=POINTER, b=POINTER, partial=POINTER, count=INT, near=INT, far=INT, left=INT)
-def sum_run(
-    code: Code,
-    a: Pointer,
     b: Pointer,
-    partial: Pointer,
-    count: Int,
+    step: Int,
+    spread: Int,
+    strip: Pointer,
+    w: Pointer,
     near: Int,
     far: Int,
+    bias: Pointer,
+    terms: Int,
+    partial: Pointer,
+    to: Pointer,
+    plane: Int,
     left: Int,
+    count: Int,
+    residual: Pointer,
     *,
     channels: int,
     vectors: int,
+    masked: bool = False,
+    keeps: bool = False,
+    goes_on: bool = False,
+    activation: tuple[str, float, float],
     adds: bool,
 ) -> None:
-    """Sum a run for a few rows, where there are fewer the last one again; add it to `partial`."""
-    cells = list(product(range(channels), range(vectors)))
-    rows = [a + (left - 1).at_most(c) * near for c in range(channels)]
-    total = [code.variable(code.constant(0.0)) for _ in cells]
-    with code.loop(count) as t:
-        columns = [code.load(b + (t + v * (RUN + code.lanes)) * code.lanes) for v in range(vectors)]
-        for c in range(channels):
-            number = code.broadcast(rows[c] + t * far)
-            for v in range(vectors):
-                cell = total[c * vectors + v]
-                cell.set(code.fma(number, columns[v], cell.get()))
-    for i, cell in enumerate(total):
-        place, sums = partial + i * code.lanes, cell.get()
-        code.store(place, code.load(place) + sums if adds else sums)
+    """Write up to ``count`` columns of up to ``left`` rows, a ``plane`` apart, nothing else.
+
+    ``spread`` numbers lie between two vectors of b. With `masked`, no column past ``count`` is
+    read; with `keeps`, what is read is written to ``strip`` as well. With `goes_on`, the sums go on
+    from those that are there.
+    """
+    # Where there are fewer rows, the last one is computed again.
+    rows = [(left - 1).at_most(c) for c in range(channels)]
+    starts = [w + row * near for row in rows]
+    masks = [code.first(count - v * code.lanes) for v in range(vectors)]
+
+    def columns(t: Int) -> list[Vector]:
+        places = [b + (t * step + spread * v) for v in range(vectors)]
+        if masked:
+            read = zip(masks, places, strict=True)
+            found = [code.load_some(mask, place) for mask, place in read]
+        else:
+            found = [code.load(place) for place in places]
+        if keeps:
+            for v, vector in enumerate(found):
+                code.store(strip + (t * vectors + v) * code.lanes, vector)
+        return found
+
+    sums = Sums(columns, lambda c, t: starts[c] + t * far, partial, channels, vectors)
+    cells = [(c, v) for c in range(channels) for v in range(vectors)]
+    places = [plane * c + v * code.lanes for c, v in cells]
+    if goes_on:
+        there = [code.load_some(masks[v], to + plane * rows[c] + v * code.lanes) for c, v in cells]
+        total = summed(code, sums, terms, there, goes_on=True)
+    else:
+        biases = [code.broadcast(bias + row) for row in rows]
+        total = summed(code, sums, terms, [biases[c] for c, _ in cells])
+    finished_cells(code, total, places, masks, to, residual, left, count, activation, adds)
 
 
-@kernel(gather_rows, gather_columns, sum_run, arguments=INTS, block=INT, thread=INT)
+@kernel(sum_panel, row_to_lanes, arguments=INTS, block=INT, thread=INT)
 def multiply_block(
     code: Code,
     arguments: Pointer,
@@ -108,38 +128,59 @@ def multiply_block(
     *,
     channels: int,
     vectors: int,
-    transposed: bool,
+    way: str,
+    **store: Any,
 ) -> None:
-    """Compute a few vectors of columns for a part of the rows."""
+    """Compute a segment of the columns for a part of the rows, of one image and group."""
 
     def of(name: str) -> Int:
         return arguments[FIELDS.index(name)]
 
-    width = vectors * code.lanes
-    first, part = block % of("columns") * width, block // of("columns")
-    left, start = of("n") - first, part * of("part")
-    end = (start + of("part")).at_most(of("m"))
-    near, far, size = of("near"), of("far"), channels * width
-    here = code.address(of("scratch")) + thread * of("scratch_size")
-    partial = here + of("partial_offset")
-    source = code.address(of("b")) + (first * of("b_step") if transposed else first)
-    gather = gather_columns if transposed else gather_rows
-    with code.loop(of("k"), step=RUN) as k:
-        count = (of("k") - k).at_most(RUN)
-        gather.call(code, arguments, source, here, k, count, left, vectors=vectors)
-        a = code.address(of("x")) + k * far
-        with code.loop(end, step=channels, start=start) as m:
-            to = partial + (m - start) // channels * size
-            given = (a + m * near, here, to, count, near, far, end - m)
-            with code.either(k > 0) as (later, at_first):
-                for branch, adds in ((later, True), (at_first, False)):
+    part, rest = block % of("parts"), block // of("parts")
+    segment, image = rest % of("segments"), rest // of("segments")
+    group, lanes, width = image % of("groups"), code.lanes, vectors * code.lanes
+    rows, terms, near, far, step = (of(n) for n in ("rows", "terms", "near", "far", "step"))
+    partial = code.address(of("scratch")) + thread * of("scratch_size")
+    strip = partial + of("strip")
+    source = code.address(of("x")) + image * of("image")
+    last = ((part + 1) * of("part")).at_most((rows + (channels - 1)) // channels)
+    first, start = part * of("part"), segment * of("segment")
+    end = (start + of("segment")).at_most(of("columns"))
+    w = code.address(of("w")) + group * rows * terms
+
+    def multiply(p: Int, n: Int, k: Int, count: Int, b: Pointer, *lie: Int, **how: bool) -> None:
+        row = p * channels
+        at = (image * rows + row) * of("columns") + n
+        to, residual = code.address(of("y")) + at, code.address(of("residual")) + at
+        bias = code.address(of("bias")) + (group * rows + row)
+        given = (b, *lie, strip, w + (row * near + k * far), near, far, bias, count, partial)
+        given = (*given, to, of("columns"), rows - row, of("columns") - n, residual)
+        sum_panel.call(code, *given, channels=channels, vectors=vectors, **how, **store)
+
+    zero, beside = code.integer(0), code.integer(lanes)
+    with code.loop(end, step=width, start=start) as n:
+        given = (n, zero, terms)
+        if way == IN_PLACE:
+            is_whole = of("columns") - n >= width
+            with code.loop(last, start=first) as p, code.either(is_whole) as (whole, border):
+                for branch, masked in ((whole, False), (border, True)):
                     with branch:
-                        sizes = {"channels": channels, "vectors": vectors}
-                        sum_run.call(code, *given, **sizes, adds=adds)
-    y = code.address(of("y")) + first
-    with code.loop(end, start=start) as m:
-        row = partial + (m - start) * width
-        for v in range(vectors):
-            mask = code.first(left - v * code.lanes)
-            to = y + (m * of("n") + v * code.lanes)
-            code.store_some(mask, to, code.load(row + v * code.lanes))
+                        multiply(p, *given, source + n, step, beside, masked=masked)
+        elif way == KEPT:
+            multiply(first, *given, source + n, step, beside, masked=True, keeps=True)
+            with code.loop(last, start=first + 1) as p:
+                multiply(p, *given, strip, code.integer(width), beside)
+        else:
+            apart = (CHUNK + lanes) * lanes
+            with code.loop(terms, step=CHUNK) as k:
+                count = (terms - k).at_most(CHUNK)
+                for v in range(vectors):
+                    left, to = of("columns") - n - v * lanes, strip + apart * v
+                    with code.when(left > 0):
+                        column = source + step * (n + v * lanes)
+                        row_to_lanes.call(code, column, to, step, left, k, terms, count)
+                turned = (n, k, count, strip, beside, code.integer(apart))
+                with code.loop(last, start=first) as p, code.either(k > 0) as (later, at_first):
+                    for branch, goes_on in ((later, True), (at_first, False)):
+                        with branch:
+                            multiply(p, *turned, goes_on=goes_on)

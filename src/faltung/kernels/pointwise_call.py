@@ -1,10 +1,10 @@
-"""Convolution with a kernel of one position, as the registry calls it."""
+"""Convolution with a kernel of one position, and its gradient, as the registry calls them."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,29 +12,16 @@ from numpy.typing import NDArray
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory
 from faltung.kernels.epilogue import PLAIN, Epilogue
-from faltung.kernels.isa import Isa, required_isa
-from faltung.kernels.launch import launch
+from faltung.kernels.gemm_call import Shape, multiply
+from faltung.kernels.gemm_call import no_bias as no_bias
+from faltung.kernels.gemm_call import residual_of as residual_of
+from faltung.kernels.isa import required_isa
 from faltung.kernels.packing import pack
-from faltung.kernels.pointwise import FIELDS, multiply_block
-from faltung.kernels.tile import block_constants, channels_together, vectors_together
+from faltung.kernels.sampled import sampled
 
 Array = NDArray[Any]
 
 ROW: Final = "conv_pointwise_any_nchw"
-BLOCKS: Final = 8
-"""Into how many parts an image's work is cut where there is enough of it."""
-ENOUGH: Final = 1 << 19
-"""Products of a part, at least: for less it is not worth waking a thread."""
-
-
-class Layout(NamedTuple):
-    """How the work of one geometry is cut."""
-
-    channels: int
-    vectors: int
-    blocks: int
-    fields: dict[str, int]
-    offsets: Array
 
 
 def conv(
@@ -58,7 +45,7 @@ def conv(
         Weights.
     b : array (O,), optional
         Bias.
-    out : array (N, O, *space), C-contiguous, optional
+    out : array (N, O, *out_space), C-contiguous, optional
         Where the result goes.
     epilogue : Epilogue, optional
         What is done to each output before it is stored.
@@ -68,22 +55,53 @@ def conv(
     KernelError
         Nothing can be compiled for this CPU.
     """
-    isa = required_isa(ROW)
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
-    layout = _layout(window, x.dtype, isa)
-    arrays = {
-        "x": np.ascontiguousarray(x),
-        "w": np.ascontiguousarray(w),
-        "bias": no_bias(window.out_channels, x.dtype) if b is None else np.ascontiguousarray(b),
-        "y": y,
-        "residual": residual_of(epilogue, y),
-        "offsets": layout.offsets,
-    }
-    constants = block_constants(layout.channels, layout.vectors, epilogue)
-    launch(multiply_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
+    x = np.ascontiguousarray(x) if window.out_space == window.space else sampled(window, x)
+    sides, lie = (window.group_out, window.group_in), (window.group_in, 1)
+    shape, pixels = _shape(window, *sides), prod(window.out_space)
+    multiply(shape, x, pixels, np.ascontiguousarray(w), lie, y, b, epilogue)
     return y
+
+
+def conv_dx(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
+    """Return the gradient of the input: ``dx[n, ci] = Σ_co w[co, ci] dout[n, co]``.
+
+    Parameters
+    ----------
+    window : ConvWindow
+        Of the forward convolution, without a stride.
+    dout : array (N, O, *space), float32 or float64
+        Gradient of the output.
+    w : array (O, C/groups, 1, ...), of the same dtype
+        Weights, which are read column by column.
+    b : array (C,), optional
+        Added to each channel, as a transposed convolution does.
+    out, epilogue
+        As of `conv`.
+    """
+    dx = memory.empty(window.x_shape, dout.dtype) if out is None else out
+    if dx.size:
+        sides, lie = (window.group_in, window.group_out), (1, window.group_in)
+        shape, pixels = _shape(window, *sides), prod(window.space)
+        dout, w = np.ascontiguousarray(dout), np.ascontiguousarray(w)
+        multiply(shape, dout, pixels, w, lie, dx, b, epilogue)
+    return dx
+
+
+def _shape(window: ConvWindow, computed: int, summed: int) -> Shape:
+    """Return the products of one convolution: images and groups, one after the other."""
+    images = window.batch * window.groups
+    return Shape(computed, summed, prod(window.out_space), images, window.groups)
 
 
 def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[Any]) -> Array:
@@ -96,43 +114,6 @@ def bias_of(window: ConvWindow, b: Array | None, channels: int, dtype: np.dtype[
     return pack(b, _first(1), isa, groups=window.groups, group_step=of_group, **sizes)
 
 
-def residual_of(epilogue: Epilogue, y: Array) -> Array:
-    """Return what is added to the result as a contiguous array; any array where nothing is."""
-    if epilogue.residual is None:
-        return y
-    return np.ascontiguousarray(epilogue.residual, y.dtype)
-
-
-@lru_cache(64)
-def no_bias(count: int, dtype: np.dtype[Any]) -> Array:
-    """Return zeros for so many channels."""
-    return memory.constant(np.zeros(count, dtype))
-
-
 @lru_cache(256)
 def _first(count: int) -> Array:
     return memory.constant(np.arange(count, dtype=np.int64))
-
-
-@lru_cache(256)
-def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
-    lanes, pixels = isa.lanes(dtype.itemsize), prod(window.space)
-    channels = channels_together(isa, window.group_out)
-    vectors = vectors_together(isa, channels, 1, pixels, lanes)
-    step = vectors * lanes
-    steps = -(-pixels // step)
-    macs = window.group_in * window.group_out * pixels
-    parts = max(1, min(BLOCKS, steps, macs // ENOUGH))
-    segment = -(-steps // parts) * step
-    segments = -(-pixels // segment)
-    fields = {
-        "pixels": pixels,
-        "groups": window.groups,
-        "group_in": window.group_in,
-        "group_out": window.group_out,
-        "segment": segment,
-        "segments": segments,
-        "scratch_size": channels * step,
-    }
-    offsets = memory.constant(np.arange(window.group_in, dtype=np.int64) * pixels)
-    return Layout(channels, vectors, segments * window.batch * window.groups, fields, offsets)

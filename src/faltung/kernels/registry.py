@@ -115,16 +115,16 @@ def _pool(operation: str, terms: Callable[[Window], int]) -> Row:
     return Row(f"{operation}_taps_any_nchw", operation, function, _is_float, terms, costs=costs)
 
 
-def _pointwise() -> Row:
+def _pointwise(operation: str, applies: Callable[..., bool], terms: Callable[[Window], int]) -> Row:
     """Return the row of kernels of one position."""
     return Row(
-        "conv_pointwise_any_nchw",
-        "conv",
-        "faltung.kernels.pointwise_call:conv",
-        direct_cost.is_pointwise,  # type: ignore[arg-type]
-        _conv_terms,
+        f"{operation}_pointwise_any_nchw",
+        operation,
+        f"faltung.kernels.pointwise_call:{operation}",
+        applies,
+        terms,
         is_compiled=True,
-        costs="faltung.kernels.direct_cost:conv_pointwise",
+        costs=f"faltung.kernels.direct_cost:{operation}_pointwise",
         fuses=True,
         replays=True,
     )
@@ -320,7 +320,7 @@ _COST = "faltung.kernels.cost:"
 # For each operation the row with the fewest cycles is taken; of equal ones, the first.
 ROWS: tuple[Row, ...] = (
     _compiled("conv_direct", "direct_call:conv", _conv_terms),
-    _pointwise(),
+    _pointwise("conv", direct_cost.is_pointwise, _conv_terms),
     _blocked("conv", "packed_weights", _conv_terms),
     _winograd("conv", outputs=4),
     _winograd("conv", outputs=3),
@@ -332,6 +332,7 @@ ROWS: tuple[Row, ...] = (
     _toom(),
     _numpy("conv_im2col", _conv_terms),
     _compiled("conv_dx_direct", "direct_dx:conv_dx", _conv_dx_terms),
+    _pointwise("conv_dx", direct_cost.is_whole_pointwise, _conv_dx_terms),
     _blocked("conv_dx", "packed_for_dx", _conv_dx_terms),
     _winograd("conv_dx", outputs=4),
     _winograd("conv_dx", outputs=3),

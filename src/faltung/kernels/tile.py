@@ -11,15 +11,15 @@ they lie in memory, row after row of taps: nothing is put into another order.
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.epilogue import activated
 from faltung.kernels.isa import Isa
-from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Variable, Vector
 
-RUN: Final = 128
+RUN: Final = 256
 """Taps that are summed one after the other. The sums of such runs are added: what is rounded off
 grows with the length of a run and with their number, not with that of the taps."""
 
@@ -67,53 +67,100 @@ def tile(
     ``partial`` has room for all sums; ``residual`` lies as ``to`` does. With `masked`, no pixel
     past ``count`` is read either.
     """
-    cells = list(product(range(channels), range(vectors)))
     # Where there are fewer channels, the last one is computed again.
     channel = [(left - 1).at_most(c) for c in range(channels)]
     rows = [w + c * taps for c in channel]
     masks = [code.first(count - v * code.lanes) for v in range(vectors)]
 
-    def summed(first: Int | int, last: Int, start: list[Vector]) -> list[Vector]:
-        total = [code.variable(start[c]) for c, _ in cells]
+    def pixels(t: Int) -> list[Vector]:
+        place = strip + offsets[t]
+        places = [place + v * code.lanes for v in range(vectors)]
+        if not masked:
+            return [code.load(place) for place in places]
+        return [code.load_some(mask, place) for mask, place in zip(masks, places, strict=True)]
+
+    sums = Sums(pixels, lambda c, t: rows[c] + t, partial, channels, vectors)
+    cells = [(c, v) for c in range(channels) for v in range(vectors)]
+    begin = [code.broadcast(bias + c) for c in channel]
+    total = summed(code, sums, taps, [begin[c] for c, _ in cells])
+    places = [plane * c + v * code.lanes for c, v in cells]
+    finished_cells(code, total, places, masks, to, residual, left, count, activation, adds)
+
+
+class Sums(NamedTuple):
+    """What a register block sums: how it reads vectors of pixels, where a channel's weight is."""
+
+    pixels: Callable[[Int], list[Vector]]
+    weight: Callable[[int, Int], Pointer]
+    partial: Pointer
+    channels: int
+    vectors: int
+
+
+def summed(
+    code: Code, sums: Sums, taps: Int, begin: Sequence[Vector], *, goes_on: bool = False
+) -> list[Variable]:
+    """Return sums over all taps, run after run, channel by channel.
+
+    The first run begins at ``begin``; or, where the sums go on from there, it is added as all
+    others are.
+    """
+    channels, vectors, partial = sums.channels, sums.vectors, sums.partial
+
+    def one_run(first: Int | int, last: Int, start: Sequence[Vector]) -> list[Vector]:
+        total = [code.variable(vector) for vector in start]
         with code.loop(last, start=first) as t:
-            place = strip + offsets[t]
-            pixels = []
-            for v in range(vectors):
-                at = place + v * code.lanes
-                pixels.append(code.load_some(masks[v], at) if masked else code.load(at))
+            pixels = sums.pixels(t)
             for c in range(channels):
-                weight = code.broadcast(rows[c] + t)
+                weight = code.broadcast(sums.weight(c, t))
                 for v in range(vectors):
                     cell = total[c * vectors + v]
                     cell.set(code.fma(weight, pixels[v], cell.get()))
         return [cell.get() for cell in total]
 
-    begin = [code.broadcast(bias + c) for c in channel]
-    total = [code.variable(v) for v in summed(0, taps.at_most(RUN), begin)]
-    with code.loop(taps, RUN, start=RUN) as first:
+    begun = list(begin) if goes_on else one_run(0, taps.at_most(RUN), begin)
+    total = [code.variable(vector) for vector in begun]
+    with code.loop(taps, RUN, start=0 if goes_on else RUN) as first:
         for i, cell in enumerate(total):
             code.store(partial + i * code.lanes, cell.get())
-        zeros = [code.constant(0.0)] * channels
-        more = summed(first, (first + RUN).at_most(taps), zeros)
+        zeros = [code.constant(0.0)] * (channels * vectors)
+        more = one_run(first, (first + RUN).at_most(taps), zeros)
         for i, cell in enumerate(total):
             cell.set(code.load(partial + i * code.lanes) + more[i])
+    return total
+
+
+def finished_cells(
+    code: Code,
+    total: Sequence[Variable],
+    places: Sequence[Int],
+    masks: Sequence[Any],
+    to: Pointer,
+    residual: Pointer,
+    left: Int,
+    count: Int,
+    activation: tuple[str, float, float],
+    adds: bool,
+) -> None:
+    """Add, activate and store a register block's sums, channel by channel, where they belong."""
+    vectors = len(masks)
 
     def finished(i: int, rest: Vector | None) -> Vector:
-        vector = total[i].get()
+        vector: Vector = total[i].get()
         return activated(code, vector if rest is None else vector + rest, activation)
 
-    places = [plane * c + v * code.lanes for c, v in cells]
-    is_whole = code.build.and_(left >= channels, count >= vectors * code.lanes)
+    is_whole = code.build.and_(left * vectors >= len(total), count >= vectors * code.lanes)
     with code.either(is_whole) as (whole, border):
         with whole:
             for i, at in enumerate(places):
                 rest = code.load(residual + at) if adds else None
                 code.store(to + at, finished(i, rest))
         with border:
-            for i, (c, v) in enumerate(cells):
+            for i, at in enumerate(places):
+                c, v = divmod(i, vectors)
                 with code.when(left > c):
-                    rest = code.load_some(masks[v], residual + places[i]) if adds else None
-                    code.store_some(masks[v], to + places[i], finished(i, rest))
+                    rest = code.load_some(masks[v], residual + at) if adds else None
+                    code.store_some(masks[v], to + at, finished(i, rest))
 
 
 def channels_together(isa: Isa, out_channels: int) -> int:
@@ -134,7 +181,7 @@ def channels_together(isa: Isa, out_channels: int) -> int:
         panels = -(-out_channels // channels)
         return panels * max(channels * vectors, channels + vectors) / vectors
 
-    return min(_blocks(isa), key=lambda block: (cost(block), -block[0]))[0]
+    return min(blocks_of(isa), key=lambda block: (cost(block), -block[0]))[0]
 
 
 def vectors_together(isa: Isa, channels: int, rows: int, count: int, lanes: int) -> int:
@@ -146,7 +193,7 @@ def vectors_together(isa: Isa, channels: int, rows: int, count: int, lanes: int)
     >>> [vectors_together(AVX512, 8, 28, count, 16) for count in (224, 144, 28, 14)]
     [2, 3, 2, 1]
     """
-    most = next(v for c, v in _blocks(isa) if c == channels)
+    most = next(v for c, v in blocks_of(isa) if c == channels)
     return min(range(1, most + 1), key=lambda v: (cycles(channels, v, rows, count, lanes), -v))
 
 
@@ -159,7 +206,8 @@ def cycles(channels: int, vectors: int, rows: int, count: int, lanes: int) -> fl
     return blocks * max(channels * vectors, channels + vectors, 8) / 2
 
 
-def _blocks(isa: Isa) -> tuple[tuple[int, int], ...]:
+def blocks_of(isa: Isa) -> tuple[tuple[int, int], ...]:
+    """Return register blocks whose sums fit: output channels, and most vectors of pixels."""
     return WIDE if isa.registers >= 32 else NARROW
 
 
