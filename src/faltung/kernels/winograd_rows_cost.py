@@ -26,6 +26,8 @@ VECTORS: Final = 2
 """Vectors of columns of a register block, with 32 registers."""
 LARGEST: Final = 1 << 30
 """Sizes and padding below this: positions in a row are compared as 32-bit integers."""
+NEAR: Final = 40 * 1024
+"""Bytes of transformed pixels that stay in the nearest cache."""
 TERMS: Final = 128
 """Input channels times columns of the kernel that are summed one after the other, at most."""
 
@@ -93,7 +95,9 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float
     summed = window.group_in * window.kernel[-1]
     height, columns = (axis.out_size for axis in plane_of(window))
     blocks = -(-height // OUTPUTS) * -(-columns // (VECTORS * width))
-    products = points * CHANNELS * VECTORS / 2 / 0.85
+    # What a register block reads for all output channels should stay in the nearest cache.
+    share = 0.85 if summed * points * VECTORS * cost.VECTOR <= NEAR else 0.6
+    products = points * CHANNELS * VECTORS / 2 / share
     each = -(-window.group_out // CHANNELS) * (summed * products + 40)
     taken = VECTORS * summed * points * 2.5
     weights = 0.0 if is_prepared else prod(window.w_shape) * 1.5
