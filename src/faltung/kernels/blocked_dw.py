@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from faltung.kernels.ahead import to_a_boundary
+from faltung.kernels.ahead import Ahead, to_a_boundary
 from faltung.kernels.compiled import kernel
 from faltung.kernels.fold import fold, is_last
 from faltung.kernels.interleave import row_to_lanes
 from faltung.kernels.outer import outer
+from faltung.kernels.rectangle import rectangle, rows_inside
 from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
-from faltung.kernels.strips import copy, copy_dense_row, zeros
+from faltung.kernels.strips import zeros
 
 FIELDS: Final = (
     *("x", "dout", "dw", "scratch", "shared", "counts", "offsets"),
@@ -33,13 +34,13 @@ FIELDS: Final = (
     *("strip_rows", "strips", "strip_columns", "column_strips", "steps", "runs"),
     *("chunk_in", "chunk_out", "chunks_in", "chunks_out", "run_size"),
     *("plane_rows", "extent_y", "extent_x", "pitch", "dout_pitch", "dout_plane"),
-    *("dout_offset", "scratch_size", "shared_size"),
+    *("dout_offset", "is_copied", "scratch_size", "shared_size"),
 )
 """What a block is told, in this order: addresses, sizes, and how working memory lies."""
 
 
 @kernel(
-    *(copy_dense_row, row_to_lanes, outer, fold),
+    *(rectangle, row_to_lanes, outer, fold),
     arguments=INTS,
     block=INT,
     thread=INT,
@@ -77,34 +78,36 @@ def blocked_gradient_block(
     zeros(code, sums, of("run_size"))
     zeros(code, strip, of("dout_offset"))
 
-    def copied(image: Int, z: Int, row: Int, column: Int, rows: Int, columns: Int) -> None:
-        """Copy what some outputs read of each channel: ``[channel][kz][row][column]``."""
+    def copied(image: Int, z: Int, row: Int, column: Int, rows: Int, columns: Int) -> Pointer:
+        """Copy what some outputs read of each channel: ``[channel][kz][row][column]``.
+
+        Where nothing is read around the input, it is read where it is.
+        """
         channel = (image * of("groups") + group) * of("group_in") + first_in
         source = code.address(of("x")) + channel * in_plane
-        count = (columns - 1) * of("stride_x") + of("extent_x")
-        first = column * of("stride_x") - of("pad_x")
-        lead = (0 - first).at_least(0).at_most(count)
-        inside = (of("width") - first).at_most(count).at_least(lead) - lead
-        with code.loop(in_count) as c, code.loop(of("kernel_depth")) as kz:
+        from_y = row * of("stride_y") - of("pad_y")
+        count = (rows - 1) * of("stride_y") + of("extent_y")
+        inside_y = rows_inside(from_y, count, of("height"), code.integer(1))
+        from_x = column * of("stride_x") - of("pad_x")
+        width = (columns - 1) * of("stride_x") + of("extent_x")
+        # Where strips have whole rows, the zeros around them stay from the first strip on.
+        is_whole = of("column_strips").equals(1)
+        lead = code.choose(is_whole, (0 - from_x).at_least(0).at_most(width), code.integer(0))
+        inside = (of("width") - from_x).at_most(width).at_least(lead)
+        end = code.choose(is_whole, inside, width)
+        size = code.choose(is_whole, from_x + end, of("width"))
+        with code.loop(in_count * of("is_copied")) as c, code.loop(of("kernel_depth")) as kz:
             at_z = z * of("stride_depth") + kz * of("dilation_depth") - of("pad_depth")
             is_plane = code.build.and_(at_z >= 0, at_z < of("depth"))
+            first, last = (code.choose(is_plane, at, code.integer(0)) for at in inside_y)
             plane = strip + (c * of("kernel_depth") + kz) * of("plane_rows") * of("pitch")
-            with code.loop((rows - 1) * of("stride_y") + of("extent_y")) as r:
-                at_y = row * of("stride_y") + r - of("pad_y")
-                is_row = code.build.and_(at_y >= 0, at_y < of("height"))
-                is_inside = code.build.and_(is_plane, is_row)
-                # A row outside is one of no size: everything that is read of it is padding.
-                size = code.choose(is_inside, of("width"), code.integer(0))
-                at = source + (c * rows_of_plane + at_z * of("height") + at_y) * of("width")
-                at = code.choose_place(is_inside, at, source)
-                to = plane + r * of("pitch")
-                # Where strips have whole rows, the zeros around them stay from the first strip on.
-                is_known = code.build.and_(is_inside, of("column_strips").equals(1))
-                with code.either(is_known) as (known, other):
-                    with known:
-                        copy(code, at + (first + lead), to + lead, inside)
-                    with other:
-                        copy_dense_row.call_apart(code, at, to, first, size, count)
+            top = source + (c * rows_of_plane + at_z * of("height") + from_y) * of("width")
+            line = (from_x + lead, end - lead, size, code.integer(1), of("pitch"))
+            given = (top, plane + lead, first, last, count, of("width"), *line)
+            rectangle.call_apart(code, *given, stride=1)
+        from_z = z * of("stride_depth") * of("height")
+        here = source + ((from_z + row * of("stride_y")) * of("width") + column * of("stride_x"))
+        return code.choose_place(of("is_copied").equals(1), strip, here)
 
     def source_of(image: Int, z: Int, row: Int, column: Int) -> Pointer:
         """Return where a strip of dout begins, in the first channel of the chunk."""
@@ -131,19 +134,20 @@ def blocked_gradient_block(
             at, to, rest = at + lead, to + lead * lanes, length - lead
             row_to_lanes.call_apart(code, at, to, out_plane, left, zero, rest, rest)
 
-    def multiplied(rows: Int, columns: Int, co: Int, soon: Pointer, vectors: int) -> None:
+    def multiplied(
+        pixels: Pointer, rows: Int, columns: Int, co: Int, soon: list[Ahead], vectors: int
+    ) -> None:
         """Add the products with some vectors of dout, for all channels of x and all taps."""
         d = gradients + co // lanes * of("dout_plane")
         pitches = (of("pitch") * of("stride_y"), of("dout_pitch"), of("dout_plane"), chunk_out)
         offsets = code.ints(code.address(of("offsets")))
         with code.loop(in_count * of("lines"), step=bases) as line:
+            for one in soon:
+                one.fetch()
             to = sums + (line * (len(inside) * chunk_out) + co)
-            given = (strip, d, to, offsets + line, rows, columns)
-            # What dout has for the next strip is on its way meanwhile; once is enough.
-            ahead = code.choose_place(line.equals(0), soon + co * out_plane, d)
-            plane = code.choose(line.equals(0), out_plane, code.integer(lanes))
+            given = (pixels, d, to, offsets + line, rows, columns)
             form = {"bases": bases, "inside": inside, "vectors": vectors, "step": step}
-            outer.call_apart(code, *given, *pitches, ahead, plane, **form, fetches=True)
+            outer.call_apart(code, *given, *pitches, **form)
 
     def place(at: Int) -> tuple[Int, Int, Int, Int]:
         """Return the image, plane, first row and first column of a strip."""
@@ -151,20 +155,41 @@ def blocked_gradient_block(
         row, rest = rest % of("strips") * of("strip_rows"), rest // of("strips")
         return rest // of("out_depth"), rest % of("out_depth"), row, column
 
+    def ahead(at: Int) -> list[Ahead]:
+        """Return what the next strip is made from: of x the last plane, which is new."""
+        is_there = code.choose(at < last, code.integer(1), code.integer(0))
+        image, z, row, column = where = place(at.at_most(last - 1))
+        calls = (in_count * of("lines") + (bases - 1)) // bases
+        turns = (out_count + (vectors * lanes - 1)) // (vectors * lanes) * calls
+        channel = (image * of("groups") + group) * of("group_in") + first_in
+        at_z = z * of("stride_depth") + (of("kernel_depth") - 1) * of("dilation_depth")
+        at_y = (row * of("stride_y") - of("pad_y")).at_least(0).at_most(of("height"))
+        at_z = (at_z - of("pad_depth")).at_least(0).at_most(of("depth") - 1)
+        corner = (at_z * of("height") + at_y) * of("width") + column * of("stride_x")
+        source = code.address(of("x")) + (channel * in_plane + corner)
+        is_whole = of("column_strips").equals(1)
+        rows_in = (of("strip_rows") * of("stride_y")).at_most(of("height") - at_y)
+        columns = code.choose(is_whole, rows_in * of("width"), of("strip_columns") * of("stride_x"))
+        out_columns = code.choose(is_whole, of("strip_rows") * of("out_width"), of("strip_columns"))
+        return [
+            Ahead(code, source, columns, in_plane, in_count * is_there, turns),
+            Ahead(code, source_of(*where), out_columns, out_plane, out_count * is_there, turns),
+        ]
+
     first, last = of("steps") * run // of("runs"), of("steps") * (run + 1) // of("runs")
     with code.loop(last, start=first) as at:
         where = _, _, row, column = place(at)
         rows = (of("out_height") - row).at_most(of("strip_rows"))
         columns = (of("out_width") - column).at_most(of("strip_columns"))
-        copied(*where, rows, columns)
+        pixels = copied(*where, rows, columns)
         side_by_side(source_of(*where), rows, columns)
-        soon = source_of(*place((at + 1).at_most(last - 1)))
+        soon = ahead(at + 1)
         whole = (out_count + (lanes - 1)) // (vectors * lanes) * (vectors * lanes)
         with code.loop(whole, step=vectors * lanes) as co:
-            multiplied(rows, columns, co, soon, vectors)
+            multiplied(pixels, rows, columns, co, soon, vectors)
         if vectors > 1:
             with code.loop(out_count, step=lanes, start=whole) as co:
-                multiplied(rows, columns, co, soon, 1)
+                multiplied(pixels, rows, columns, co, soon, 1)
     finished = code.ints(code.address(of("counts"))) + pair
     with code.when(is_last(code, finished, of("runs"))):
         plane = of("group_in") * of("taps")

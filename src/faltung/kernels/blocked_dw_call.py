@@ -13,9 +13,10 @@ from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory, numpy_conv
 from faltung.kernels.blocked_dw import FIELDS, blocked_gradient_block
-from faltung.kernels.blocked_dw_cost import CHUNK, register_block
+from faltung.kernels.blocked_dw_cost import chunk_of, register_block
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
+from faltung.kernels.reaches import three_axes
 
 Array = NDArray[Any]
 
@@ -70,20 +71,34 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
     return dw
 
 
+def _axes(window: ConvWindow) -> tuple[AxisWindow, AxisWindow, AxisWindow]:
+    """Return three axes; where each pixel is by itself, they are one long row."""
+    depth, rows, columns = three_axes(window.axes)
+    if all(axis.kernel == axis.stride == 1 and not _reads_around(axis) for axis in window.axes):
+        rows, columns = AxisWindow(1, 1), AxisWindow(rows.size * columns.size, 1)
+    return depth, rows, columns
+
+
+def _reads_around(axis: AxisWindow) -> bool:
+    """Whether an output reads what is not in the input, or the first does not begin with it."""
+    return axis.pad_lo != 0 or (axis.out_size - 1) * axis.stride + axis.extent > axis.size
+
+
 @lru_cache(256)
 def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     width, taps = isa.lanes(dtype.itemsize), prod(window.kernel)
-    depth, rows, columns = (AxisWindow(1, 1),) * (3 - len(window.axes)) + window.axes
+    axes = depth, rows, columns = _axes(window)
+    most = chunk_of(window)
     column_strips = -(-columns.out_size // COLUMNS)
     strip_columns = -(-columns.out_size // column_strips)
-    channels = min(CHUNK, window.group_in) + min(CHUNK, window.group_out)
+    channels = min(most, window.group_in) + min(most, window.group_out)
     pixels = min(PIXELS, STRIP_BYTES // (channels * dtype.itemsize))
     strips = -(-rows.out_size // max(1, pixels // strip_columns))
     strip_rows = -(-rows.out_size // strips)
     strips = -(-rows.out_size // strip_rows)
     steps = window.batch * depth.out_size * strips * column_strips
-    chunk_in = min(CHUNK, window.group_in)
-    chunk_out = min(CHUNK, -(-window.group_out // width) * width)
+    chunk_in = min(most, window.group_in)
+    chunk_out = min(most, -(-window.group_out // width) * width)
     chunks_in, chunks_out = -(-window.group_in // chunk_in), -(-window.group_out // chunk_out)
     pairs = window.groups * chunks_in * chunks_out
     run_count = min(RUNS, steps, max(2, 2 * RUNS // pairs))
@@ -92,9 +107,13 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     bases, length, vectors = register_block(window, chunk_in, chunk_out // width, is_wide=wide)
     plane_rows = (strip_rows - 1) * rows.stride + rows.extent
     pitch = (strip_columns - 1) * columns.stride + columns.extent
-    each = depth.kernel * plane_rows * pitch
+    # Lines of a last, smaller chunk that are not there may be read in a copy alone.
+    is_copied = any(_reads_around(axis) for axis in axes) or window.group_in % chunk_in > 0
+    slice_rows = plane_rows if is_copied else depth.dilation * rows.size
+    pitch = pitch if is_copied else columns.size
+    each = pitch * (depth.kernel * plane_rows if is_copied else depth.size * rows.size)
     offsets = [
-        c * each + (kz * plane_rows + ky * rows.dilation) * pitch + part * length * columns.dilation
+        c * each + (kz * slice_rows + ky * rows.dilation) * pitch + part * length * columns.dilation
         for c in range(chunk_in)
         for kz in range(depth.kernel)
         for ky in range(rows.kernel)
@@ -105,7 +124,7 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     offsets += [0] * (-len(offsets) % bases)
     dout_pitch = strip_columns * width
     dout_plane = strip_rows * dout_pitch + (width + 1) * width
-    strip_size = max(chunk_in * each, (taps + width) * width)
+    strip_size = max(is_copied * (chunk_in * each + width), (taps + width) * width)
     fields = {
         "depth": depth.size,
         "height": rows.size,
@@ -144,9 +163,12 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
         "dout_pitch": dout_pitch,
         "dout_plane": dout_plane,
         "dout_offset": -(-strip_size // width) * width,
+        "is_copied": int(is_copied),
         "scratch_size": (-(-strip_size // width) + 1) * width + chunk_out // width * dout_plane,
         "shared_size": pairs * run_count * len(offsets) * length * chunk_out,
     }
     inside = tuple(k * columns.dilation for k in range(length))
     constants = {"bases": bases, "inside": inside, "vectors": vectors, "step": columns.stride}
-    return Layout(constants, pairs * run_count, pairs, memory.constant(np.array(offsets, np.int64)), fields)
+    return Layout(
+        constants, pairs * run_count, pairs, memory.constant(np.array(offsets, np.int64)), fields
+    )

@@ -14,12 +14,21 @@ from faltung.geometry.window import ConvWindow
 from faltung.kernels.cost import BATCH, CALL, lanes, moved
 
 CHUNK: Final = 64
-"""Channels of x, and of dout, whose sums one block keeps."""
+"""Channels of x, and of dout, whose sums one block keeps; more of kernels with few taps."""
 LINES: Final = 9
 """Lines of a kernel that are read together at most: each has an address of its own."""
 WIDE: Final = {1: 27, 2: 14}
 NARROW: Final = {1: 10, 2: 6}
 """Numbers of x for 1 or 2 vectors of dout whose sums fit 32 and 16 registers, beside the rest."""
+
+
+def chunk_of(window: ConvWindow) -> int:
+    """Return how many channels of x, and of dout, one block has at most.
+
+    >>> [chunk_of(ConvWindow.of((1, 8, 9, 9), (8, 8, k, k))) for k in (1, 3)]
+    [256, 64]
+    """
+    return max(CHUNK, 4 * CHUNK // prod(window.kernel))
 
 
 def register_block(
@@ -69,13 +78,14 @@ def _block(numbers: int, vectors: int) -> float:
 def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Products, by whole register blocks; both arrays brought into place; sums folded."""
     width = lanes(dtype)
-    channels, outs = min(CHUNK, window.group_in), -(-min(CHUNK, window.group_out) // width)
+    most = chunk_of(window)
+    channels, outs = min(most, window.group_in), -(-min(most, window.group_out) // width)
     bases, length, together = register_block(window, channels, outs, is_wide=True)
     lines = window.group_in * prod(window.kernel) // length
     across = -(-window.group_out // width)
     block = -(-lines // bases) * _block(bases * length, together) * -(-across // together)
     out_pixels, pixels = prod(window.out_space), prod(window.space)
-    again = [-(-count // CHUNK) for count in (window.group_out, window.group_in)]
+    again = [-(-count // most) for count in (window.group_out, window.group_in)]
     taken = window.in_channels * pixels * again[0] * 0.4
     taken += window.groups * across * width * out_pixels * again[1] * 0.5
     return (

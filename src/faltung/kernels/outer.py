@@ -31,8 +31,6 @@ from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
     dout_pitch=INT,
     spread=INT,
     pitch=INT,
-    ahead=POINTER,
-    plane=INT,
 )
 def outer(
     code: Code,
@@ -46,19 +44,15 @@ def outer(
     dout_pitch: Int,
     spread: Int,
     pitch: Int,
-    ahead: Pointer,
-    plane: Int,
     *,
     bases: int,
     inside: tuple[int, ...],
     vectors: int,
     step: int,
-    fetches: bool = False,
 ) -> None:
     """Add to ``bases * len(inside)`` rows of `vectors` vectors of sums, a ``pitch`` apart.
 
-    Vectors of dout lie a ``spread`` apart, those of the sums side by side. With `fetches`, one
-    vector is fetched for each that is used, of as many rows as there are lanes, a ``plane`` apart.
+    Vectors of dout lie a ``spread`` apart, those of the sums side by side.
     """
     numbers, across = range(bases * len(inside)), range(vectors)
     places = [[sums + pitch * i + j * code.lanes for j in across] for i in numbers]
@@ -71,11 +65,6 @@ def outer(
             _one_by_one(code)
             here, at = line + q * code.lanes, q * step
             vectors_here = [code.load(here + spread * j) for j in across]
-            if fetches:
-                number = y * columns + q
-                soon = ahead + (number % code.lanes * plane + number // code.lanes * code.lanes)
-                for j in across:
-                    code.prefetch(soon + plane * (j * code.lanes))
             for i in numbers:
                 base, offset = divmod(i, len(inside))
                 factor = code.broadcast(lines[base] + at + inside[offset])

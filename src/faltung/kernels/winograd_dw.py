@@ -159,7 +159,7 @@ def winograd_gradient_block(
             block_of = {"bases": 1, "inside": tuple(range(several)), "vectors": vectors}
             for one_of in soon:
                 one_of.fetch()
-            outer.call_apart(code, *given, spread, chunk_out, d, one, **block_of, step=lanes)
+            outer.call_apart(code, *given, spread, chunk_out, **block_of, step=lanes)
 
     units = (last - first + of("together") - 1) // of("together")
     with code.loop(units) as u:
