@@ -34,7 +34,7 @@ FIELDS: Final = (
     *("x", "w", "bias", "y", "residual", "scratch"),
     *("groups", "group_in", "group_out", "kernel_x", "pad_y", "pad_x"),
     *("height", "width", "in_plane", "out_height", "out_width", "out_plane"),
-    *("tile_rows", "segments", "segment", "scratch_size"),
+    *("tile_rows", "segments", "segment", "near", "scratch_size"),
 )
 """What a block is told, in this order: addresses, sizes, how work is cut."""
 
@@ -222,22 +222,27 @@ def winograd_rows_block(
     transform_rows.call_apart(code, arguments, x, points, *place, **form)
     terms, plane, row = of("group_in") * of("kernel_x"), of("out_plane"), of("out_width")
     rows = of("out_height") - first_row
-    with code.loop(columns, step=together) as q:
-        here = points + q * terms * size
+    near = of("near")
+    with code.loop((columns + (near - 1)) // near) as part:
+        first = part * near
+        last = (first + near).at_most(columns)
         with code.loop(of("group_out"), step=channels) as c:
             channel = group * of("group_out") + c
-            at = (image * of("group_out") + c) * plane + (first_row * row + first_column + q)
-            sum_rows.call(
-                code,
-                *(here, code.address(of("w")) + channel * terms * size),
-                code.address(of("bias")) + channel,
-                *(code.address(of(name)) + at for name in ("y", "residual")),
-                *(terms, plane, row, of("group_out") - c, rows, columns - q),
-                **form,
-                channels=channels,
-                activation=activation,
-                adds=adds,
-            )
+            corner = (image * of("group_out") + c) * plane + (first_row * row + first_column)
+            # A few blocks side by side: lines of the cache that two of them share are still near.
+            with code.loop(last, step=together, start=first) as q:
+                sum_rows.call(
+                    code,
+                    points + q * terms * size,
+                    code.address(of("w")) + channel * terms * size,
+                    code.address(of("bias")) + channel,
+                    *(code.address(of(name)) + (corner + q) for name in ("y", "residual")),
+                    *(terms, plane, row, of("group_out") - c, rows, columns - q),
+                    **form,
+                    channels=channels,
+                    activation=activation,
+                    adds=adds,
+                )
 
 
 def field(arguments: Pointer, name: str) -> Int:

@@ -30,6 +30,8 @@ Array = NDArray[Any]
 ROW: Final = "conv_winograd_rows_f4_any_nchw"
 SEGMENT: Final = 256 * 1024
 """Bytes of transformed pixels that a block has at most: they stay in a core's own cache."""
+BESIDE: Final = 28 * 1024
+"""Bytes of them that one output channel after the other reads: they stay in the nearest cache."""
 
 
 def pack(window: ConvWindow, w: Array) -> Array:
@@ -176,6 +178,7 @@ def _layout(
         "tile_rows": tile_rows,
         "segments": segments,
         "segment": segment,
+        "near": max(1, BESIDE // (points * together * dtype.itemsize)) * together,
         "scratch_size": points * segment,
     }
     return window.batch * window.groups * tile_rows * segments, fields
