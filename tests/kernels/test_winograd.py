@@ -20,7 +20,7 @@ from faltung.kernels.linear import times
 from faltung.kernels.numpy_conv import conv as numpy_conv
 from faltung.kernels.numpy_conv import conv_dx as numpy_conv_dx
 from faltung.kernels.registry import ROWS, Row
-from faltung.kernels.winograd_cost import TAPS, adjoint
+from faltung.kernels.winograd_cost import APART, TAPS, adjoint, tiles_of
 
 FORMS = [
     (1, 1),
@@ -91,7 +91,7 @@ def test_shared_work_is_the_same_product(outputs: int, taps: int) -> None:
 
 
 def drawn(
-    seed: int, taps: int, dtype: Any, depth: tuple[int, ...] = ()
+    seed: int, taps: int, dtype: Any, depth: tuple[int, ...] = (), dilation: Any = 1
 ) -> tuple[ConvWindow, Any, Any, Any] | None:
     """Return a random geometry with floats for it; None for one that is refused or empty.
 
@@ -107,18 +107,23 @@ def drawn(
         x_shape = (*x_shape[:2], int(rng.integers(3, 9)), *(n // 2 + 4 for n in x_shape[2:]))
         padding = [(int(rng.integers(-1, 3)), int(rng.integers(-1, 3))), *padding]
     try:
-        window = ConvWindow.of(x_shape, w_shape, padding=padding, groups=groups)
+        slide = {"padding": padding, "dilation": dilation}
+        window = ConvWindow.of(x_shape, w_shape, **slide, groups=groups)
     except GeometryError:
         return None
-    if 0 in window.out_shape:
+    if any(axis.out_size < axis.dilation for axis in window.axes):
         return None
     return window, *(rng.standard_normal(s).astype(dtype) for s in (x_shape, w_shape, (out,)))
 
 
 def largest(window: ConvWindow, x: Any, block: int) -> Any:
-    """Return, for each output, the largest number that the tiles of its place and group read."""
-    spans = tuple(block + axis.kernel - 1 for axis in window.axes)
-    room = [-(-a.out_size // block) * block + a.kernel for a in window.axes]
+    """Return, for each output, the largest number that the tiles of its place and group read.
+
+    With a dilation, that all phases' tiles there read.
+    """
+    blocks = tuple(block * axis.dilation for axis in window.axes)
+    spans = tuple(n + axis.extent - 1 for n, axis in zip(blocks, window.axes, strict=True))
+    room = [-(-a.out_size // n) * n + a.extent for n, a in zip(blocks, window.axes, strict=True)]
     padded = np.zeros((*x.shape[:2], *room))
     part, inside = np.abs(x), [slice(None)] * 2
     for axis, (side, most) in enumerate(zip(window.axes, room, strict=True), start=2):
@@ -129,12 +134,13 @@ def largest(window: ConvWindow, x: Any, block: int) -> Any:
     padded[tuple(inside)] = part
     every = tuple(range(2, x.ndim))
     views = np.lib.stride_tricks.sliding_window_view(padded, spans, every)
-    whole = views[(..., *[slice(None, None, block)] * len(every), *[slice(None)] * len(every))].max(
+    firsts = [slice(None, None, n) for n in blocks]
+    whole = views[(..., *firsts, *[slice(None)] * len(every))].max(
         tuple(range(x.ndim, x.ndim + len(every)))
     )
     whole = whole.reshape(len(x), window.groups, -1, *whole.shape[2:]).max(2)
     for axis, side in enumerate(window.axes, start=2):
-        whole = np.take(whole.repeat(block, axis), range(side.out_size), axis)
+        whole = np.take(whole.repeat(blocks[axis - 2], axis), range(side.out_size), axis)
     return whole.repeat(window.group_out, 1)
 
 
@@ -167,7 +173,8 @@ def exact_conv(window: ConvWindow, x: Any, w: Any, b: Any) -> Any:
     y = np.zeros(window.out_shape, x.dtype)
     parts = np.split(x, window.groups, 1)
     for tap in np.ndindex(window.kernel):
-        here = tuple(slice(k, k + size) for k, size in zip(tap, window.out_space, strict=True))
+        starts = (k * axis.dilation for k, axis in zip(tap, window.axes, strict=True))
+        here = tuple(slice(k, k + n) for k, n in zip(starts, window.out_space, strict=True))
         for g, part in enumerate(parts):
             outs = slice(g * window.group_out, (g + 1) * window.group_out)
             weights = grouped[(g, slice(None), slice(None), *tap)]
@@ -205,13 +212,14 @@ def test_within_the_bound(
     """Random geometries with every kernel that the row takes; no stray byte."""
     monkeypatch.setenv(VARIABLE, isa)
     worst, seeds = 0.0, range(5 if dtype == np.float32 else 3)
-    for taps, depth in product(TAPS[row.block], ((), (1,), (3,), (4,))):
-        kernel = (*depth, taps, taps)
-        if not row.applies(ConvWindow.of((1, 1, *kernel), (1, 1, *kernel)), np.dtype(dtype)):
-            continue
-        found = (drawn(s, taps, dtype, depth) for s in (seeds[:3] if depth else seeds))
-        cases = [case for case in found if case is not None]
-        assert len(cases) >= 2
+    forms: list[tuple[Any, Any]] = [((), 1), ((1,), 1), ((3,), 1), ((4,), 1)]
+    forms += [((), (3, 2)), ((2,), (1, 2, 2))]
+    for taps, (depth, dilation) in product(TAPS[row.block], forms):
+        some = range(12) if dilation != 1 else seeds[:3] if depth else seeds
+        found = [drawn(s, taps, dtype, depth, dilation) for s in some]
+        fits = [case for case in found if case and row.applies(case[0], np.dtype(dtype))]
+        cases = fits[: 2 if depth else len(seeds)]
+        assert cases or depth or dilation != 1
         for window, x, w, b in cases:
             shares = run(row, window, x, w, b, guarded)
             worst = max(worst, float(shares.max()))
@@ -310,7 +318,7 @@ def test_schedules_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     w = rng.standard_normal((150, 36, 3, 3)).astype(np.float32)
     window = ConvWindow.of(x.shape, w.shape, padding=((2, 0), (1, 1)))
     wanted = winograd_call.conv_f4(window, x, w)
-    rows, columns = winograd_schedule.tiles_of(window, 4)
+    rows, columns = tiles_of(window, 4)
     cuts = [(1, 1, 1), (1, 2, 3), (1, rows, columns), (1, rows, 2), (2, rows, columns)]
     for cut in [*cuts, (5, rows, columns)]:
         for parts, together, pixels in ((1, 2, 14), (1, 5, 3), (3, 1, 7), (5, 1, 14)):
@@ -318,6 +326,22 @@ def test_schedules_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
             winograd_schedule.layout_of.cache_clear()
             monkeypatch.setattr(winograd_schedule, "schedule_of", lambda *given, p=plan: p)
             np.testing.assert_array_equal(winograd_call.conv_f4(window, x, w), wanted)
+    winograd_schedule.layout_of.cache_clear()
+
+
+def test_schedules_of_phases_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that begin and end within a phase, or have parts of several."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((2, 18, 31, 38)).astype(np.float32)
+    w = rng.standard_normal((40, 18, 3, 3)).astype(np.float32)
+    window = ConvWindow.of(x.shape, w.shape, padding=((3, 2), (2, 1)), dilation=(3, 2))
+    wanted = winograd_call.conv_f2(window, x, w)
+    rows, columns = tiles_of(window, 2)
+    for frames, height, width in product((1, 2), (1, 4, 7, rows), (2, 6, columns)):
+        plan = winograd_schedule.Schedule(frames, height, width, 2, 1, 5)
+        winograd_schedule.layout_of.cache_clear()
+        monkeypatch.setattr(winograd_schedule, "schedule_of", lambda *given, p=plan: p)
+        np.testing.assert_array_equal(winograd_call.conv_f2(window, x, w), wanted)
     winograd_schedule.layout_of.cache_clear()
 
 
@@ -345,31 +369,45 @@ def test_large_images_and_layers_have_blocks_that_fit(isa: Any) -> None:
         ((999, 8, 2, 2), 8),
         ((1, 64, 200, 300, 500), 64),
     ):
-        window = ConvWindow.of(shape, (out, shape[1], *(3,) * (len(shape) - 2)), padding=1)
+        w_shape = (out, shape[1], *(3,) * (len(shape) - 2))
+        window = ConvWindow.of(shape, w_shape, padding=1)
         layout = winograd_schedule.layout_of(window, np.dtype(np.float32), isa, 4, 2)
         assert layout.fields["scratch_size"] * 4 < 48 << 20
         assert layout.blocks >= 2
+    for dilation in (2, 24, APART):
+        window = ConvWindow.of(
+            (1, 512, 500, 3000), (512, 512, 3, 3), padding=dilation, dilation=dilation
+        )
+        layout = winograd_schedule.layout_of(window, np.dtype(np.float32), isa, 4, 2)
+        assert layout.fields["scratch_size"] * 4 < 48 << 20
 
 
 @pytest.mark.parametrize("row", MINE.values(), **NAMED)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_non_finite_inputs_stay_in_their_tiles(row: Row, value: float) -> None:
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_non_finite_inputs_stay_in_their_tiles(row: Row, value: float, dilation: int) -> None:
     """Wherever the definition has them, and in no tile that does not read them."""
     m, n, taps = row.block, 22, TAPS[row.block][0]
-    pad = taps // 2
-    window = ConvWindow.of((1, 3, n, n), (5, 3, taps, taps), padding=pad)
+    half = taps // 2
+    pad = half * dilation
+    window = ConvWindow.of((1, 3, n, n), (5, 3, taps, taps), padding=pad, dilation=dilation)
     x = np.ones((1, 3 if row.operation == "conv" else 5, n, n), np.float32)
     x[0, 1, 9, 13] = value
     w = np.random.default_rng(0).standard_normal(window.w_shape).astype(np.float32)
     with np.errstate(invalid="ignore"):
         y = row.load()(window, x, w)
-    is_tile = np.zeros((n, n), bool)
-    for top in range(0, n, m):
-        for left in range(0, n, m):
-            if top - pad <= 9 < top + m + pad and left - pad <= 13 < left + m + pad:
-                is_tile[top : top + m, left : left + m] = True
+
+    def read(place: int) -> Any:
+        """Which outputs have a tile that reads a place: those of its phase, near enough."""
+        turns, phases = np.divmod(np.arange(n), dilation)
+        turn, phase = divmod(place, dilation)
+        first = turns // m * m
+        return (phases == phase) & (first - half <= turn) & (turn < first + m + half)
+
+    is_tile = read(9)[:, None] & read(13)
     is_lost = ~np.isfinite(y[0])
-    assert is_lost[:, 9 - pad : 10 + pad, 13 - pad : 14 + pad].all()
+    rows, columns = (slice(at - pad, at + pad + 1, dilation) for at in (9, 13))
+    assert is_lost[:, rows, columns].all()
     assert not is_lost[:, ~is_tile].any()
 
 

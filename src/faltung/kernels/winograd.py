@@ -26,6 +26,11 @@ of all frames, and `panel` sums over taps as over blocks of channels.
 Between two points lies one vector more than is needed: else they would lie a power of two apart,
 and the cache would keep only a few of them.
 
+With a dilation, pixels that are so far apart belong together: each phase is a convolution of
+neighbours. Rows of tiles are those of one phase after those of the other, and a strip has rows of
+one phase. Columns of all phases lie in it side by side, as whole rows come and go: there, tiles of
+the phases take turns, and a tile's pixels are a dilation apart.
+
 Rounding inside a tile depends on all of its inputs, so tiles begin at the output's origin; how
 tiles and output channels are dealt out to blocks changes no bit.
 """
@@ -39,15 +44,15 @@ from faltung.kernels.compiled import kernel
 from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.interleave import row_from_lanes, row_to_lanes
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
-from faltung.kernels.winograd_tiles import from_points, to_points
+from faltung.kernels.winograd_tiles import each_phase, fetch, from_points, to_points
 from faltung.kernels.winograd_weights import transform_panel
 
 FIELDS: Final = (
     *("x", "w", "bias", "y", "residual", "scratch"),
-    *("groups", "group_in", "group_out", "pad_z", "pad_y", "pad_x"),
+    *("groups", "group_in", "group_out", "pad_z", "pad_y", "pad_x", "apart"),
     *("in_frames", "height", "width", "row", "in_plane", "in_frame"),
     *("out_frames", "out_height", "out_width", "out_plane", "out_frame", "depth"),
-    *("tile_rows", "tile_columns", "runs", "run_frames", "strips", "strip_rows"),
+    *("tile_rows", "phase_rows", "tile_columns", "runs", "run_frames", "strips", "strip_rows"),
     *("across", "part_columns", "cuts", "ways", "chunk", "fetches"),
     *("panel", "fetching_panel", "fetching_turns", "pixels"),
     *("length", "panel_width", "panel_size", "in_blocks"),
@@ -64,15 +69,6 @@ From one channel to the next it is a plane, from one frame to the next a frame."
 def field(arguments: Pointer, name: str) -> Int:
     """Read one of the `FIELDS`."""
     return arguments[FIELDS.index(name)]
-
-
-@kernel(source=POINTER, plane=INT, channels=INT, count=INT)
-def fetch(
-    code: Code, source: Pointer, plane: Int, channels: Int, count: Int, *, writes: bool
-) -> None:
-    """Tell the CPU that so many numbers of so many planes are needed soon."""
-    with code.loop(channels) as c, code.loop(count, step=64 // code.itemsize) as q:
-        code.prefetch(source + (plane * c + q), writes=writes)
 
 
 @kernel(
@@ -103,6 +99,7 @@ def transform_input(
     *,
     outputs: int,
     taps: int,
+    apart: int,
 ) -> None:
     """Transform so many tiles of one block of channels, a chunk of columns at a time."""
 
@@ -110,31 +107,33 @@ def transform_input(
         return field(arguments, name)
 
     chunk, pitch, plane = of("chunk"), of("strip_pitch"), of("in_plane")
-    lanes, overlap = code.lanes, taps - 1
+    lanes = code.lanes
     with code.loop((columns + (chunk - 1)) // chunk) as number:
         column = number * chunk
         here = (columns - column).at_most(chunk)
         first = (first_column + column) * outputs - of("pad_x")
         lead = (0 - first).at_least(0)
         # Whole squares where the row goes on, so that no masks are needed.
-        squares = (here * outputs + (overlap + lanes - 1) - lead).at_least(0) // lanes
+        wanted = (here + (apart - 1)) // apart * (apart * outputs) + apart * (taps - 1)
+        squares = (wanted + (lanes - 1) - lead).at_least(0) // lanes
         count = (lead + squares * lanes).at_most(pitch // lanes - lanes)
-        with code.loop(rows * outputs + overlap) as r:
-            at_y = first_row * outputs + r - of("pad_y")
-            is_inside = code.build.and_(at_y >= 0, at_y < height)
-            # A row outside is one of no size: everything that is read of it is padding.
-            width = code.choose(is_inside, of("width"), code.integer(0))
-            row = code.choose_place(is_inside, x + at_y * of("row"), x)
-            given = (strip + r * pitch, plane, channels, first, width, count)
-            row_to_lanes.call_apart(code, row, *given)
-            # The same row of the next block of channels is on its way meanwhile.
-            with code.when(of("fetches") > 0):
-                soon = row + (plane * channels + first)
-                fetch.call(code, soon, plane, channels, count, writes=False)
-        with code.loop(rows) as r:
-            to = points + (r * columns + column) * lanes
-            tiles = (strip + r * pitch * outputs, to, pitch, of("distance"), here)
-            to_points.call_apart(code, *tiles, outputs=outputs, taps=taps)
+        with each_phase(code, of("phase_rows"), first_row, rows) as part:
+            with code.loop(part.count * outputs + (taps - 1)) as r:
+                at_y = (part.first * outputs + r) * of("apart") + part.phase - of("pad_y")
+                is_inside = code.build.and_(at_y >= 0, at_y < height)
+                # A row outside is one of no size: everything that is read of it is padding.
+                width = code.choose(is_inside, of("width"), code.integer(0))
+                row = code.choose_place(is_inside, x + at_y * of("row"), x)
+                given = (strip + r * pitch, plane, channels, first, width, count)
+                row_to_lanes.call_apart(code, row, *given)
+                # The same row of the next block of channels is on its way meanwhile.
+                with code.when(of("fetches") > 0):
+                    soon = row + (plane * channels + first)
+                    fetch.call(code, soon, plane, channels, count, writes=False)
+            with code.loop(part.count) as r:
+                to = points + ((part.before + r) * columns + column) * lanes
+                tiles = (strip + r * pitch * outputs, to, pitch, of("distance"), here)
+                to_points.call_apart(code, *tiles, outputs=outputs, taps=taps, apart=apart)
 
 
 @kernel(
@@ -272,6 +271,7 @@ def transform_output(
     *,
     outputs: int,
     taps: int,
+    apart: int,
     activation: tuple[str, float, float],
     adds: bool,
 ) -> None:
@@ -280,23 +280,28 @@ def transform_output(
     def of(name: str) -> Int:
         return field(arguments, name)
 
-    chunk, pitch = of("chunk"), of("strip_pitch")
+    chunk, pitch, down = of("chunk"), of("strip_pitch"), of("apart")
     plane, width, lanes = of("out_plane"), of("out_width"), code.lanes
     follows: dict[str, Any] = {"activation": activation, "adds": adds}
-    with code.loop(rows) as r, code.loop((columns + (chunk - 1)) // chunk) as number:
-        column = number * chunk
-        here = (columns - column).at_most(chunk)
-        tiles = sums + (r * columns + column) * of("sum_pitch")
-        given = (of("sum_pitch"), of("sum_distance"), pitch, here)
-        from_points.call_apart(code, tiles, strip, bias, *given, outputs=outputs, taps=taps)
-        first, x = (first_row + r) * outputs, (first_column + column) * outputs
-        count = (here * outputs).at_most(width - x)
-        with code.loop((of("out_height") - first).at_most(outputs)) as i:
-            at = (first + i) * width + x
-            row = (strip + i * pitch, code.integer(lanes), y + at, plane, channels, count)
-            row_from_lanes.call_apart(code, *row, residual + at, **follows)
-            with code.when(of("fetches") > 0):
-                fetch.call(code, y + (plane * lanes + at), plane, channels, count, writes=True)
+    with each_phase(code, of("phase_rows"), first_row, rows) as part, code.loop(part.count) as r:
+        first = (part.first + r) * outputs * down + part.phase
+        # Some phases may have a row of tiles less than the first one.
+        there = (of("out_height") - first + (down - 1)).at_least(0) // down
+        with code.loop((columns + (chunk - 1)) // chunk) as number:
+            column = number * chunk
+            here = (columns - column).at_most(chunk)
+            tiles = sums + ((part.before + r) * columns + column) * of("sum_pitch")
+            given = (of("sum_pitch"), of("sum_distance"), pitch, here)
+            form = {"outputs": outputs, "taps": taps, "apart": apart}
+            from_points.call_apart(code, tiles, strip, bias, *given, **form)
+            x, turns = (first_column + column) * outputs, (here + (apart - 1)) // apart
+            count = (turns * (apart * outputs)).at_most(width - x)
+            with code.loop(there.at_most(outputs)) as i:
+                at = (first + i * down) * width + x
+                row = (strip + i * pitch, code.integer(lanes), y + at, plane, channels, count)
+                row_from_lanes.call_apart(code, *row, residual + at, **follows)
+                with code.when(of("fetches") > 0):
+                    fetch.call(code, y + (plane * lanes + at), plane, channels, count, writes=True)
 
 
 @kernel(
@@ -313,6 +318,7 @@ def winograd_block(
     *,
     outputs: int,
     taps: int,
+    apart: int = 1,
     activation: tuple[str, float, float] = ("", 0.0, 0.0),
     adds: bool = False,
     is_packed: bool = True,
@@ -323,6 +329,7 @@ def winograd_block(
         return field(arguments, name)
 
     form: dict[str, Any] = {"outputs": outputs, "taps": taps}
+    tile = form | {"apart": apart}
     lanes, width, length = code.lanes, of("panel_width"), of("length")
     part, rest = block % of("parts"), _apart(of, block // of("parts"))
     part_column, rest = rest % of("across"), rest // of("across")
@@ -349,7 +356,7 @@ def winograd_block(
             height = code.choose(is_inside, of("height"), code.integer(0))
             frame = source + at * of("in_frame")
             given = (frame, strip, points + (tiles + f * each) * lanes, some, height, *place)
-            transform_input.call_apart(code, arguments, *given, **form)
+            transform_input.call_apart(code, arguments, *given, **tile)
         with code.loop(depth) as z:
             offset = (tiles + z * each) * lanes
             code.store_number(code.ints(table) + (b * depth + z), offset.value)
@@ -378,7 +385,7 @@ def winograd_block(
             found = (sums + (f * each * of("sum_pitch") + k), strip, bias, to, more)
             some = (left - k).at_most(lanes)
             follows: dict[str, Any] = {"activation": activation, "adds": adds}
-            transform_output.call_apart(code, arguments, *found, some, *place, **form, **follows)
+            transform_output.call_apart(code, arguments, *found, some, *place, **tile, **follows)
 
 
 def _apart(of: Callable[[str], Int], cut: Int) -> Int:

@@ -40,6 +40,21 @@ def pack_f4(window: ConvWindow, w: Array) -> Array:
     return _pack(window, w, 4)
 
 
+def pack_dx_f2(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_dx_f2` reads them."""
+    return _pack(adjoint(window), w, 2, flips=True)
+
+
+def pack_dx_f3(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_dx_f3` reads them."""
+    return _pack(adjoint(window), w, 3, flips=True)
+
+
+def pack_dx_f4(window: ConvWindow, w: Array) -> Array:
+    """Return the weights as `conv_dx_f4` reads them."""
+    return _pack(adjoint(window), w, 4, flips=True)
+
+
 def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Array:
     """Return ``U = G w Gᵀ``; with `flips` for the gradient of the input.
 
@@ -120,44 +135,45 @@ def conv_dx_f2(
     window: ConvWindow,
     dout: Array,
     w: Array,
+    b: Array | None = None,
     *,
     out: Array | None = None,
+    packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Return the gradient of the input, by tiles of 2 by 2 of its own."""
-    return _conv_dx(window, dout, w, out, epilogue, 2)
+    packed = pack_dx_f2(window, w) if packed is None else packed
+    return _conv(adjoint(window), dout, w, packed, b, out, epilogue, 2)
 
 
 def conv_dx_f3(
     window: ConvWindow,
     dout: Array,
     w: Array,
+    b: Array | None = None,
     *,
     out: Array | None = None,
+    packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Return the gradient of the input, by tiles of 3 by 3 of its own."""
-    return _conv_dx(window, dout, w, out, epilogue, 3)
+    packed = pack_dx_f3(window, w) if packed is None else packed
+    return _conv(adjoint(window), dout, w, packed, b, out, epilogue, 3)
 
 
 def conv_dx_f4(
     window: ConvWindow,
     dout: Array,
     w: Array,
+    b: Array | None = None,
     *,
     out: Array | None = None,
+    packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
 ) -> Array:
     """Return the gradient of the input, by tiles of 4 by 4 of its own."""
-    return _conv_dx(window, dout, w, out, epilogue, 4)
-
-
-def _conv_dx(
-    window: ConvWindow, dout: Array, w: Array, out: Array | None, epilogue: Epilogue, outputs: int
-) -> Array:
-    back = adjoint(window)
-    packed = _pack(back, w, outputs, flips=True)
-    return _conv(back, dout, w, packed, None, out, epilogue, outputs)
+    packed = pack_dx_f4(window, w) if packed is None else packed
+    return _conv(adjoint(window), dout, w, packed, b, out, epilogue, 4)
 
 
 def _conv(
@@ -186,11 +202,13 @@ def _conv(
         "y": y,
         "residual": residual,
     }
-    form = {"outputs": outputs, "taps": window.kernel[-1], "is_packed": layout.is_packed}
     constants: dict[str, Any] = {
-        **form,
-        **epilogue.constants,
+        "outputs": outputs,
+        "taps": window.kernel[-1],
+        "apart": window.dilation[-1],
+        "is_packed": layout.is_packed,
         "adds": epilogue.residual is not None,
+        **epilogue.constants,
     }
     launch(winograd_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y

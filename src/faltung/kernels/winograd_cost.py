@@ -28,10 +28,14 @@ FRAMES: Final = 6
 """About so many slices of a volume are in a block of work together."""
 
 
-def applies(window: object, dtype: np.dtype[Any], outputs: int) -> bool:
-    """Whether this is a square kernel of a side that `TAPS` has, its taps next to each other.
+APART: Final = 64
+"""Dilation at most: a strip has some pixels of each phase, and should stay near a core."""
 
-    In depth it may have any number of taps.
+
+def applies(window: object, dtype: np.dtype[Any], outputs: int) -> bool:
+    """Whether this is a square kernel of a side that `TAPS` has.
+
+    In depth it may have any number of taps, next to each other.
     """
     return (
         isinstance(window, ConvWindow)
@@ -40,9 +44,24 @@ def applies(window: object, dtype: np.dtype[Any], outputs: int) -> bool:
         and window.kernel[-2] == window.kernel[-1]
         and window.kernel[-1] in TAPS[outputs]
         and set(window.stride) == {1}
-        and set(window.dilation) == {1}
+        and set(window.dilation[:-2]) <= {1}
+        and all(axis.dilation <= max(1, min(APART, axis.out_size)) for axis in window.axes)
         and all(abs(pad) < 1 << 31 for axis in window.axes for pad in (axis.pad_lo, axis.pad_hi))
     )
+
+
+def tiles_of(window: ConvWindow, outputs: int) -> tuple[int, int]:
+    """Return how many rows and columns of tiles there are.
+
+    With a dilation, all phases have as many rows as the first. Columns of the phases take turns;
+    the last ones may be of some phases alone.
+
+    >>> tiles_of(ConvWindow.of((1, 1, 33, 33), (1, 1, 3, 3), padding=12, dilation=12), 2)
+    (24, 21)
+    """
+    (rows, columns), (down, across) = window.axes[-2:], window.dilation[-2:]
+    turns, rest = divmod(columns.out_size, outputs * across)
+    return -(-rows.out_size // (outputs * down)) * down, turns * across + min(rest, across)
 
 
 @lru_cache(1024)
@@ -102,8 +121,7 @@ def growth(window: ConvWindow, outputs: int) -> float:
 def _cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs: int) -> float:
     """Transforms of all tiles, products at every point, and the weights, which come by once."""
     points, width = (window.kernel[-1] + outputs - 1) ** 2, cost.lanes(dtype)
-    *frames, height, columns = window.out_space
-    tiles = prod(frames) * -(-height // outputs) * -(-columns // outputs)
+    tiles = prod((*window.out_space[:-2], *tiles_of(window, outputs)))
     depth = prod(window.kernel[:-2])
     ins, outs = (-(-count // width) for count in (window.group_in, window.group_out))
     deep = -(-window.group_in // ins) * ins * depth

@@ -19,7 +19,7 @@ from faltung.geometry.window import ConvWindow
 from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.isa import Isa
 from faltung.kernels.micro import SUMS, panel, pixels_together
-from faltung.kernels.winograd_cost import AT_ONCE
+from faltung.kernels.winograd_cost import AT_ONCE, tiles_of
 
 CACHE: Final = 900 * 1024
 """Bytes of a core's own cache that a block may take."""
@@ -128,17 +128,20 @@ def layout_of(
     distance = (tiles * panels.in_blocks + 1) * lanes
     sum_pitch = plan.together * panels.vectors * lanes
     sum_distance = summed * sum_pitch + lanes
-    chunk = _chunk(plan, outputs, taps, isa.width, lanes)
+    phase_rows = tile_rows // window.dilation[-2]
+    lines = min(plan.rows, phase_rows) * outputs + taps - 1
+    chunk = _chunk(window, plan.columns, lines, outputs, isa.width, lanes)
     # An odd number of vectors: rows that lie a power of two apart would push each other out.
-    strip_pitch = (-(-(chunk * outputs + taps - 1) // lanes) * lanes + lanes + 1 | 1) * lanes
-    strip = (plan.rows * outputs + taps - 1) * strip_pitch + lanes * lanes
+    strip_pitch = (-(-_pixels(window, chunk, outputs) // lanes) * lanes + lanes + 1 | 1) * lanes
+    strip = lines * strip_pitch + lanes * lanes
     table = -(-panels.in_blocks * deep.kernel * 8 // isa.width) * lanes
     # With few channels there is too little to do meanwhile.
     is_far = window.group_in > lanes and prod(window.x_shape) * dtype.itemsize > 2 * CACHE
     cuts = volumes * runs * window.groups * strips * across
     strip_offset = points * (distance + sum_distance)
-    fields = _sizes(window, taps) | {
+    fields = _sizes(window) | {
         "tile_rows": tile_rows,
+        "phase_rows": phase_rows,
         "tile_columns": tile_columns,
         "runs": runs,
         "run_frames": plan.frames,
@@ -224,12 +227,6 @@ def _near(
     }
 
 
-def tiles_of(window: ConvWindow, outputs: int) -> tuple[int, int]:
-    """Return how many rows and columns of tiles there are."""
-    rows, columns = (-(-axis.out_size // outputs) for axis in window.axes[-2:])
-    return rows, columns
-
-
 def frames_of(window: ConvWindow) -> tuple[int, AxisWindow]:
     """Return how many volumes there are, and the axis of their frames.
 
@@ -240,7 +237,7 @@ def frames_of(window: ConvWindow) -> tuple[int, AxisWindow]:
     return window.batch, window.axes[0]
 
 
-def _sizes(window: ConvWindow, taps: int) -> dict[str, int]:
+def _sizes(window: ConvWindow) -> dict[str, int]:
     *before, rows, columns = window.axes
     _, deep = frames_of(window)
     image, result = rows.size * columns.size, rows.out_size * columns.out_size
@@ -251,10 +248,11 @@ def _sizes(window: ConvWindow, taps: int) -> dict[str, int]:
         "pad_z": deep.pad_lo,
         "pad_y": rows.pad_lo,
         "pad_x": columns.pad_lo,
+        "apart": rows.dilation,
         "in_frames": deep.size,
         # What no output reads may be anything, even where a tile reaches it.
-        "height": min(rows.size, rows.out_size + taps - 1 - rows.pad_lo),
-        "width": min(columns.size, columns.out_size + taps - 1 - columns.pad_lo),
+        "height": min(rows.size, rows.out_size + rows.extent - 1 - rows.pad_lo),
+        "width": min(columns.size, columns.out_size + columns.extent - 1 - columns.pad_lo),
         "row": columns.size,
         "in_plane": image * (deep.size if before else 1),
         "in_frame": image * (1 if before else window.in_channels),
@@ -267,16 +265,25 @@ def _sizes(window: ConvWindow, taps: int) -> dict[str, int]:
     }
 
 
-def _chunk(plan: Schedule, outputs: int, taps: int, vector: int, lanes: int) -> int:
+def _pixels(window: ConvWindow, tiles: int, outputs: int) -> int:
+    """Return how many pixels of a row so many tiles beside each other read."""
+    axis = window.axes[-1]
+    return -(-tiles // axis.dilation) * axis.dilation * outputs + axis.extent - 1
+
+
+def _chunk(
+    window: ConvWindow, columns: int, lines: int, outputs: int, vector: int, lanes: int
+) -> int:
     """Return how many tiles of a row are on their way at once: their strip stays close to a core.
 
-    As many as fill whole vectors of pixels, if that is not too few.
+    As many as fill whole vectors of pixels, if that is not too few; as many of each phase.
     """
-    pixels = STRIP // ((plan.rows * outputs + taps - 1) * vector)
-    if plan.columns * outputs + taps - 1 <= pixels:
-        return plan.columns
-    most = max(1, (max(2, pixels // lanes) * lanes - taps + 1) // outputs)
-    return -(-plan.columns // -(-plan.columns // most))
+    pixels, axis = STRIP // (lines * vector), window.axes[-1]
+    if _pixels(window, columns, outputs) <= pixels:
+        return columns
+    wanted = max(2, pixels // lanes) * lanes - axis.extent + 1
+    most, turns = max(1, wanted // (outputs * axis.dilation)), -(-columns // axis.dilation)
+    return -(-turns // -(-turns // most)) * axis.dilation
 
 
 def schedule_of(
@@ -288,6 +295,7 @@ def schedule_of(
     tile_rows, tile_columns = tiles_of(window, outputs)
     vector, points = isa.width, cook_toom(outputs, window.kernel[-1]).size ** 2
     deep, overlap = panels.in_blocks * panels.length * axis.kernel, window.kernel[-1] - 1
+    phase_rows = tile_rows // window.dilation[-2]
     all_weights = points * deep * panels.panels * panels.vectors * vector
 
     def cycles(plan: Schedule) -> float:
@@ -302,8 +310,9 @@ def schedule_of(
         block = deep * (plan.pixels * panels.vectors / 2 + 0.5) + 30 + plan.pixels * panels.vectors
         products = points * here * -(-tiles // plan.pixels) * block
         # What a tile reads of its neighbours is transposed once more.
-        twice = 1 + overlap / (plan.rows * outputs), 1 + overlap / (plan.columns * outputs)
-        moved = read * panels.in_blocks * (2.5 + 2.5 * twice[0] * twice[1])
+        twice = 1 + overlap / (min(plan.rows, phase_rows) * outputs)
+        twice *= _pixels(window, plan.columns, outputs) / (plan.columns * outputs)
+        moved = read * panels.in_blocks * (2.5 + 2.5 * twice)
         moved += tiles * here * panels.vectors * 4
         is_near = weights + inputs + sums < CACHE
         rate = 48 if is_near else 10 if all_weights < SHARED else 6
@@ -338,7 +347,9 @@ def _candidates(
     """
     tile_rows, tile_columns = tiles_of(window, outputs)
     each, (_, deep) = tile_rows * tile_columns, frames_of(window)
-    columns = next(share for share in _shares(tile_columns) if share <= WIDEST)
+    apart = window.dilation[-1]
+    turns = (share * apart for share in _shares(-(-tile_columns // apart)))
+    columns = min(next((wide for wide in turns if wide <= WIDEST), apart), tile_columns)
     several = [frames for frames in _shares(deep.out_size) if frames > 1]
     cuts = [(f, tile_rows, tile_columns) for f in several if f * each <= MOST]
     cuts += [(1, rows, columns) for rows in _shares(tile_rows) if rows * columns <= MOST]

@@ -134,8 +134,8 @@ def _divisors(window: PoolWindow, count_include_pad: bool) -> Array:
 def largest_read(axes: Axes, x: Array, block: int) -> Array:
     """Return, for each output, the largest number that its block of a forward pass may read.
 
-    A block is so many outputs on each axis, counted from the first; its taps are rounded up to
-    whole strides, as phases have equally many.
+    A block is so many outputs on each axis, counted from the first, of every phase of a dilation;
+    its taps are rounded up to whole strides, as phases have equally many.
 
     Returns
     -------
@@ -144,11 +144,11 @@ def largest_read(axes: Axes, x: Array, block: int) -> Array:
     sizes: Array = np.abs(x).max(1, initial=0.0)
     for i, axis in enumerate(axes, 1):
         extent = -(-axis.extent // axis.stride) * axis.stride
-        spans = []
-        for o in range(0, axis.out_size, block):
+        spans, size = [], _size(axis, block)
+        for o in range(0, axis.out_size, size):
             low = o * axis.stride - axis.pad_lo
-            high = low + (block - 1) * axis.stride + extent
-            spans.append((low, high, min(block, axis.out_size - o)))
+            high = low + (size - 1) * axis.stride + extent
+            spans.append((low, high, min(size, axis.out_size - o)))
         sizes = _spread(sizes, i, spans)
     return sizes
 
@@ -158,13 +158,18 @@ def largest_read_by_dx(axes: Axes, x: Array, block: int) -> Array:
     sizes: Array = np.abs(x).max(1, initial=0.0)
     for i, axis in enumerate(axes, 1):
         extent = -(-axis.extent // axis.stride) * axis.stride
-        spans = []
-        for o in range(0, axis.size, block):
+        spans, size = [], _size(axis, block)
+        for o in range(0, axis.size, size):
             low = -(-(o + axis.pad_lo - extent + 1) // axis.stride)
-            high = (o + block - 1 + axis.pad_lo) // axis.stride + 1
-            spans.append((low, high, min(block, axis.size - o)))
+            high = (o + size - 1 + axis.pad_lo) // axis.stride + 1
+            spans.append((low, high, min(size, axis.size - o)))
         sizes = _spread(sizes, i, spans)
     return sizes
+
+
+def _size(axis: AxisWindow, block: int) -> int:
+    """Return how many outputs beside each other are in the blocks of all phases."""
+    return block * axis.dilation if block > 1 else block
 
 
 def _spread(sizes: Array, axis: int, spans: list[tuple[int, int, int]]) -> Array:
