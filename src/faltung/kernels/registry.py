@@ -162,7 +162,7 @@ def _winograd(operation: str, outputs: int) -> Row:
         costs=f"faltung.kernels.winograd_cost:{'' if is_forward else 'dx_'}{name}",
         is_exact=False,
         growth=lambda window: winograd_cost.growth(window, outputs),  # type: ignore[arg-type]
-        packs=f"{module}pack_{name}" if is_forward else "",
+        packs=f"{module}pack_{'' if is_forward else 'dx_'}{name}",
         fuses=True,
         replays=True,
     )

@@ -1,7 +1,8 @@
 """Other nodes for the same values, where kernels are faster for them.
 
 - A transposed convolution whose copies of the kernel lie side by side is a convolution of single
-  pixels that makes one channel for each tap, whose channels are then woven into a larger image.
+  pixels that makes one channel for each tap, whose channels are then woven into a larger image: of
+  few output channels, which would fill no vector.
 - ``x clip(x + 3, 0, 6) / 6``, spelled in four nodes, is HardSwish.
 """
 
@@ -10,12 +11,16 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 
 from faltung import ops
 from faltung.graph.graph import Graph, Node
 from faltung.ops.operator import Array
+
+FEW: Final = 8
+"""Output channels of which a vector would be half empty."""
 
 
 def rewritten(graph: Graph) -> Graph:
@@ -49,6 +54,7 @@ def _lies_side_by_side(node: Node, arrays: Mapping[str, Array]) -> bool:
     window = operator.window(image, shape).adjoint
     return (
         window.groups == 1
+        and shape[1] <= FEW
         and window.kernel == window.stride == (2, 2)
         and all(axis.pad_lo == axis.pad_hi == 0 for axis in window.axes)
         and operator.out_shapes([image, shape])[0][2:] == (8, 8)

@@ -19,8 +19,10 @@ from faltung import ops
 from faltung.graph.graph import Graph, Node
 from faltung.ops.operator import Array, Shape
 
-FUSES: Final = (ops.Conv, ops.Gemm)
-"""Operators whose kernels can activate an output, and those of the first also add to it."""
+ADDS: Final = (ops.Conv, ops.ConvTranspose)
+"""Operators whose kernels can add another value to an output, and activate it."""
+FUSES: Final = (*ADDS, ops.Gemm)
+"""Operators whose kernels can activate an output."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _absorbing(
     # Of two that could take a sum the later one does: the other's value is there by then.
     for name in [n for n in reversed(list(made)) if n in node.inputs]:
         stage = made[name]
-        kinds = FUSES[:1] if is_sum else FUSES
+        kinds = ADDS if is_sum else FUSES
         is_free = isinstance(stage.main.operator, kinds) and readers[name] == 1
         is_plain = stage.activation[0] == "" and (not is_sum or not stage.residual)
         fits = all(shapes[other] == shapes[name] for other in node.inputs)

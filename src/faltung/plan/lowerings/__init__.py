@@ -15,6 +15,7 @@ from faltung.plan.room import Lowering
 
 LOWERINGS: Final = {
     "Conv": "conv:lower_conv",
+    "ConvTranspose": "conv:lower_conv_transpose",
     "Concat": "moves:lower_concat",
     "AbstractReshape": "moves:lower_view",
     "AbstractSqueeze": "moves:lower_view",
