@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,6 +194,64 @@ def test_transposed_convolutions_are_woven(isa: str, monkeypatch: pytest.MonkeyP
     plan = planned(net, (3, 4, 5, 7), exact=True)
     near(net, {net.inputs[0].name: image(3, 4, 5, 7)}, plan)
     assert isa == "none" or "weave" in kernels(plan)
+
+
+@pytest.mark.parametrize("isa", [*HERE, "none"])
+@pytest.mark.parametrize("coordinate", ["half_pixel", "align_corners", "asymmetric"])
+def test_images_of_other_sizes_are_summed(
+    coordinate: str, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both axes or one, larger and smaller; what has weight 0 does not count."""
+    monkeypatch.setenv(VARIABLE, isa)
+    shape = (2, 3, 33, 41)
+    for scales, mode in (
+        ((1.0, 1.0, 4.0, 2.5), "linear"),
+        ((1.0, 1.0, 0.3, 1.0), "linear"),
+        ((1.0, 1.0, 1.0, 1.7), "cubic"),
+    ):
+        resize = ops.Resize(scales, mode=mode, coordinate=coordinate)
+        graph = chain_of([(resize, ["x"], "y")], shape)
+        plan = planned(graph, shape, exact=True)
+        near(graph, {"x": image(*shape)}, plan)
+        x = image(*shape)
+        x[0, 1, 7, 20] = np.inf
+        is_lost = ~np.isfinite(np.asarray(graph(x)))
+        np.testing.assert_array_equal(~np.isfinite(plan(x)), is_lost)
+        assert isa == "none" or kernels(plan) == ["resize"]
+
+
+TRANSPOSED = [
+    ({"kernel_size": 4, "stride": 2, "padding": 1}, "conv_dx_blocked_any_nchw"),
+    ({"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 2}, ""),
+    ({"kernel_size": 3, "padding": 1}, ""),
+    ({"kernel_size": (2, 3), "stride": (3, 1), "dilation": (1, 2)}, ""),
+]
+
+
+@pytest.mark.parametrize("isa", [*HERE, "none"])
+@pytest.mark.parametrize(("options", "kernel"), TRANSPOSED)
+def test_transposed_convolutions_add_and_activate(
+    options: dict[str, Any], kernel: str, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, isa)
+    x = Input((20, 9, 7))
+    larger = L.BatchNorm()(L.ConvTranspose(34, **options)(x))
+    net = L.build(L.Relu()(L.Add()(larger, L.ConvTranspose(34, **options)(x))))
+    for exact in (True, False):
+        plan = planned(net, (3, 20, 9, 7), exact=exact)
+        near(net, {net.inputs[0].name: image(3, 20, 9, 7)}, plan)
+        if isa != "none":
+            assert "interpreter" not in kernels(plan)
+            assert len(kernels(plan)) == 2
+            assert not kernel or kernels(plan)[0] == kernel
+
+
+def test_infinite_weights_of_a_transposed_convolution_are_left_to_the_operator() -> None:
+    """They must not meet the zeros around an image."""
+    w = np.array([[[1.0, np.inf, 2.0]]], np.float32)
+    graph = chain_of([(ops.ConvTranspose(stride=3), ["x", "w"], "y")], (1, 1, 2), w=w)
+    y = planned(graph, (1, 1, 2))(np.array([[[1.0, 2.0]]], np.float32))
+    np.testing.assert_array_equal(y, [[[1, np.inf, 2, 2, np.inf, 4]]])
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -1,4 +1,4 @@
-"""Images made larger by numbers that are there."""
+"""Images made larger or smaller: numbers repeated, woven, or averaged."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 from faltung import ops
 from faltung.kernels.choose import compiled_for
 from faltung.kernels.isa import required_isa
+from faltung.kernels.resize import Taps, resize
 from faltung.kernels.weave import can_repeat, repeat, weave
 from faltung.ops.operator import Array
+from faltung.ops.resize_axis import AxisResize, weights
 from faltung.plan.room import Room, Step
 from faltung.plan.stages import Stage
 
@@ -19,21 +21,36 @@ LARGE = 1 << 17
 
 
 def lower_resize(stage: Stage, room: Room) -> Step | None:
-    """Repeat numbers, if that is what the operator does."""
+    """Repeat numbers, if that is what the operator does; else sum a few for each."""
     operator = stage.main.operator
     assert isinstance(operator, ops.Resize)
     x, y = room.arrays[stage.main.inputs[0]], room.arrays[stage.output]
-    times = _times(operator, x, y)
-    if not times or not compiled_for() or not can_repeat(times, required_isa("x"), x.itemsize):
+    is_image = x.ndim == 4 and x.dtype in (np.float32, np.float64) and x.size and y.size
+    if not is_image or x.shape[:2] != y.shape[:2] or not compiled_for():
         return None
-    call = partial(repeat, x, times, out=y)
-    return room.step(stage, "repeat", [call], is_parallel=y.nbytes >= LARGE)
+    times = _times(operator, x, y)
+    if times and can_repeat(times, required_isa("x"), x.itemsize):
+        call = partial(repeat, x, times, out=y)
+        return room.step(stage, "repeat", [call], is_parallel=y.nbytes >= LARGE)
+    axes = operator.resized_axes(x.shape)
+    if not set(axes) <= {2, 3} or any(weights(axis).outside.any() for axis in axes.values()):
+        return None
+    rows, columns = (_taps(axes.get(axis), x.shape[axis]) for axis in (2, 3))
+    call = partial(resize, x, rows, columns, out=y)
+    return room.step(stage, "resize", [call], is_parallel=y.nbytes >= LARGE)
+
+
+def _taps(axis: AxisResize | None, size: int) -> Taps:
+    """Return what outputs sum along an axis; each its own input where the axis stays."""
+    if axis is None:
+        return Taps(np.arange(size)[:, None], np.ones((size, 1)))
+    table = weights(axis)
+    return Taps(table.positions, table.values)
 
 
 def _times(operator: ops.Resize, x: Array, y: Array) -> int:
     """Return how often each pixel is repeated; 0 where something else is done."""
-    is_image = x.ndim == 4 and x.dtype in (np.float32, np.float64) and x.size
-    if not is_image or operator.mode != "nearest" or x.shape[:2] != y.shape[:2]:
+    if operator.mode != "nearest":
         return 0
     times = y.shape[2] // x.shape[2]
     if y.shape[2:] != (x.shape[2] * times, x.shape[3] * times):
