@@ -391,6 +391,8 @@ def test_non_finite_inputs_stay_in_their_tiles(row: Row, value: float, dilation:
     half = taps // 2
     pad = half * dilation
     window = ConvWindow.of((1, 3, n, n), (5, 3, taps, taps), padding=pad, dilation=dilation)
+    if not row.applies(window, np.dtype(np.float32)):
+        return
     x = np.ones((1, 3 if row.operation == "conv" else 5, n, n), np.float32)
     x[0, 1, 9, 13] = value
     w = np.random.default_rng(0).standard_normal(window.w_shape).astype(np.float32)
