@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import measure, models, networks, tasks
+from benchmarks import measure, models, networks, steps, tasks
 from benchmarks.tasks import HERE
 
 OURS = "ours"
@@ -16,6 +16,10 @@ TITLES = {
     "pytorch:cl": "PyTorch, channels last",
     "pytorch:packed": "PyTorch, prepacked",
     "pytorch:cl-packed": "PyTorch, channels last, prepacked",
+    "pytorch_step": "PyTorch",
+    "pytorch_step:cl": "PyTorch, channels last",
+    "pytorch_step:compiled": "PyTorch, compiled",
+    "pytorch_step:cl-compiled": "PyTorch, channels last, compiled",
     "onnx_runtime": "ONNX Runtime",
     "openvino": "OpenVINO",
     "ncnn": "ncnn",
@@ -25,21 +29,27 @@ TITLES = {
     "scipy_signal:fftconvolve": "SciPy fftconvolve",
     "scipy_signal:convolve": "SciPy convolve",
     "numpy_convolve": "NumPy",
+    "trained_pytorch": "PyTorch",
+    "trained_pytorch:cl": "PyTorch, channels last",
+    "trained_pytorch:compiled": "torch.compile",
 }
 """Candidates, ``module:variant`` in `benchmarks.peers`, and what people call them."""
 PACKAGES = {
     "pytorch": "torch",
+    "pytorch_step": "torch",
     "onnx_runtime": "onnxruntime",
     "openvino": "openvino",
     "ncnn": "ncnn",
     "opencv": "cv2",
     "scipy_signal": "scipy",
     "numpy_convolve": "numpy",
+    "trained_pytorch": "torch",
 }
 """What a peer's module imports."""
 
 _EAGER = ("pytorch", "pytorch:cl")
 _MODELS = ("pytorch:packed", "pytorch:cl-packed", "onnx_runtime", "openvino", "ncnn")
+_STEPS = tuple(name for name in TITLES if name.startswith("pytorch_step"))
 _SIGNALS = tuple(name for name in TITLES if name.split(":")[0] in ("opencv", "scipy_signal"))
 
 
@@ -106,6 +116,16 @@ SUITES = {
         2.0,
         0.9,
     ),
+    "steps": Suite(
+        "Steps of training",
+        "Forward, back, and SGD with momentum, on the networks in `benchmarks/networks.txt`, batch "
+        "128; the losses of the first steps are checked. PyTorch is eager, in both layouts, or "
+        "compiled.",
+        steps.steps,
+        _STEPS,
+        2.0,
+        1.5,
+    ),
     "networks": Suite(
         "Whole networks",
         "One call of `faltung.compile(model)`'s plan: the reference networks of the package onnx "
@@ -115,5 +135,14 @@ SUITES = {
         1.2,
         0.8,
         timer=models.runtimes,
+    ),
+    "training": Suite(
+        "Training",
+        "A step of the networks in `benchmarks/networks.txt` (forward, backward, gradient descent "
+        "with momentum), and all steps until 99 % of MNIST's test digits are told apart, the "
+        "median of three seeds: the same network, first weights, order and learning rates.",
+        training.trainings,
+        tuple(name for name in TITLES if name.startswith("trained_")),
+        timer=training.learners,
     ),
 }

@@ -23,7 +23,8 @@ class Task:
 
     ``kind`` is "conv", "transposed", "filter" or "signal"; ``what`` says what of a convolution:
     "prepared" or "plain" calls, or in training "forward", "dx" or "dw". Without channels (filters
-    and signals) the shapes are those of the image and of the kernel alone.
+    and signals) the shapes are those of the image and of the kernel alone. Of a "step" of training
+    ``what`` is the network, and ``work`` its multiply-accumulates.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Task:
     groups: int = 1
     dtype: str = "float32"
     what: str = "plain"
+    work: int = 0
 
     @property
     def space(self) -> Ints:
@@ -64,6 +66,8 @@ class Task:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of the direct algorithm."""
+        if self.kind == "step":
+            return self.work
         if self.kind in ("filter", "signal"):
             return prod(self.x_shape) * prod(self.w_shape)
         many = self.x_shape if self.kind == "transposed" else self.y_shape
@@ -72,12 +76,16 @@ class Task:
     @property
     def bytes(self) -> int:
         """What must be read and written at least once."""
+        if self.kind == "step":
+            return prod(self.x_shape) * np.dtype(self.dtype).itemsize
         numbers = prod(self.x_shape) + prod(self.w_shape) + prod(self.y_shape)
         return numbers * np.dtype(self.dtype).itemsize
 
     @property
     def shape_text(self) -> str:
         """The shapes in one line, as people write them."""
+        if self.kind == "step":
+            return f"{'x'.join(map(str, self.x_shape[1:]))}, N={self.x_shape[0]}"
         space, kernel = ("x".join(map(str, sizes)) for sizes in (self.space, self.kernel))
         if self.kind in ("filter", "signal"):
             return f"{space}, {kernel}, {self.dtype}"

@@ -18,12 +18,14 @@ def version() -> str:
 
 
 def make(task: Task, variant: str, threads: int) -> Call:
-    """Prepared, plain, one of training's passes, a filter or a signal."""
+    """Prepared, plain, one of training's passes, or a step of it, a filter or a signal."""
     if task.kind == "filter":
         return _filter(task)
     if task.kind == "signal":
         x, w = task.arrays()
         return Call(lambda: faltung.convolve(x, w, mode="same"))
+    if task.kind == "step":
+        return _step(task)
     if task.what in ("forward", "dx", "dw"):
         return _pass(task)
     return _prepared(task) if task.what == "prepared" else _plain(task)
@@ -73,3 +75,26 @@ def _filter(task: Task) -> Call:
     x, w = task.arrays()
     dtype = np.uint8 if task.dtype == "uint8" else None
     return Call(lambda: faltung.filter_image(x, w, dtype=dtype))
+
+
+def _step(task: Task) -> Call:
+    """As `faltung.training` takes it: plan, loss, optimiser."""
+    from benchmarks import steps
+    from faltung.training.losses import cross_entropy
+    from faltung.training.optimisers import SGD
+    from faltung.training.state import TrainState
+    from faltung.training.step import descend
+
+    graph, optimiser = steps.network(task), SGD(momentum=steps.MOMENTUM)
+    x, labels = steps.batch_of(task)
+    params = dict(graph.params)
+    run = TrainState(params, dict(graph.state), optimiser.init(params), seed=0)
+    feeds = {graph.inputs[0].name: x}
+
+    def step() -> float:
+        how: dict[str, Any] = {"key": (run.step,), "lr": steps.LR}
+        loss, _ = descend(graph, run, feeds, lambda y: cross_entropy(y, labels), optimiser, **how)
+        run.step += 1
+        return loss
+
+    return Call(step, lambda first: steps.series(first, step))
