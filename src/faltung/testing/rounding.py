@@ -18,9 +18,10 @@ import numpy as np
 from faltung.errors import GraphError, message
 from faltung.graph import Graph, Node
 from faltung.kernels.registry import gamma
-from faltung.ops import ReduceMax
+from faltung.ops import ReduceMax, dispatch
 from faltung.ops.operator import Array
 from faltung.testing.compare import rounding_bound
+from faltung.testing.random_kernels.oracle import block_sums
 
 FLOAT: Final = np.dtype(np.float32)
 FUNCTION: Final = 16
@@ -37,7 +38,9 @@ class Near(NamedTuple):
     error: Array
 
 
-def error_bounds(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Near]:
+def error_bounds(
+    graph: Graph, feeds: Mapping[str, Array], *, choices: Mapping[str, str] | None = None
+) -> dict[str, Near]:
     """Return every value of a graph, and how far rounding may move it.
 
     Parameters
@@ -46,6 +49,10 @@ def error_bounds(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Near]:
         In float32.
     feeds
         Its inputs by name, as they are given: exact.
+    choices
+        Rows by the name of the step, as `Plan.choices` has them; convolutions that are not among
+        them take the row that is chosen now, as the interpreter does. Without any all sums are
+        direct ones.
 
     Returns
     -------
@@ -66,8 +73,15 @@ def error_bounds(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Near]:
     """
     known = {**graph.params, **graph.state, **feeds}
     near = {n: Near(a.astype(np.float64), np.zeros(a.shape)) for n, a in known.items()}
+    # A step has the names of its nodes; what is lowered is the first.
+    rows = {name.split(" + ")[0]: row for name, row in (choices or {}).items()}
     for node in graph.nodes:
-        near[node.outputs[0]] = _after(node, [near[name] for name in node.inputs])
+        inputs = [near[name] for name in node.inputs]
+        after = _after(node, inputs)
+        if choices is not None and node.operator.onnx_type in ("Conv", "ConvTranspose"):
+            shared = _shared(node, inputs, rows.get(node.name, ""))
+            after = after._replace(error=after.error + shared)
+        near[node.outputs[0]] = after
     return near
 
 
@@ -121,6 +135,28 @@ def _linear(node: Node, inputs: Sequence[Near], y: Array) -> Array:
     carried: Array = np.maximum(reach - _run(positive, *sizes), 0)
     # The difference itself is rounded, in float64.
     return carried + reach * 2.0**-40 + rounded
+
+
+def _shared(node: Node, inputs: Sequence[Near], imposed: str) -> Array | float:
+    """How far the outputs of a block may be moved by rounding that they share.
+
+    A row says by how much its algorithm may round more than a direct sum, and over which block: all
+    that the block reads counts as much as the largest number there.
+    """
+    x, w, *b = (np.abs(each.value) + each.error for each in inputs)
+    operator: Any = node.operator
+    window = operator.window(x.shape, w.shape)
+    if operator.onnx_type == "Conv":
+        (window, x), operation, name = operator.padded(window, x), "conv", "x"
+    else:
+        window, operation, name = window.adjoint, "conv_dx", "dout"
+    row = dispatch.row_of(operation, window, FLOAT, prepared=operation == "conv", imposed=imposed)
+    if row is None or row.is_exact or not x.size:
+        return 0.0
+    total = block_sums(operation, row.block, window, {name: x, "w": w})
+    for each in b:
+        total = total + each.reshape(-1, *(1 for _ in window.axes))
+    return _rounded(row.terms(window) + FOLDED, total) * row.growth(window)
 
 
 def _factors(node: Node) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import faltung
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.registry import Row, Window, gamma
+from faltung.kernels.registry import gamma
 from faltung.testing.random_kernels import oracle
 from faltung.testing.random_kernels.broken import broken
 from faltung.testing.random_kernels.drawn import Case, plain_epilogue
@@ -170,7 +170,8 @@ def bounds(case: Case, numbers: dict[str, Array]) -> Array:
         plain = Case(row, case.seed, window, dtype, False, _sums_alone(case))
         total = expected(plain, {n: a for n, a in arrays.items() if n != "residual"})
     else:
-        total = _block_sums(row, window, numbers, sizes)
+        assert isinstance(window, ConvWindow)
+        total = oracle.block_sums(row.operation, row.block, window, numbers)
         total = total + _across(sizes["b"], total) if "bias" in case.extras else total
     if "residual" in numbers or case.epilogue[0]:
         # Adding and multiplying once more each; no activation here enlarges a difference.
@@ -182,31 +183,6 @@ def bounds(case: Case, numbers: dict[str, Array]) -> Array:
 
 def _sums_alone(case: Case) -> tuple[str, ...]:
     return tuple(extra for extra in case.extras if extra in ("bias", "include pad"))
-
-
-def _block_sums(row: Row, window: Window, numbers: dict[str, Array], sizes: Any) -> Array:
-    """Return ``max|x| over the block * sum |w|`` for each output."""
-    assert isinstance(window, ConvWindow)
-    groups, n, axes = window.groups, window.batch, window.axes
-    spread = (1,) * len(axes)
-    if row.operation == "conv_dw":
-        largest = sizes["x"].max((0, *range(2, 2 + len(axes))), initial=0.0).reshape(groups, 1, -1)
-        sums = sizes["dout"].sum((0, *range(2, 2 + len(axes))), dtype=np.float64)
-        each = sums.reshape(groups, -1, 1) * largest
-        full: Array = np.broadcast_to(each.reshape(*window.w_shape[:2], *spread), window.w_shape)
-        return full
-    weights = sizes["w"].reshape(groups, window.group_out, window.group_in, -1)
-    if row.operation == "conv":
-        sums, read = weights.sum((2, 3), dtype=np.float64), numbers["x"]
-    else:
-        sums, read = weights.sum((1, 3), dtype=np.float64), numbers["dout"]
-    find = oracle.largest_read if row.operation == "conv" else oracle.largest_read_by_dx
-    parts = [
-        find(axes, part, row.block)[:, None] * sums[g].reshape(1, -1, *spread)
-        for g, part in enumerate(np.split(read, groups, 1))
-    ]
-    assert len(parts[0]) == n
-    return np.concatenate(parts, 1)
 
 
 def _across(b: Array, y: Array) -> Array:

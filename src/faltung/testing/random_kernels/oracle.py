@@ -8,6 +8,7 @@ tested themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -180,3 +181,40 @@ def _spread(sizes: Array, axis: int, spans: list[tuple[int, int, int]]) -> Array
         parts.append(np.repeat(largest[..., None], times, -1))
     joined = np.concatenate(parts, -1) if parts else moved[..., :0]
     return np.moveaxis(joined, -1, axis)
+
+
+def block_sums(
+    operation: str, block: int, window: ConvWindow, numbers: Mapping[str, Array]
+) -> Array:
+    """Return ``max|x| over the block * Σ|w|`` for each output: what rounding in blocks grows with.
+
+    Parameters
+    ----------
+    operation
+        ``"conv"``, ``"conv_dx"`` or ``"conv_dw"``.
+    block
+        Outputs on each axis that share their rounding.
+    window
+        Of the convolution.
+    numbers
+        What it reads, by name: ``x`` or ``dout`` and ``w``; ``x`` and ``dout`` for ``conv_dw``.
+    """
+    groups, axes = window.groups, window.axes
+    spread = (1,) * len(axes)
+    if operation == "conv_dw":
+        space = (0, *range(2, 2 + len(axes)))
+        largest = np.abs(numbers["x"]).max(space, initial=0.0).reshape(groups, 1, -1)
+        sums = np.abs(numbers["dout"]).sum(space, dtype=np.float64)
+        each = sums.reshape(groups, -1, 1) * largest
+        full: Array = np.broadcast_to(each.reshape(*window.w_shape[:2], *spread), window.w_shape)
+        return full
+    weights = np.abs(numbers["w"]).reshape(groups, window.group_out, window.group_in, -1)
+    is_forward = operation == "conv"
+    sums = weights.sum((2, 3) if is_forward else (1, 3), dtype=np.float64)
+    read = numbers["x" if is_forward else "dout"]
+    find = largest_read if is_forward else largest_read_by_dx
+    parts = [
+        find(axes, part, block)[:, None] * sums[g].reshape(1, -1, *spread)
+        for g, part in enumerate(np.split(read, groups, 1))
+    ]
+    return np.concatenate(parts, 1)
