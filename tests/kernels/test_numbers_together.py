@@ -12,7 +12,7 @@ from faltung.kernels.epilogue import Epilogue
 from faltung.kernels.isa import ISAS, VARIABLE, chosen, has
 from faltung.kernels.means import means
 from faltung.kernels.registry import gamma
-from faltung.kernels.softmax_rows import softmax
+from faltung.kernels.softmax_rows import softmax, softmax_dx
 from faltung.kernels.weave import can_repeat, repeat, weave
 
 HERE = [isa.name for isa in ISAS if has(isa)]
@@ -111,4 +111,22 @@ def test_images_are_repeated_and_woven(
     weave(x, out=y)
     parts = x.reshape(2, 3, 2, 2, h, w).transpose(0, 1, 4, 2, 5, 3)
     np.testing.assert_array_equal(y, parts.reshape(y.shape))
+    guarded.check()
+
+
+@DTYPES
+@pytest.mark.parametrize("shape", [(1, 1), (3, 49), (70, 196), (2, 1000)])
+def test_gradients_of_softmax_are_within_their_bound(
+    isa: str, guarded: Any, dtype: type, shape: tuple[int, int]
+) -> None:
+    y = guarded.copy(softmax(RNG.normal(size=shape).astype(dtype)))
+    dy = guarded.copy(RNG.normal(size=shape).astype(dtype))
+    dx = softmax_dx(y, dy, out=guarded.array(shape, dtype))
+    wide, given = y.astype(np.longdouble), dy.astype(np.longdouble)
+    inner = (wide * given).sum(1, keepdims=True)
+    sizes = np.abs(wide * given).sum(1, keepdims=True)
+    few, many = gamma(3, np.dtype(dtype)), gamma(shape[1] + 4, np.dtype(dtype))
+    bound = wide * (few * np.abs(given) + many * sizes)
+    assert (np.abs(dx - wide * (given - inner)) <= bound).all()
+    np.testing.assert_array_equal(softmax_dx(y, dy, out=dy), dx)
     guarded.check()

@@ -7,16 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faltung.kernels.registry import gamma
 from faltung.ops import dispatch
-from faltung.ops.elementwise import Add, LeakyRelu, Relu
+from faltung.ops.activations import Gelu, HardSigmoid, HardSwish
+from faltung.ops.clip import Clip
+from faltung.ops.elementwise import Add, LeakyRelu, Relu, Sigmoid, Tanh
 from faltung.ops.normalisation import BatchNormalization
 from faltung.ops.operator import AbstractOperator
 from faltung.ops.pool import GlobalAveragePool
+from faltung.ops.softmax import Softmax
 from faltung.ops.standardise import (
     GroupNormalization,
     InstanceNormalization,
     LayerNormalization,
 )
+from faltung.ops.unary import Erf, Exp, Sqrt
 from faltung.ops.windowed import bias_gradient
 
 SHAPES = [(4, 16, 24, 24), (3, 40, 17, 19), (8, 600, 4, 4), (2, 5, 9000)]
@@ -36,6 +41,7 @@ def both_ways(
     for large in (dispatch.LARGE, 1 << 60):
         monkeypatch.setattr(dispatch, "LARGE", large)
         monkeypatch.setattr(dispatch, "LONG", min(large, 32) if large < 1 << 60 else large)
+        monkeypatch.setattr(dispatch, "IMAGE", min(large, 1024) if large < 1 << 60 else large)
         outputs, state, saved = operator.forward(inputs, training=True)
         grads = [grad for grad in operator.backward(saved, [dout]) if grad is not None]
         found.append([*outputs, *state.values(), *grads])
@@ -55,7 +61,9 @@ def test_relu_and_add_are_the_same_bits(shape: Any, monkeypatch: pytest.MonkeyPa
     x, dout = numbers(shape, 0), numbers(shape, 1)
     x.flat[:4], dout.flat[2:6] = [np.nan, np.inf, -np.inf, 1], [np.nan, np.inf, -np.inf, 1]
     with np.errstate(all="ignore"):
-        for operator, inputs in ((Relu(), [x]), (LeakyRelu(0.3), [x]), (Add(), [x, dout])):
+        clips = (Clip(-0.5, 0.75), Clip(low=0.1), Clip(high=0.0))
+        alone = [(operator, [x]) for operator in (Relu(), LeakyRelu(0.3), *clips)]
+        for operator, inputs in (*alone, (Add(), [x, dout])):
             for ours, theirs in both_ways(operator, inputs, dout, monkeypatch):
                 np.testing.assert_array_equal(ours, theirs)
 
@@ -139,3 +147,75 @@ def test_the_reference_takes_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dispatch.channel_sums(x[:1, :1]) is None
     monkeypatch.setenv("FALTUNG_KERNEL", "reference")
     assert dispatch.channel_sums(x) is None
+
+
+FUNCTIONS = {
+    Sigmoid(): 3,
+    Tanh(): 2,
+    Exp(): 2,
+    Erf(): 6,
+    Sqrt(): 1,
+    HardSigmoid(): 2,
+    HardSwish(): 4,
+    Gelu(): 10,
+    Gelu("tanh"): 10,
+}
+"""Roundings that the kernel makes, at most, each of half a unit in the last place or one."""
+
+
+@pytest.mark.parametrize("operator", FUNCTIONS, ids=repr)
+def test_functions_of_large_images_are_a_few_roundings_off(
+    operator: AbstractOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the largest number on the way; the gradient's, of dout and what it is scaled by."""
+    x, dout = numbers((2, 16, 24, 24), 0), numbers((2, 16, 24, 24), 1)
+    x = np.abs(x) + np.float32(0.5) if isinstance(operator, Sqrt) else x
+    outputs, _, saved = operator.forward([x])
+    grad = operator.backward(saved, [dout])[0]
+    monkeypatch.setattr(dispatch, "LARGE", 1 << 60)
+    monkeypatch.setattr(dispatch, "IMAGE", 1 << 60)
+    wide, _, kept = operator.forward([x.astype(np.float64)])
+    unit = float(np.finfo(np.float32).eps) * FUNCTIONS[operator]
+    least = 1 if isinstance(operator, HardSigmoid) else 2.0**-100
+    least = np.abs(x) if isinstance(operator, Gelu | HardSwish) else least
+    assert (np.abs(outputs[0] - wide[0]) <= unit * np.maximum(np.abs(wide[0]), least)).all()
+    slopes = operator.backward(kept, [dout.astype(np.float64)])[0]
+    assert grad is not None
+    assert slopes is not None
+    size = np.abs(dout) * np.maximum(1 + np.abs(x) ** 3, np.abs(wide[0]))
+    assert (np.abs(grad - slopes) <= 4 * unit * size).all()
+
+
+@pytest.mark.parametrize("operator", [Softmax(), Softmax(axis=1, flatten=True)], ids=repr)
+def test_softmax_of_long_rows_is_within_its_bound(
+    operator: Softmax, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exponents are rounded, then n numbers are summed; so is the gradient."""
+    x, dout = numbers((3, 7, 8, 50), 0), numbers((3, 7, 8, 50), 1)
+    outputs, _, saved = operator.forward([x])
+    grad = operator.backward(saved, [dout])[0]
+    monkeypatch.setattr(dispatch, "LONG", 1 << 60)
+    wide, _, kept = operator.forward([x.astype(np.float64)])
+    slopes = operator.backward(kept, [dout.astype(np.float64)])[0]
+    assert grad is not None
+    assert slopes is not None
+    n = x.size // 3 if operator.flatten else 50
+    bound = gamma(n + 16 + 2 * int(np.ptp(x)), np.dtype(np.float32))
+    assert (np.abs(outputs[0] - wide[0]) <= bound * wide[0]).all()
+    assert (np.abs(grad - slopes) <= 4 * bound * wide[0] * np.abs(dout).max()).all()
+
+
+@pytest.mark.parametrize("operator", [*FUNCTIONS, Softmax(), Softmax(1, flatten=True)], ids=repr)
+def test_functions_of_an_image_have_the_same_bits_in_any_batch(operator: AbstractOperator) -> None:
+    """Its own size decides whether a kernel takes it."""
+    for space in ((2, 3), (16, 64), (40, 40)):
+        x, dout = np.abs(numbers((5, *space), 0)), numbers((5, *space), 1)
+        (whole,), _, saved = operator.forward([x])
+        (grad,) = operator.backward(saved, [dout])
+        for n in range(5):
+            (one,), _, saved = operator.forward([x[n : n + 1]])
+            np.testing.assert_array_equal(one[0], whole[n])
+            (slope,) = operator.backward(saved, [dout[n : n + 1]])
+            assert slope is not None
+            assert grad is not None
+            np.testing.assert_array_equal(slope[0], grad[n])

@@ -4,6 +4,9 @@ What is computed is a list of steps, each of one or two results before it::
 
     (("load", 0), ("load", 1), ("mul", 0, 1), ("relu", 2))
 
+``("number", 0.5)`` is that number everywhere; ``("where", 0, 1, 2)`` is the second result where the
+first is above 0, and the third elsewhere.
+
 The arrays that are loaded may be repeated along axes, as NumPy's broadcasting has it, or lie with
 any strides: a step that only loads moves a value to where another layout has it. All axes along
 which the arrays go on alike are one; what is left are rows, in three nested loops.
@@ -123,6 +126,8 @@ def computed(code: Code, steps: Sequence[Step], loaded: Sequence[Vector]) -> Vec
     for name, *given in steps:
         if name == "load":
             made.append(loaded[given[0]])
+        elif name == "number":
+            made.append(code.constant(given[0]))
         elif name in UNARY:
             low, high = (*given[1:], 0.0, 0.0)[:2]
             made.append(activated(code, made[given[0]], (name, low, high)))
@@ -147,6 +152,11 @@ def _positive(code: Code, x: Vector) -> Vector:
     return code.select(is_positive, code.constant(1.0), code.constant(0.0))
 
 
+def _where(code: Code, x: Vector, a: Vector, b: Vector) -> Vector:
+    is_positive = code.build.fcmp_ordered(">", x.value, code.constant(0.0).value)
+    return code.select(is_positive, a, b)
+
+
 def _absolute(code: Code, x: Vector) -> Vector:
     is_low = code.build.fcmp_ordered("<=", x.value, code.constant(0.0).value)
     return code.select(is_low, code.constant(0.0) - x, x)
@@ -169,9 +179,10 @@ _FUNCTIONS: Final[dict[str, Any]] = {
     "tanh": tanh,
     "erf": erf,
     "prelu": _prelu,
+    "where": _where,
 }
 """By a step's name; called with the code and the results that it reads."""
-KNOWN: Final = frozenset((*UNARY, *_FUNCTIONS, "load"))
+KNOWN: Final = frozenset((*UNARY, *_FUNCTIONS, "load", "number"))
 
 
 # Numbers that do not lie one after the other ---------------------------------------------------

@@ -6,7 +6,7 @@
     dx = (g - (x - mean) rstd dscale / n - dbias / n) (scale rstd)
 
 All sums are of float64, those over squares are of distances from one of the channel's own numbers;
-`docs/derivations/batch-statistics.md` says what this leaves of rounding.
+`docs/derivations/batch_statistics.md` says what this leaves of rounding.
 """
 
 from __future__ import annotations

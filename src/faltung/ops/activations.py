@@ -13,7 +13,7 @@ from faltung.errors import GeometryError, message
 from faltung.ops.elementwise import AbstractBinary
 from faltung.ops.erf import erf
 from faltung.ops.operator import Array, Attribute, Example, OnnxNode, Shape
-from faltung.ops.unary import AbstractUnary
+from faltung.ops.unary import AbstractUnary, Steps
 
 SELU_ALPHA: Final = 1.67326319217681884765625
 SELU_GAMMA: Final = 1.05070102214813232421875
@@ -145,6 +145,11 @@ class HardSigmoid(AbstractUnary):
     alpha: float = 0.2
     beta: float = 0.5
 
+    @property
+    def steps(self) -> Steps:
+        """Return one."""
+        return (("hard_sigmoid", 0, float(self.alpha), float(self.beta)),)
+
     def value(self, x: Array) -> Array:
         """Compute the line between 0 and 1."""
         line = x.dtype.type(self.alpha) * x + x.dtype.type(self.beta)
@@ -179,6 +184,11 @@ class HardSwish(AbstractUnary):
     """
 
     onnx_type: ClassVar[str] = "HardSwish"
+
+    @property
+    def steps(self) -> Steps:
+        """Return one."""
+        return (("hard_swish", 0),)
 
     def _gate(self, x: Array) -> Array:
         return np.asarray(np.minimum(np.maximum(x + 3, 0), 6) / 6)
@@ -216,6 +226,24 @@ class Mish(AbstractUnary):
         return (OnnxNode("Mish", inputs, outputs, opset=18),)
 
 
+def _normal_share(x: int, at: int) -> Steps:
+    """Return steps from `at` on: ``0.5 (1 + erf(x sqrt(0.5)))`` of a step's result."""
+    return (
+        *(("number", math.sqrt(0.5)), ("mul", x, at), ("erf", at + 1)),
+        *(("number", 1.0), ("add", at + 2, at + 3), ("number", 0.5), ("mul", at + 4, at + 5)),
+    )
+
+
+def _tangent_share(x: int, at: int) -> Steps:
+    """Return steps from `at` on: ``0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x x x)))``."""
+    return (
+        *(("number", 0.044715), ("mul", x, at), ("mul", at + 1, x), ("mul", at + 2, x)),
+        *(("add", x, at + 3), ("number", math.sqrt(2 / math.pi)), ("mul", at + 4, at + 5)),
+        *(("tanh", at + 6), ("number", 1.0), ("add", at + 7, at + 8)),
+        *(("number", 0.5), ("mul", at + 9, at + 10)),
+    )
+
+
 @dataclass(frozen=True)
 class Gelu(AbstractUnary):
     """``y = x P(X <= x)`` for a standard normal X, or, with "tanh", an approximation of it.
@@ -231,6 +259,26 @@ class Gelu(AbstractUnary):
             values = {"approximate": self.approximate}
             rule = "approximate must be 'none' or 'tanh'"
             raise GeometryError(message(self.subject, rule, values))
+
+    @property
+    def steps(self) -> Steps:
+        """Return ``x share``."""
+        share = _tangent_share(0, 1) if self.approximate == "tanh" else _normal_share(0, 1)
+        return (*share, ("mul", 0, len(share)))
+
+    @property
+    def steps_back(self) -> Steps:
+        """Return ``dout (share + x slope of the share)``, of the exact one."""
+        if self.approximate == "tanh":
+            return ()
+        share = _normal_share(1, 3)
+        at = 3 + len(share)
+        return (
+            *share,
+            *(("square", 1), ("number", -0.5), ("mul", at, at + 1), ("exp", at + 2)),
+            *(("number", 1 / math.sqrt(2 * math.pi)), ("mul", at + 3, at + 4)),
+            *(("mul", 1, at + 5), ("add", at - 1, at + 6), ("mul", 0, at + 7)),
+        )
 
     def _tangent(self, x: Array) -> Array:
         kind = x.dtype.type

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 
 from faltung.errors import GraphError, message
+from faltung.ops import dispatch
 from faltung.ops.elementwise import AbstractElementwise
 from faltung.ops.operator import Array, Example, Key, OnnxNode, Result, Shape
 
@@ -44,13 +45,19 @@ class Clip(AbstractElementwise):
         """Keep the values between the bounds."""
         x = inputs[0]
         low, high = _bound(self.low, x.dtype), _bound(self.high, x.dtype)
-        y = np.asarray(np.minimum(np.maximum(x, low), high))
+        y = dispatch.chained((("load", 0), ("clip", 0, float(low), float(high))), x)
+        if y is None:
+            y = np.asarray(np.minimum(np.maximum(x, low), high))
         return (y,), {}, (y, low, high)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` between the bounds."""
         y, low, high = saved
-        return (np.asarray(douts[0] * ((y > low) & (y < high))),)
+        bounds = ("number", float(low)), ("number", float(high))
+        inside = ("sub", 1, 2), ("positive", 4), ("sub", 3, 1), ("positive", 6), ("mul", 5, 7)
+        steps = (("load", 0), ("load", 1), *bounds, *inside, ("mul", 0, 8))
+        dx = dispatch.chained(steps, douts[0], y)
+        return (np.asarray(douts[0] * ((y > low) & (y < high))) if dx is None else dx,)
 
     def to_onnx(
         self, inputs: tuple[str, ...], outputs: tuple[str, ...], in_shapes: Sequence[Shape]

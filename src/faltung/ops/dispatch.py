@@ -182,19 +182,50 @@ LONG: Final = 32
 """Numbers of a row from which a kernel sums it."""
 
 
-def chained(steps: Sequence[tuple[Any, ...]], *arrays: Array) -> Array | None:
+IMAGE: Final = 1 << 10
+"""Numbers of an image from which a kernel computes functions that NumPy rounds otherwise."""
+
+
+def chained(
+    steps: Sequence[tuple[Any, ...]], *arrays: Array, as_numpy: bool = True
+) -> Array | None:
     """Steps of `faltung.kernels.chain` in one pass; None where NumPy should take them itself.
 
-    The result has the first array's shape and dtype; the others are broadcast to it.
+    The result has the first array's shape and dtype; the others are broadcast to it. Unless the
+    steps round `as_numpy` does, the size of an image decides, never the batch.
     """
     x = arrays[0]
-    if not is_compiled(*arrays):
+    if as_numpy:
+        is_taken = is_compiled(*arrays)
+    else:
+        is_taken = x.size >= IMAGE * max(len(x), 1) if x.ndim > 1 else False
+        is_taken = is_taken and _can_be_compiled(*arrays)
+    if not is_taken or not x.size:
         return None
     from faltung.kernels import memory
     from faltung.kernels.chain_call import axes_of, chain
 
     y = memory.empty(x.shape, x.dtype)
     return chain(steps, arrays, y) if axes_of(arrays, y) is not None else None
+
+
+def softmax(x: Array) -> Array | None:
+    """The softmax of each row; None for short ones, which NumPy takes."""
+    if not is_long(x, x.shape[1]):
+        return None
+    from faltung.kernels import softmax_rows
+
+    with np.errstate(all="ignore"):
+        return softmax_rows.softmax(x)
+
+
+def softmax_dx(y: Array, dout: Array) -> Array | None:
+    """The gradient of `softmax`; None for short rows, which NumPy takes."""
+    if not is_long(y, y.shape[1]) or dout.dtype != y.dtype:
+        return None
+    from faltung.kernels import softmax_rows
+
+    return softmax_rows.softmax_dx(y, dout)
 
 
 def row_means(x: Array) -> Array | None:

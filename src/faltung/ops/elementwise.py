@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
@@ -114,8 +114,12 @@ class LeakyRelu(AbstractElementwise):
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` where ``x > 0``, else ``alpha dout``."""
-        dout = douts[0]
-        return (np.where(saved > 0, dout, dout * dout.dtype.type(self.alpha)),)
+        dout, alpha = douts[0], ("number", float(self.alpha))
+        steps = (("load", 0), ("load", 1), alpha, ("mul", 0, 2), ("where", 1, 0, 3))
+        dx = dispatch.chained(steps, dout, saved)
+        if dx is None:
+            dx = np.where(saved > 0, dout, dout * dout.dtype.type(self.alpha))
+        return (dx,)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
         """Return the slope."""
@@ -132,6 +136,13 @@ class LeakyRelu(AbstractElementwise):
         return [Example(cls(), ((2, 3, 4),)), Example(cls(alpha=0.25), ((3, 5),))]
 
 
+_WITH_ONE: Final = (("load", 0), ("load", 1), ("number", 1.0))
+_LOGISTIC_DX: Final = (*_WITH_ONE, ("mul", 0, 1), ("sub", 2, 1), ("mul", 3, 4))
+"""``dout y (1 - y)``, in one pass."""
+_TANH_DX: Final = (*_WITH_ONE, ("square", 1), ("sub", 2, 3), ("mul", 0, 4))
+"""``dout (1 - y y)``, in one pass."""
+
+
 class Sigmoid(AbstractElementwise):
     """``y = 1 / (1 + exp(-x))``, without overflow on either side."""
 
@@ -140,15 +151,21 @@ class Sigmoid(AbstractElementwise):
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
-        """Compute the logistic function as ``e / (1 + e)`` or ``1 / (1 + e)``, e = exp(-|x|)."""
+        """Compute the logistic function as ``e / (1 + e)`` or ``1 / (1 + e)``, e = exp(-|x|).
+
+        It is off by three units in the last place, at most, where a kernel computes it.
+        """
         x = inputs[0]
-        e = np.exp(-np.abs(x))
-        y = np.asarray(np.where(x >= 0, 1, e) / (1 + e))
+        y = dispatch.chained((("load", 0), ("logistic", 0)), x, as_numpy=False)
+        if y is None:
+            e = np.exp(-np.abs(x))
+            y = np.asarray(np.where(x >= 0, 1, e) / (1 + e))
         return (y,), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout y (1 - y)``."""
-        return (np.asarray(douts[0] * saved * (1 - saved)),)
+        dx = dispatch.chained(_LOGISTIC_DX, douts[0], saved)
+        return (np.asarray(douts[0] * saved * (1 - saved)) if dx is None else dx,)
 
 
 class Tanh(AbstractElementwise):
@@ -159,13 +176,16 @@ class Tanh(AbstractElementwise):
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
-        """Compute the hyperbolic tangent."""
-        y = np.asarray(np.tanh(inputs[0]))
+        """Compute the hyperbolic tangent, by a kernel within two units in the last place."""
+        y = dispatch.chained((("load", 0), ("tanh", 0)), inputs[0], as_numpy=False)
+        if y is None:
+            y = np.asarray(np.tanh(inputs[0]))
         return (y,), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout (1 - y**2)``."""
-        return (np.asarray(douts[0] * (1 - saved * saved)),)
+        dx = dispatch.chained(_TANH_DX, douts[0], saved)
+        return (np.asarray(douts[0] * (1 - saved * saved)) if dx is None else dx,)
 
 
 def _joined(a: Dim, b: Dim, shapes: Sequence[Shape], subject: str) -> Dim:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from faltung.errors import GeometryError, message
+from faltung.ops import dispatch
 from faltung.ops.operator import (
     EVERYTHING,
     AbstractOperator,
@@ -53,8 +54,11 @@ class Softmax(AbstractOperator):
     ) -> Result:
         """Compute the softmax."""
         x, axis = self._rows(inputs[0])
-        y = np.exp(_shifted(x, axis))
-        y /= y.sum(axis=axis, keepdims=True)
+        y = dispatch.softmax(_flat(x)) if _is_last(x, axis) else None
+        if y is None:
+            y = np.exp(_shifted(x, axis))
+            y /= y.sum(axis=axis, keepdims=True)
+        y = y.reshape(x.shape)
         return (y.reshape(inputs[0].shape),), {}, y
 
     def _rows(self, x: Array) -> tuple[Array, int]:
@@ -68,8 +72,11 @@ class Softmax(AbstractOperator):
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``y (dout - sum(y dout))``."""
         dout, axis = self._rows(douts[0])
-        inner = (saved * dout).sum(axis=axis, keepdims=True)
-        return ((saved * (dout - inner)).reshape(douts[0].shape),)
+        dx = dispatch.softmax_dx(_flat(saved), _flat(dout)) if _is_last(dout, axis) else None
+        if dx is None:
+            inner = (saved * dout).sum(axis=axis, keepdims=True)
+            dx = saved * (dout - inner)
+        return (dx.reshape(douts[0].shape),)
 
     def _summed(self, rank: int) -> range:
         """Return the axes that are summed over."""
@@ -158,6 +165,15 @@ class LogSoftmax(Softmax):
         dout, axis = self._rows(douts[0])
         total = dout.sum(axis=axis, keepdims=True)
         return ((dout - np.exp(saved) * total).reshape(douts[0].shape),)
+
+
+def _is_last(x: Array, axis: int) -> bool:
+    """Whether what is summed lies together."""
+    return x.size > 0 and axis % x.ndim == x.ndim - 1
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(-1, x.shape[-1])
 
 
 def _shifted(x: Array, axis: int) -> Array:

@@ -14,13 +14,31 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from faltung.ops import dispatch
 from faltung.ops.elementwise import AbstractElementwise
 from faltung.ops.erf import erf
 from faltung.ops.operator import Array, Example, Key, Result
 
+Steps = tuple[tuple[Any, ...], ...]
+"""Of a chain, as `faltung.kernels.chain` has them."""
+
 
 class AbstractUnary(AbstractElementwise):
-    """A function of one number, given with its slope."""
+    """A function of one number, given with its slope.
+
+    What a kernel can compute too is also given as steps of a chain: large images are computed so,
+    within the units in the last place that the steps' own functions are off.
+    """
+
+    @property
+    def steps(self) -> Steps:
+        """The function of what the step 0 loads; empty for none."""
+        return ()
+
+    @property
+    def steps_back(self) -> Steps:
+        """``dout`` times the slope, from the steps 0, 1 and 2: dout, x and y; empty for none."""
+        return ()
 
     @abstractmethod
     def value(self, x: Array) -> Array:
@@ -35,8 +53,12 @@ class AbstractUnary(AbstractElementwise):
     ) -> Result:
         """Compute the function of each value."""
         x = inputs[0]
-        with np.errstate(all="ignore"):
-            y = np.asarray(self.value(x), x.dtype)
+        y = None
+        if self.steps:
+            y = dispatch.chained((("load", 0), *self.steps), x, as_numpy=False)
+        if y is None:
+            with np.errstate(all="ignore"):
+                y = np.asarray(self.value(x), x.dtype)
         return (y,), {}, (x, y)
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
@@ -44,6 +66,11 @@ class AbstractUnary(AbstractElementwise):
         x, y = saved
         if x.dtype.kind != "f":
             return (None,)
+        if self.steps_back:
+            loads = (("load", 0), ("load", 1), ("load", 2))
+            dx = dispatch.chained((*loads, *self.steps_back), douts[0], x, y, as_numpy=False)
+            if dx is not None:
+                return (dx,)
         with np.errstate(all="ignore"):
             slope = self.slope(x, y)
             return (None if slope is None else np.asarray(douts[0] * slope, x.dtype),)
@@ -63,6 +90,16 @@ class Sqrt(AbstractPositive):
     """``y = sqrt(x)``; NaN below 0."""
 
     onnx_type: ClassVar[str] = "Sqrt"
+
+    @property
+    def steps(self) -> Steps:
+        """Return one."""
+        return (("sqrt", 0),)
+
+    @property
+    def steps_back(self) -> Steps:
+        """Return ``dout (0.5 / y)``."""
+        return ("number", 0.5), ("div", 3, 2), ("mul", 0, 4)
 
     def value(self, x: Array) -> Array:
         """Compute the root."""
@@ -106,6 +143,16 @@ class Exp(AbstractUnary):
 
     onnx_type: ClassVar[str] = "Exp"
 
+    @property
+    def steps(self) -> Steps:
+        """Return one."""
+        return (("exp", 0),)
+
+    @property
+    def steps_back(self) -> Steps:
+        """Return ``dout y``."""
+        return (("mul", 0, 2),)
+
     def value(self, x: Array) -> Array:
         """Compute the exponential."""
         return np.asarray(np.exp(x))
@@ -119,6 +166,11 @@ class Erf(AbstractUnary):
     """``y = erf(x)``: `faltung.ops.erf.erf`."""
 
     onnx_type: ClassVar[str] = "Erf"
+
+    @property
+    def steps(self) -> Steps:
+        """Return one."""
+        return (("erf", 0),)
 
     def value(self, x: Array) -> Array:
         """Compute the error function."""
