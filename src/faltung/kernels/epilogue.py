@@ -54,7 +54,7 @@ def activated(code: Code, vector: Vector, activation: tuple[str, float, float]) 
     """Apply the activation of an `Epilogue`'s constants; NaN stays NaN."""
     name, low, high = activation
     if name == "relu":
-        return code.maximum(vector, code.constant(0.0))
+        return _at_least(code, vector, 0.0)
     if name == "leaky_relu":
         is_negative = code.build.fcmp_ordered("<", vector.value, code.constant(0.0).value)
         return code.select(is_negative, vector * code.constant(low), vector)
@@ -71,4 +71,12 @@ def activated(code: Code, vector: Vector, activation: tuple[str, float, float]) 
 
 
 def _between(code: Code, vector: Vector, low: float, high: float) -> Vector:
-    return -code.maximum(-code.maximum(vector, code.constant(low)), code.constant(-high))
+    vector, limit = _at_least(code, vector, low), code.constant(high)
+    is_inside = code.build.fcmp_unordered("<", vector.value, limit.value)
+    return code.select(is_inside, vector, limit)
+
+
+def _at_least(code: Code, vector: Vector, low: float) -> Vector:
+    """Return the larger of each number and a constant; NaN stays, as no constant is NaN."""
+    limit = code.constant(low)
+    return code.select(code.build.fcmp_unordered(">", vector.value, limit.value), vector, limit)
