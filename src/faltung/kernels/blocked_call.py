@@ -110,7 +110,7 @@ def conv_dx(
         As of `conv`; ``packed`` is what `packed_for_dx` gave, which all that is done to an output
         before it is stored needs.
     """
-    if packed is None and not _is_finite(w):
+    if packed is None and not is_finite(w):
         # Zeros around dout must not meet infinite weights: those are added tap by tap.
         dx = numpy_conv.conv_dx(window, dout, w)
         return dx if b is None else dx + b.reshape(-1, *(1 for _ in window.axes))
@@ -173,7 +173,7 @@ def _one() -> Array:
     return _constant([0])
 
 
-def _is_finite(w: Array) -> bool:
+def is_finite(w: Array) -> bool:
     """Return whether all numbers are finite: their sum says so, unless it overflows."""
     return bool(np.isfinite(w.sum()) or np.isfinite(w).all())
 

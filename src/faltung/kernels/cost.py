@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from faltung.geometry.window import ConvWindow, PoolWindow
+from faltung.kernels.reaches import reaches, three_axes
 
 VECTOR: Final = 64
 """Bytes of a vector."""
@@ -113,32 +114,30 @@ def results(shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:
     return moved(prod(shape[1:]), dtype, 0.2)
 
 
-def strip_length(window: ConvWindow) -> int:
-    """Positions of an image's output plane as they lie in a strip, gaps between rows counted."""
-    *before, last = window.axes
-    pitch = last.out_size + (last.extent - 1) // last.stride
-    rows = before[-1].out_size if before else 1
-    planes = prod(axis.out_size for axis in before[:-1])
-    return planes * ((rows - 1) * pitch + last.out_size)
-
-
 # The rows of `direct*` and `numpy_*` ----------------------------------------------------------
 
 
 def conv_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Pixels in the lanes: strips in, register blocks, rows out."""
-    is_dealt = window.stride[-1] in (1, 2, 4)  # in registers; else one number after the other
-    length = strip_length(window)
-    per_group = min(
-        block_products(window.group_out, length, window.reduction, block, dtype) for block in WIDE
-    )
-    return (
-        CALL
-        + window.groups * per_group / 0.85
-        + streamed(prod(window.w_shape), dtype)
-        + moved(window.in_channels * prod(window.space), dtype, 0.7 if is_dealt else 6.0)
-        + results(window.out_shape, dtype)
-    )
+    """Pixels in the lanes: a strip for each column of the kernel, register blocks into y."""
+    depth, high, last = three_axes(window.axes)
+    rows = min(high.kernel, high.stride) * (high.out_size + high.extent // high.stride)
+    rows *= depth.kernel * depth.out_size
+    vectors = window.group_in * rows * last.kernel * -(-last.out_size // lanes(dtype))
+    each = 4.0 if last.stride <= 4 else 4.0 * lanes(dtype)  # dealt in registers, or one by one
+    pixels, planes = prod(window.out_space), window.group_in * prod(window.kernel)
+    work = _direct(window.group_out, pixels, window.reduction, vectors, each, dtype) + 12.0 * planes
+    weights = streamed(prod(window.w_shape), dtype)
+    return CALL + window.groups * work + weights + results(window.out_shape, dtype)
+
+
+def _direct(
+    outputs: int, pixels: int, terms: int, vectors: int, each: float, dtype: np.dtype[Any]
+) -> float:
+    """Cycles of one group: register blocks, and vectors of the strip that take so many each."""
+    blocks = min(block_products(outputs, pixels, terms, block, dtype) for block in WIDE)
+    if vectors * VECTOR > OWN / 6:
+        each += 1.5 * -(-outputs // 8)  # from the second-level cache for each few outputs
+    return blocks / 0.88 + vectors * each
 
 
 def conv_im2col(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
@@ -152,16 +151,21 @@ def conv_im2col(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> 
 
 
 def conv_dx_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """One direct convolution for each phase of the stride: as many products as forward."""
-    length = max(strip_length(window), prod(window.space) // prod(window.stride))
-    terms = window.group_out * prod(window.kernel)
-    per_group = min(block_products(window.group_in, length, terms, block, dtype) for block in WIDE)
-    taken = (prod(window.out_shape[1:]), window.in_channels * prod(window.space))
+    """The same for each phase of the stride: as many products as forward; phases are woven."""
+    axes = depth, rows, columns = reaches(window, is_backward=True)
+    across = -(-columns.grid // lanes(dtype))
+    planes, lines = depth.grid * depth.span, rows.grid + rows.span - 1
+    vectors = window.group_out * planes * lines * columns.span * across
+    terms = window.group_out * prod(sum(map(len, axis.phases)) for axis in axes)
+    pixels = prod(axis.grid for axis in axes)
+    woven = 0 if len(columns.phases) == 1 else across * len(columns.phases)
+    woven *= window.group_in * depth.result * rows.result
+    work = _direct(window.group_in, pixels, terms, vectors, 4.0, dtype) + 8.0 * woven
+    work += 30.0 * window.group_out * planes * columns.span
     return (
-        1.5 * CALL * prod(window.stride)
-        + packing(window, dtype, is_prepared, 11.0)
-        + window.groups * per_group / 0.8
-        + moved(sum(taken), dtype)
+        CALL
+        + packing(window, dtype, is_prepared, 3.0)
+        + window.groups * work
         + results(window.x_shape, dtype)
     )
 

@@ -1,55 +1,134 @@
 """Direct convolution with pixels in the lanes: every stride, dilation, group, padding and size.
 
-One block is some rows of one plane of one image's output, for one group. Its input is copied once
-into working memory, zeros where there is padding, such that each tap of the kernel becomes one
-fixed distance::
+One block is some rows of one plane of one image's output, for one group, or a part of one long row.
+What it reads is copied once into a strip, zeros where there is padding: for each column of the
+kernel just the numbers that this column meets, row after row. So rows of the strip are as long as
+those of the output and have no gaps, and each tap of the kernel becomes one fixed distance::
 
     y[q] = bias + sum over taps t of  w[t] * strip[q + offset[t]]
 
-q counts positions of the rows *as they lie in the strip*, whose rows are wider than the output's.
-With a stride, the strip is split into phases: all columns that are congruent modulo the stride lie
-together (and rows alike), so that neighbours in q stay neighbours in memory.
+q counts the pixels of all rows, and whole vectors go straight from the registers to y, whatever the
+width. With a stride the rows, too, are dealt to phases: those that are congruent modulo the stride
+lie together. The strip's axes are ``[channel][kz][phase of rows][kernel's column][row][pixel]``;
+behind each plane of it there is room for a vector.
 
-So there is one loop over taps, that of `tile`, and all the work is in it. Wide rows are computed
-one by one, straight into y. Of narrow ones a vector would be mostly empty: all rows are computed as
-one, gaps between them too, and then copied out without the gaps.
+So there is one loop over taps, that of `tile`, and all the work is in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from faltung.kernels.compiled import kernel
-from faltung.kernels.epilogue import activated
+from faltung.kernels.rectangle import Span, rows_inside
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
-from faltung.kernels.strips import field, pack_planes
+from faltung.kernels.strips import zeros
 from faltung.kernels.tile import tile
 
-MORE: Final = ("residual", "parts", "part_panels", "partial_offset")
-"""What a block is told beside `FIELDS`."""
+FIELDS: Final = (
+    *("x", "w", "bias", "y", "residual", "scratch", "offsets", "phases"),
+    *("depth", "height", "width", "out_depth", "out_height", "out_width"),
+    *("stride_z", "stride_y", "stride_x", "dilation_z", "dilation_x", "pad_z", "pad_y", "pad_x"),
+    *("groups", "group_in", "group_out", "taps", "kernel_depth", "row_phases", "columns"),
+    *("strips", "strip_rows", "segments", "parts", "part_panels"),
+    *("rows", "pitch", "plane_size", "channel_size", "partial_offset", "scratch_size"),
+)
+"""What a block is told, in this order: addresses, sizes, and how the strip lies."""
 
 
-@kernel(source=POINTER, out=POINTER, residual=POINTER, count=INT)
-def finish_row(
+def field(arguments: Pointer, name: str) -> Int:
+    """Read one of the `FIELDS`."""
+    return arguments[FIELDS.index(name)]
+
+
+@kernel(arguments=INTS, source=POINTER, strip=POINTER, z=INT, row=INT, column=INT)
+def fill_strip(
     code: Code,
+    arguments: Pointer,
     source: Pointer,
-    out: Pointer,
-    residual: Pointer,
-    count: Int,
+    strip: Pointer,
+    z: Int,
+    row: Int,
+    column: Int,
     *,
-    activation: tuple[str, float, float],
-    adds: bool,
+    stride: int,
+    together: int,
 ) -> None:
-    """Copy a row of so many numbers, adding and activating, and touch nothing else."""
-    with code.loop(count, step=code.lanes) as i:
-        mask = code.first(count - i)
-        vector = code.load_some(mask, source + i)
-        if adds:
-            vector = vector + code.load_some(mask, residual + i)
-        code.store_some(mask, out + i, activated(code, vector, activation))
+    """Copy what the outputs from a plane, row and column on need of all channels of a group.
+
+    So many columns of the kernel are taken ``together``: what they read of a row is near.
+    """
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    height, width, depth, channels = of("height"), of("width"), of("depth"), of("group_in")
+    rows, pitch, columns, row_phases = of("rows"), of("pitch"), of("columns"), of("row_phases")
+    stride_y, lap = of("stride_y"), of("stride_y") * width
+    first_y, first_x = row * stride_y - of("pad_y"), column * of("stride_x") - of("pad_x")
+    first_z, size, room = z * of("stride_z") - of("pad_z"), of("plane_size"), of("channel_size")
+    dilation_z, dilation_x = of("dilation_z"), of("dilation_x")
+    phases, plane = code.ints(code.address(of("phases"))), height * width
+    volume = depth * plane
+    with code.loop(of("kernel_depth")) as kz, code.loop(row_phases) as py:
+        at_z, at_y = first_z + kz * dilation_z, first_y + phases[py]
+        is_inside = code.build.and_(at_z >= 0, at_z < depth)
+        # A plane outside is one of no rows: everything that is read of it is padding.
+        here = code.choose(is_inside, height, code.integer(0))
+        lead, end = rows_inside(at_y, rows, here, stride_y)
+        line = source + (at_z * plane + at_y * width)
+        to = strip + (kz * row_phases + py) * columns * size
+        with code.loop(columns, step=together) as k:
+            # Of columns past the last one, that one is copied again.
+            own = [(columns - 1).at_most(k + i) for i in range(together)]
+            firsts = [first_x + kx * dilation_x for kx in own]
+            corners = [to + kx * size for kx in own]
+            given = (line, corners, firsts, (lead, end), (lap, volume), (channels, room))
+            _copy_columns(code, *given, (width, pitch, of("stride_x")), stride)
+        # Only now: what is written past the end of a row may come to lie in the next.
+        with code.loop(channels) as c, code.loop(columns) as kx:
+            corner = to + (c * room + kx * size)
+            zeros(code, corner, lead * pitch)
+            zeros(code, corner + end * pitch, (rows - end) * pitch)
 
 
-@kernel(tile, finish_row, pack_planes, arguments=INTS, block=INT, thread=INT)
+def _copy_columns(
+    code: Code,
+    line: Pointer,
+    corners: Sequence[Pointer],
+    firsts: Sequence[Int],
+    inside_rows: tuple[Int, Int],
+    steps: tuple[Int, Int],
+    planes: tuple[Int, Int],
+    sizes: tuple[Int, Int, Int],
+    stride: int,
+) -> None:
+    """Copy what a few columns of the kernel read of the rows of all channels."""
+    (lap, volume), (channels, room), (width, pitch, stride_x) = steps, planes, sizes
+    lead, end = inside_rows
+    # The last vector of a row comes first: what it writes past the row's end is overwritten.
+    with code.loop((pitch + (code.lanes - 1)) // code.lanes) as done:
+        j = (pitch - 1) // code.lanes * code.lanes - done * code.lanes
+        spans = [Span(code, first + j * stride_x, width, stride_x, stride) for first in firsts]
+
+        def copied(is_masked: bool) -> None:
+            with code.loop(channels) as c, code.loop(end, start=lead) as r:
+                source, there = line + (c * volume + r * lap), c * room + (r * pitch + j)
+                for corner, span in zip(corners, spans, strict=True):
+                    code.store(corner + there, span.read(source, is_masked))
+
+        whole = spans[0].is_whole
+        for span in spans[1:]:
+            whole = code.build.and_(whole, span.is_whole)
+        with code.either(whole) as (inner, border):
+            with inner:
+                copied(is_masked=False)
+            with border:
+                copied(is_masked=True)
+
+
+@kernel(tile, fill_strip, arguments=INTS, block=INT, thread=INT)
 def convolve_block(
     code: Code,
     arguments: Pointer,
@@ -58,61 +137,48 @@ def convolve_block(
     *,
     channels: int,
     vectors: int,
-    split: int,
-    flat: bool,
+    stride: int,
+    together: int,
     activation: tuple[str, float, float] = ("", 0.0, 0.0),
     adds: bool = False,
 ) -> None:
-    """One block: pack its strip, then sum for each few output channels of its part."""
+    """One block: fill its strip, then sum for each few output channels of its part."""
 
     def of(name: str) -> Int:
-        return field(arguments, name, MORE)
+        return field(arguments, name)
 
     parts, strips, groups, depth = of("parts"), of("strips"), of("groups"), of("out_depth")
     part, rest = block % parts, block // parts
+    segment, rest = rest % of("segments"), rest // of("segments")
     strip, rest = rest % strips, rest // strips
     group, rest = rest % groups, rest // groups
     z, image = rest % depth, rest // depth
-    first_row = strip * of("strip_rows")
-    rows = of("strip_rows").at_most(of("out_height") - first_row)
+    row, column = strip * of("strip_rows"), segment * of("pitch")
+    rows = of("strip_rows").at_most(of("out_height") - row)
+    width = of("pitch").at_most(of("out_width") - column)
     scratch = code.address(of("scratch")) + thread * of("scratch_size")
     plane = of("depth") * of("height") * of("width")
     source = code.address(of("x")) + (image * groups + group) * of("group_in") * plane
-    packed = of("kernel_depth") * of("phase_count") * of("plane_rows") * of("pitch")
-    first_z = z * of("stride_depth") - of("pad_depth")
-    with code.loop(of("group_in")) as c:
-        place = (source + c * plane, scratch + c * packed)
-        pack_planes.call(code, arguments, *place, first_z, first_row, split=split)
-    width, step = of("out_width"), vectors * code.lanes
-    out, partial = scratch + of("out_offset"), scratch + of("partial_offset")
+    place = (source, scratch, z, row, column)
+    fill_strip.call(code, arguments, *place, stride=stride, together=together)
+    partial = scratch + of("partial_offset")
     offsets = code.ints(code.address(of("offsets")))
-    out_plane = depth * of("out_height") * width
+    out_plane = depth * of("out_height") * of("out_width")
     panels = (of("group_out") + (channels - 1)) // channels
     first_panel = part * of("part_panels")
     last_panel = (first_panel + of("part_panels")).at_most(panels)
-    sizes = {"channels": channels, "vectors": vectors}
     with code.loop(last_panel, start=first_panel) as panel:
         own = group * of("group_out") + panel * channels
         w = code.address(of("w")) + own * of("taps")
         bias = code.address(of("bias")) + own
         left = (of("group_out") - panel * channels).at_most(channels)
         channel = (image * groups + group) * of("group_out") + panel * channels
-        at = channel * out_plane + (z * of("out_height") + first_row) * width
+        at = channel * out_plane + (z * of("out_height") + row) * of("out_width") + column
         to, residual = code.address(of("y")) + at, code.address(of("residual")) + at
-        weights = (w, bias, offsets, of("taps"), partial)
-        if flat:
-            length = (rows - 1) * of("pitch") + width
-            with code.loop(length, step=step) as q:
-                target = (out + q, of("out_pitch"), left)
-                tile.call(code, scratch + q, *weights, *target, code.integer(step), out, **sizes)
-            with code.loop(left) as c, code.loop(rows) as r:
-                there = c * out_plane + r * width
-                row = out + (c * of("out_pitch") + r * of("pitch"))
-                store = {"activation": activation, "adds": adds}
-                finish_row.call(code, row, to + there, residual + there, width, **store)
-        else:
-            with code.loop(rows) as r, code.loop(width, step=step) as q:
-                there = r * width + q
-                final = (to + there, out_plane, left, width - q, residual + there)
-                row = scratch + (r * of("pitch") + q)
-                tile.call(code, row, *weights, *final, **sizes, activation=activation, adds=adds)
+        # Segments are parts of single rows: there is a gap in y behind none of these rows.
+        length = (rows - 1) * of("pitch") + width
+        with code.loop(length, step=vectors * code.lanes) as q:
+            given = (scratch + q, w, bias, offsets, of("taps"), partial, to + q, out_plane)
+            more = (left, length - q, residual + q)
+            block_form = {"channels": channels, "vectors": vectors, "adds": adds}
+            tile.call(code, *given, *more, **block_form, activation=activation)

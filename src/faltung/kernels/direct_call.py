@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import prod
+from math import ceil, prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory
-from faltung.kernels.direct import MORE, convolve_block
+from faltung.kernels.direct import FIELDS, convolve_block
 from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.pointwise_call import no_bias, residual_of
 from faltung.kernels.reaches import three_axes
-from faltung.kernels.strips import FIELDS
-from faltung.kernels.tile import block_constants, channels_together, cycles, vectors_together
+from faltung.kernels.rectangle import STRIDE
+from faltung.kernels.tile import block_constants, channels_together, vectors_together
 
 Array = NDArray[Any]
 
@@ -32,13 +32,14 @@ ENOUGH: Final = 1 << 19
 """Products of a block, at least: for less it is not worth waking a thread."""
 
 
+TOGETHER: Final = 5
+"""Columns of the kernel whose pixels are copied together, at most."""
+
+
 class Layout(NamedTuple):
     """How the work of one geometry is cut, and what the fields hold but for the addresses."""
 
-    channels: int
-    vectors: int
-    split: int
-    is_flat: bool
+    form: dict[str, int]
     blocks: int
     fields: dict[str, int]
     offsets: Array
@@ -90,127 +91,120 @@ def conv(
         "offsets": layout.offsets,
         "phases": layout.phases,
     }
-    form = {"split": layout.split, "flat": layout.is_flat}
-    constants = block_constants(layout.channels, layout.vectors, epilogue, **form)
-    names = (*FIELDS, *MORE)
-    launch(convolve_block, isa, names, layout.fields, arrays, layout.blocks, **constants)
+    constants = block_constants(epilogue=epilogue, **layout.form)
+    launch(convolve_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y
 
 
-class Strip(NamedTuple):
-    """How the strip of a geometry lies: its fields, and the distance of each tap."""
-
-    split: int
-    size: int
-    length: int
-    fields: dict[str, int]
-    offsets: Array
-    phases: Array
-
-
-def strip_layout(window: ConvWindow, dtype: np.dtype[Any], lanes: int, at_least: int = 1) -> Strip:
-    """Return how the strips of a geometry lie: so many rows that they stay in a core's own cache.
-
-    Parameters
-    ----------
-    window
-        The geometry.
-    dtype
-        Of its numbers.
-    lanes
-        How many of them a vector holds.
-    at_least
-        Strips of a plane, if it has as many rows.
-    """
+@lru_cache(256)
+def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     depth, rows, columns = three_axes(window.axes)
-    split = columns.stride if columns.stride in (1, 2, 4) else 0
-    ys, xs = _phases(rows), list(range(split)) if split else _phases(columns)
-    phases = [(py, px) for py in ys for px in xs]
-    pitch = columns.out_size + (columns.extent - 1) // columns.stride
+    lanes = isa.lanes(dtype.itemsize)
+    channels = channels_together(isa, window.group_out)
+    panels = -(-window.group_out // channels)
+    planes = window.batch * window.groups * prod(window.out_space[:-2])
+    wanted = min(BLOCKS, -(-window.macs // ENOUGH)) / planes
+    phases = _phases(rows)
+    planes_copied = depth.kernel * len(phases) * columns.kernel
     more_rows = (rows.extent - 1) // rows.stride
-    per_row = window.group_in * depth.kernel * len(phases) * pitch * dtype.itemsize
-    fitting = max(1, STRIP_BYTES // per_row - more_rows)
-    strips = max(-(-rows.out_size // min(fitting, rows.out_size)), min(at_least, rows.out_size))
-    strip_rows = -(-rows.out_size // strips)
-    strips = -(-rows.out_size // strip_rows)
-    plane = (strip_rows + more_rows) * pitch
+    fitting = STRIP_BYTES // (window.group_in * planes_copied * dtype.itemsize)
+    cut = cut_of(rows.out_size, columns.out_size, fitting, more_rows, wanted, 4 * lanes)
+    strips, segments = -(-rows.out_size // cut.rows), -(-columns.out_size // cut.columns)
+    parts = max(1, min(panels, int(wanted / (strips * segments))))
+    part_panels = -(-panels // parts)
+    parts = -(-panels // part_panels)
+    strip_rows = cut.rows + more_rows
+    vectors = vectors_together(isa, channels, 1, cut.rows * cut.columns, lanes)
+    # Up to a vector is written past the end of a plane, and a block of vectors read.
+    plane_size = strip_rows * cut.columns + lanes
+    end = window.group_in * planes_copied * plane_size + vectors * lanes
     offsets = [
-        ((c * depth.kernel + kz) * len(phases) + phases.index((ky, kx))) * plane + oy * pitch + ox
+        (((c * depth.kernel + kz) * len(phases) + phases.index(py)) * columns.kernel + kx)
+        * plane_size
+        + oy * cut.columns
         for c in range(window.group_in)
         for kz in range(depth.kernel)
-        for ky, oy in _taps(rows)
-        for kx, ox in _taps(columns)
+        for py, oy in _taps(rows)
+        for kx in range(columns.kernel)
     ]
     fields = {
-        "depth": depth.size,
-        "height": rows.size,
-        "width": columns.size,
+        **dict(
+            zip(("depth", "height", "width"), (depth.size, rows.size, columns.size), strict=True)
+        ),
         "out_depth": depth.out_size,
         "out_height": rows.out_size,
         "out_width": columns.out_size,
-        "kernel_depth": depth.kernel,
-        "stride_depth": depth.stride,
+        "stride_z": depth.stride,
         "stride_y": rows.stride,
         "stride_x": columns.stride,
-        "dilation_depth": depth.dilation,
-        "pad_depth": depth.pad_lo,
+        "dilation_z": depth.dilation,
+        "dilation_x": columns.dilation,
+        "pad_z": depth.pad_lo,
         "pad_y": rows.pad_lo,
         "pad_x": columns.pad_lo,
         "groups": window.groups,
         "group_in": window.group_in,
         "group_out": window.group_out,
         "taps": len(offsets),
-        "phase_count": len(phases),
+        "kernel_depth": depth.kernel,
+        "row_phases": len(phases),
+        "columns": columns.kernel,
         "strips": strips,
-        "strip_rows": strip_rows,
-        "plane_rows": strip_rows + more_rows,
-        "pitch": pitch,
-    }
-    length = (strip_rows - 1) * pitch + columns.out_size
-    size = window.group_in * depth.kernel * len(phases) * plane
-    arrays = (memory.constant(np.array(places, np.int64)) for places in (offsets, phases))
-    return Strip(split, size, length, fields, *arrays)
-
-
-@lru_cache(256)
-def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
-    lanes = isa.lanes(dtype.itemsize)
-    channels = channels_together(isa, window.group_out)
-    panels = -(-window.group_out // channels)
-    planes = window.batch * window.groups * prod(window.out_space[:-2])
-    wanted = min(BLOCKS, -(-window.macs // ENOUGH)) / planes
-    strip = strip_layout(window, dtype, lanes, _strips_wanted(window, wanted))
-    parts = max(1, min(panels, int(wanted / strip.fields["strips"])))
-    part_panels = -(-panels // parts)
-    parts = -(-panels // part_panels)
-    rows, width = strip.fields["strip_rows"], strip.fields["out_width"]
-    by_rows = vectors_together(isa, channels, rows, width, lanes)
-    flat = vectors_together(isa, channels, 1, strip.length, lanes)
-    copied = 3 * channels * rows * -(-width // lanes) / strip.fields["taps"]
-    is_flat = cycles(channels, flat, 1, strip.length, lanes) + copied < cycles(
-        channels, by_rows, rows, width, lanes
-    )
-    vectors = flat if is_flat else by_rows
-    slack = vectors * lanes
-    out_pitch = rows * strip.fields["pitch"] + slack if is_flat else 0
-    fields = strip.fields | {
-        "out_offset": strip.size + slack,
-        "out_pitch": out_pitch,
-        "partial_offset": strip.size + slack + channels * out_pitch,
-        "scratch_size": strip.size + slack + channels * (out_pitch + slack) + slack,
+        "strip_rows": cut.rows,
+        "segments": segments,
         "parts": parts,
         "part_panels": part_panels,
+        "rows": strip_rows,
+        "pitch": cut.columns,
+        "plane_size": plane_size,
+        "channel_size": planes_copied * plane_size,
+        "partial_offset": end,
+        "scratch_size": end + channels * vectors * lanes,
     }
-    blocks = planes * fields["strips"] * parts
-    arrays = (strip.offsets, strip.phases)
-    return Layout(channels, vectors, strip.split, is_flat, blocks, fields, *arrays)
+    form = {
+        "channels": channels,
+        "vectors": vectors,
+        "stride": columns.stride if columns.stride <= STRIDE else 0,
+        "together": -(-columns.kernel // -(-columns.kernel // TOGETHER)),
+    }
+    blocks = planes * strips * segments * parts
+    tables = (memory.constant(np.array(table, np.int64)) for table in (offsets, phases))
+    return Layout(form, blocks, fields, *tables)
 
 
-def _strips_wanted(window: ConvWindow, wanted: float) -> int:
-    """Return into how many strips to cut a plane: none with fewer rows than it reads twice."""
-    rows = three_axes(window.axes)[1]
-    twice = max(1, (rows.extent - 1) // rows.stride)
-    return max(1, min(int(np.ceil(wanted)), rows.out_size // twice))
+class Cut(NamedTuple):
+    """The outputs of a block: some whole rows, or a part of one."""
+
+    rows: int
+    columns: int
+
+
+def cut_of(rows: int, columns: int, fitting: int, more_rows: int, wanted: float, least: int) -> Cut:
+    """Return blocks whose strips stay in a core's cache, about as many of a plane as are wanted.
+
+    Parameters
+    ----------
+    rows, columns
+        Of a plane of outputs.
+    fitting
+        Numbers that each channel and column of the kernel may take.
+    more_rows
+        Rows that a strip has beside those of its outputs.
+    wanted
+        Blocks of a plane.
+    least
+        Pixels of a part of a row at least.
+    """
+    # No strip should have fewer rows than it reads twice.
+    strips = max(1, min(ceil(wanted), rows // max(1, more_rows)))
+    height = min(-(-rows // strips), max(1, fitting // max(1, columns) - more_rows))
+    height = -(-rows // -(-rows // height)) if rows else 1
+    if height > 1:
+        return Cut(height, columns)
+    segments = max(1, -(-columns * (1 + more_rows) // max(1, fitting)))
+    if rows == 1:
+        segments = max(segments, ceil(wanted))
+    return Cut(1, max(min(least, columns), -(-columns // segments)))
 
 
 def _phases(axis: AxisWindow) -> list[int]:

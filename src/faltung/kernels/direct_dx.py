@@ -1,63 +1,128 @@
-"""The gradient of the input by direct convolutions: one for each phase of the stride.
+"""The gradient of the input with a stride, directly: a convolution for each phase, woven into rows.
 
 Products with the zeros that a stride puts between the values of `dout` are left out: the positions
-``first + m * stride`` of dx are a correlation of stride 1 of `dout` with those taps alone that come
-to them (`geometry.adjoint`). A stride of 2 costs a quarter of what the stuffed convolution does.
+of dx that are congruent modulo the stride are a correlation of stride 1 of `dout` with those taps
+alone that come to them (`kernels.reaches`). A stride of 2 costs a quarter of what the stuffed
+convolution does.
+
+All phases read one strip of `dout`, which lies as that of `direct` does. What `tile` sums for those
+that lie beside each other in a row goes to working memory first; from there their vectors are put
+together, number by number in turn, so that whole rows are written.
 """
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Any
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+from faltung.kernels import direct
+from faltung.kernels.compiled import kernel
+from faltung.kernels.direct import fill_strip
+from faltung.kernels.phases import woven
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
+from faltung.kernels.tile import tile
 
-from faltung.geometry.adjoint import GradientPhase, data_gradient_phases
-from faltung.geometry.window import ConvWindow
-from faltung.kernels import memory, numpy_conv
-from faltung.kernels.blocks import last_axes
-from faltung.kernels.direct_call import conv
+MORE: Final = (
+    *("counts", "grid_depth", "grid_height", "grid_width"),
+    *("phases_z", "phases_y", "phases_x", "sums_offset", "sums_size"),
+)
+"""What a block is told beside `direct.FIELDS`: a grid counts positions of one phase."""
+FIELDS: Final = (*direct.FIELDS, *MORE)
 
-Array = NDArray[Any]
 
+@kernel(sums=POINTER, out=POINTER, size=INT, phases=INT, pixels=INT, count=INT)
+def weave_row(
+    code: Code,
+    sums: Pointer,
+    out: Pointer,
+    size: Int,
+    phases: Int,
+    pixels: Int,
+    count: Int,
+    *,
+    stride: int,
+) -> None:
+    """Write ``count`` numbers of a row: one of each phase in turn, of ``pixels`` that each has.
 
-def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
-    """Return the gradient of the input: ``dx[i] = Σ dout[o] w[k]`` over all (o, k) that read i.
-
-    Parameters
-    ----------
-    window : ConvWindow
-        Of the forward convolution.
-    dout : array (N, O, *out_space), float32 or float64
-        Gradient of the output.
-    w : array (O, C/groups, *kernel), of the same dtype
-        Weights.
+    Phases' sums are a ``size`` apart. `stride` is how many there are, if few; else 0.
     """
-    if not np.isfinite(w).all():
-        # Zeros around dout must not meet infinite weights: those are added tap by tap.
-        return numpy_conv.conv_dx(window, dout, w)
-    dx = memory.empty(window.x_shape, dout.dtype)
-    for phases in product(*(data_gradient_phases(axis) for axis in window.axes)):
-        places = (slice(p.first, None, a.stride) for p, a in zip(phases, window.axes, strict=True))
-        dx[last_axes(places)] = _phase(window, dout, w, phases)
-    return dx
+    if not stride:
+        with code.loop(pixels) as j, code.loop(phases.at_most(count - j * phases)) as p:
+            number = code.build.load(
+                (sums + (p * size + j)).value, typ=code.element, align=code.itemsize
+            )
+            code.store_number(out + (j * phases + p), number)
+        return
+    with code.loop(pixels, step=code.lanes) as j:
+        vectors = woven(code, [code.load(sums + (size * p + j)) for p in range(stride)])
+        left, to = count - j * stride, out + j * stride
+        with code.either(left >= stride * code.lanes) as (whole, border):
+            with whole:
+                for i, vector in enumerate(vectors):
+                    code.store(to + i * code.lanes, vector)
+            with border:
+                for i, vector in enumerate(vectors):
+                    code.store_some(code.first(left - i * code.lanes), to + i * code.lanes, vector)
 
 
-def _phase(
-    window: ConvWindow, dout: Array, w: Array, phases: tuple[GradientPhase, ...]
-) -> Array | float:
-    """Return the positions of one phase; 0 where no tap reaches them."""
-    if not all(phase.taps for phase in phases):
-        return 0.0
-    adjoint = ConvWindow(
-        axes=tuple(phase.window for phase in phases),
-        batch=window.batch,
-        in_channels=window.out_channels,
-        out_channels=window.in_channels,
-        groups=window.groups,
-    )
-    grouped = w.reshape(window.groups, window.group_out, window.group_in, *window.kernel)
-    for axis, phase in enumerate(phases, start=3):
-        grouped = grouped.take(phase.taps, axis)
-    return conv(adjoint, dout, grouped.swapaxes(1, 2).reshape(adjoint.w_shape))
+@kernel(tile, fill_strip, weave_row, arguments=INTS, block=INT, thread=INT)
+def gradient_block(
+    code: Code,
+    arguments: Pointer,
+    block: Int,
+    thread: Int,
+    *,
+    channels: int,
+    vectors: int,
+    stride: int,
+    together: int,
+) -> None:
+    """One block: fill its strip, then for each few channels sum all phases, row after row."""
+
+    def of(name: str) -> Int:
+        return arguments[FIELDS.index(name)]
+
+    segment, rest = block % of("segments"), block // of("segments")
+    strip, rest = rest % of("strips"), rest // of("strips")
+    z, image = rest % of("grid_depth"), rest // of("grid_depth")
+    group = image % of("groups")
+    row, column = strip * of("strip_rows"), segment * of("pitch")
+    rows = of("strip_rows").at_most(of("grid_height") - row)
+    pixels = of("pitch").at_most(of("grid_width") - column)
+    scratch = code.address(of("scratch")) + thread * of("scratch_size")
+    volume = of("depth") * of("height") * of("width")
+    source = code.address(of("x")) + image * of("group_in") * volume
+    place = (source, scratch, z, row, column)
+    fill_strip.call(code, arguments, *place, stride=1, together=together)
+    sums, partial = scratch + of("sums_offset"), scratch + of("partial_offset")
+    size, length = of("sums_size"), (rows - 1) * of("pitch") + pixels
+    offsets, counts = (code.ints(code.address(of(name))) for name in ("offsets", "counts"))
+    height, width = of("out_height"), of("out_width")
+    out_plane = of("out_depth") * height * width
+    panels = (of("group_out") + (channels - 1)) // channels
+    with code.loop(panels) as panel, code.loop(of("phases_z")) as pz:
+        first = panel * channels
+        left = (of("group_out") - first).at_most(channels)
+        bias = code.address(of("bias")) + first
+        with code.loop(of("phases_y")) as py:
+            with code.loop(of("phases_x")) as px:
+                phase = (pz * of("phases_y") + py) * of("phases_x") + px
+                before, count = counts[phase * 2], counts[phase * 2 + 1]
+                # Weights lie phase after phase: those of all groups and channels, taps in order.
+                w = code.address(of("w")) + before * of("groups") * of("group_out")
+                w = w + (group * of("group_out") + first) * count
+                to = sums + px * channels * size
+                with code.loop(length, step=vectors * code.lanes) as q:
+                    given = (scratch + q, w, bias, offsets + before, count, partial, to + q, size)
+                    more = (left, length - q, to + q)
+                    tile.call(code, *given, *more, channels=channels, vectors=vectors)
+            at_z, at_x = z * of("phases_z") + pz, column * of("phases_x")
+            with code.loop(left) as c, code.loop(rows) as r:
+                at_y = (row + r) * of("phases_y") + py
+                is_there = code.build.and_(at_z < of("out_depth"), at_y < height)
+                with code.when(is_there):
+                    channel = image * of("group_out") + first + c
+                    at = channel * out_plane + (at_z * height + at_y) * width + at_x
+                    line = sums + (c * size + r * of("pitch"))
+                    to = code.address(of("y")) + at
+                    sizes = (channels * size, of("phases_x"), pixels, width - at_x)
+                    weave_row.call(code, line, to, *sizes, stride=stride)

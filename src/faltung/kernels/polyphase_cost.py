@@ -97,11 +97,11 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
     phases = sum(len(phases_at(p, size, window.kernel[0], is_wide=is_wide)) for p in range(size**2))
     ins = 4 * -(-window.group_in // width) if is_wide else -(-4 * window.group_in // width)
     depth = phases * (-(-window.group_in // width) * width if is_wide else window.group_in)
-    into, back = outputs**2 * 9 + size**2 * 5.0, outputs**2 * 5 + size**2 * 3.0
+    into, back = outputs**2 * 13 + size**2 * 7.5, outputs**2 * 7.5 + size**2 * 4.5
     # Weights are read once for each image, from far away where there are many.
     weights = depth * outs * width
     reading = moved(weights, dtype, 0.3 if weights * dtype.itemsize < FAR else 0.75)
-    work = max(tiles * products(depth * outs * width, dtype, 0.8), reading)
+    work = max(tiles * products(depth * outs * width, dtype, 0.7), reading)
     work += tiles * (ins * into + outs * back)
     if not is_prepared:
         # A vector of output channels at a time; many are written far, or to memory.

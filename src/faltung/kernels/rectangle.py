@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from faltung.kernels.compiled import kernel
 from faltung.kernels.phases import dealt, inside
@@ -17,6 +17,36 @@ def rows_inside(first: Int, rows: Int, height: Int, step: Int) -> tuple[Int, Int
     lead = ((step - 1 - first).at_least(0) // step).at_most(rows)
     end = ((height - first + (step - 1)).at_least(0) // step).at_most(rows)
     return lead, end.at_least(lead)
+
+
+class Span:
+    """A vector's worth of a row: its numbers ``at + i * step``, 0 where the row has none.
+
+    Parameters
+    ----------
+    code
+        What the instructions are written with.
+    at, width, step
+        The first number's place, how many the row has, and how far apart they are taken.
+    stride
+        ``step`` where that is at most `STRIDE`, else 0.
+    """
+
+    def __init__(self, code: Code, at: Int, width: Int, step: Int, stride: int) -> None:
+        self.code, self.at, self.width, self.step, self.stride = code, at, width, step, stride
+        self.masks = [inside(code, at + i * code.lanes, width) for i in range(stride)]
+        self.is_whole = code.build.and_(at >= 0, at + stride * code.lanes <= width)
+
+    def read(self, row: Pointer, is_masked: bool) -> Vector:
+        """Return the vector of a row; it may go without masks where the span `is_whole`."""
+        code = self.code
+        if not self.stride:
+            return _gathered(code, row, self.at, self.step, self.width)
+        places = [row + (self.at + i * code.lanes) for i in range(self.stride)]
+        if not is_masked:
+            return dealt(code, [code.load(place) for place in places], 0)
+        pairs = zip(self.masks, places, strict=True)
+        return dealt(code, [code.load_some(mask, place) for mask, place in pairs], 0)
 
 
 @kernel(
@@ -55,45 +85,31 @@ def rectangle(
     ``step`` where that is at most `STRIDE`, else 0.
     """
     vectors = (columns + (code.lanes - 1)) // code.lanes
-
-    def vector_at(row: Pointer, j: Int, masks: list[Any]) -> Vector:
-        if not stride:
-            return _gathered(code, row, first, j, step, width)
-        begin = row + (first + j * stride)
-        parts = [
-            code.load(begin + i * code.lanes)
-            if mask is None
-            else code.load_some(mask, begin + i * code.lanes)
-            for i, mask in enumerate(masks)
-        ]
-        return dealt(code, parts, 0)
-
-    def written(j: Int, masks: list[Any]) -> None:
-        with code.loop(end, start=lead) as r:
-            code.store(out + (r * pitch + j), vector_at(top + r * lap, j, masks))
-
     # The last vector of a row comes first: what it writes past the row's end is overwritten.
     with code.loop(vectors) as done:
         j = (vectors - 1 - done) * code.lanes
+        span = Span(code, first + j * step, width, step, stride)
+
+        def written(is_masked: bool) -> None:
+            with code.loop(end, start=lead) as r:
+                code.store(out + (r * pitch + j), span.read(top + r * lap, is_masked))
+
         with code.loop(lead) as r:
             code.store(out + (r * pitch + j), code.constant(0.0))
-        at = first + j * stride
-        starts = [at + i * code.lanes for i in range(stride)]
-        is_whole = code.build.and_(at >= 0, at + stride * code.lanes <= width)
-        with code.either(is_whole) as (whole, border):
+        with code.either(span.is_whole) as (whole, border):
             with whole:
-                written(j, [None] * stride)
+                written(is_masked=False)
             with border:
-                written(j, [inside(code, start, width) for start in starts])
+                written(is_masked=True)
         with code.loop(rows, start=end) as r:
             code.store(out + (r * pitch + j), code.constant(0.0))
 
 
-def _gathered(code: Code, row: Pointer, first: Int, j: Int, step: Int, width: Int) -> Vector:
+def _gathered(code: Code, row: Pointer, first: Int, step: Int, width: Int) -> Vector:
     """Read numbers that lie far apart one by one."""
     vector = code.constant(0.0).value
     for lane in range(code.lanes):
-        at = first + (j + lane) * step
+        at = first + lane * step
         number = code.load_number(row + at, code.build.and_(at >= 0, at < width))
         vector = code.build.insert_element(vector, number, code.integer(lane).value)
     return Vector(code.build, vector)

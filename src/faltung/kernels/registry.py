@@ -331,7 +331,7 @@ ROWS: tuple[Row, ...] = (
     _filter(),
     _toom(),
     _numpy("conv_im2col", _conv_terms),
-    _compiled("conv_dx_direct", "direct_dx:conv_dx", _conv_dx_terms),
+    _compiled("conv_dx_direct", "direct_dx_call:conv_dx", _conv_dx_terms),
     _pointwise("conv_dx", direct_cost.is_whole_pointwise, _conv_dx_terms),
     _blocked("conv_dx", "packed_for_dx", _conv_dx_terms),
     _winograd("conv_dx", outputs=4),
