@@ -9,7 +9,13 @@ import pytest
 
 from faltung.errors import GeometryError
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import depthwise_call, depthwise_cost, depthwise_dw_call, numpy_conv
+from faltung.kernels import (
+    depthwise_call,
+    depthwise_cost,
+    depthwise_dw_call,
+    depthwise_lanes_dw_call,
+    numpy_conv,
+)
 from faltung.kernels.epilogue import Epilogue
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.numpy_conv import conv as numpy_forward
@@ -61,8 +67,12 @@ def check(seed: int, guarded: Any, longest: int = 4) -> bool:
     np.testing.assert_array_equal(y, numpy_forward(window, x, w, b), **named)
     dx = depthwise_call.conv_dx(window, dout, w)
     np.testing.assert_array_equal(dx, numpy_conv.conv_dx(window, dout, w), **named)
+    wanted = numpy_conv.conv_dw(window, x, dout)
     dw = depthwise_dw_call.conv_dw(window, x, dout)
-    np.testing.assert_array_equal(dw, numpy_conv.conv_dw(window, x, dout), **named)
+    np.testing.assert_array_equal(dw, wanted, **named)
+    if depthwise_cost.applies_lanes(window, dw.dtype):
+        dw = depthwise_lanes_dw_call.conv_dw(window, x, dout)
+        np.testing.assert_array_equal(dw, wanted, **named)
     guarded.check()
     return True
 
@@ -217,3 +227,33 @@ def test_a_broken_kernel_is_caught(guarded: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(depthwise_call, "_forward", broken)
     with pytest.raises(AssertionError, match="seed"):
         sum(check(seed, guarded) for seed in range(20))
+
+
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(7, 3, 1), (14, 5, 2), (9, 7, 1)])
+def test_sums_of_channels_in_the_lanes(
+    size: int,
+    kernel: int,
+    stride: int,
+    dtype: Any,
+    isa: str,
+    guarded: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exact, with channels that fill no vector; the same bits for any threads."""
+    monkeypatch.setenv(VARIABLE, isa)
+    rng = np.random.default_rng(size)
+    x = rng.integers(-4, 5, (20, 37, size, size + 2)).astype(dtype)
+    w_shape = (37, 1, kernel, kernel)
+    window = ConvWindow.of(x.shape, w_shape, stride=stride, padding=kernel // 2, groups=37)
+    dout = rng.integers(-4, 5, window.out_shape).astype(dtype)
+    dw = depthwise_lanes_dw_call.conv_dw(window, guarded.copy(x), guarded.copy(dout))
+    np.testing.assert_array_equal(dw, numpy_conv.conv_dw(window, x, dout))
+    x, dout = (rng.standard_normal(a.shape).astype(dtype) for a in (x, dout))
+    found = []
+    for n in ("1", "2", "3"):
+        monkeypatch.setenv("FALTUNG_NUM_THREADS", n)
+        found.append(depthwise_lanes_dw_call.conv_dw(window, x, dout))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])

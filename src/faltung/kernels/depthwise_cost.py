@@ -12,6 +12,10 @@ from faltung.kernels import cost
 
 STRIDE: Final = 4
 """The largest stride along a row whose phases are dealt out in registers."""
+SIDE: Final = 11
+"""The longest side of a kernel whose sums are vectors of channels."""
+WIDTH: Final = 512
+"""The longest row that is brought side by side as a whole."""
 LARGEST: Final = 1 << 30
 """Sizes, strides and padding below this: positions in a row are compared as 32-bit integers."""
 
@@ -26,6 +30,21 @@ def applies(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
         and all(
             axis.extent <= axis.size + 64
             and max(axis.stride, axis.size, abs(axis.pad_lo)) < LARGEST
+            for axis in window.axes
+        )
+    )
+
+
+def applies_lanes(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
+    """Whether channels can be in the lanes: all apart, on planes and kernels of moderate size."""
+    return (
+        isinstance(window, ConvWindow)
+        and applies(window, dtype)
+        and window.out_channels == window.in_channels
+        and len(window.axes) <= 2
+        and window.axes[-1].size <= WIDTH
+        and all(
+            axis.kernel <= SIDE and max(axis.dilation, axis.stride) <= STRIDE
             for axis in window.axes
         )
     )
@@ -56,6 +75,14 @@ def dw_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> fl
         + cost.moved(taken, dtype, 0.15)
         + 60.0 * window.out_channels
     )
+
+
+def dw_lanes_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Estimate one image's part with channels in the lanes: transposes of both, and products."""
+    vectors, taps = -(-window.in_channels // cost.lanes(dtype)), prod(window.kernel)
+    pixels, outputs = prod(window.space), prod(window.out_space)
+    work = pixels * 7.5 + outputs * (5.5 + taps / 1.7)
+    return cost.CALL + vectors * (work + taps * 100 / cost.BATCH)
 
 
 def _products(window: ConvWindow, dtype: np.dtype[Any], share: float) -> float:
