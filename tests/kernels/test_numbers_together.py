@@ -10,6 +10,7 @@ import pytest
 from faltung.kernels.dense_rows import dense
 from faltung.kernels.epilogue import Epilogue
 from faltung.kernels.isa import ISAS, VARIABLE, chosen, has
+from faltung.kernels.largest import largest
 from faltung.kernels.means import means
 from faltung.kernels.registry import gamma
 from faltung.kernels.softmax_rows import softmax, softmax_dx
@@ -129,4 +130,20 @@ def test_gradients_of_softmax_are_within_their_bound(
     bound = wide * (few * np.abs(given) + many * sizes)
     assert (np.abs(dx - wide * (given - inner)) <= bound).all()
     np.testing.assert_array_equal(softmax_dx(y, dy, out=dy), dx)
+    guarded.check()
+
+
+@DTYPES
+@pytest.mark.parametrize("shape", [(1, 1), (3, 49), (70, 196), (2, 1000)])
+def test_the_largest_is_found_wherever_it_stands(
+    isa: str, guarded: Any, dtype: type, shape: tuple[int, int]
+) -> None:
+    x = guarded.copy(RNG.normal(size=shape).astype(dtype) - dtype(9))
+    y = guarded.array(shape[:1], dtype)
+    np.testing.assert_array_equal(largest(x, out=y), x.max(1))
+    for at in {0, shape[1] // 2, shape[1] - 1}:
+        for number in (dtype(5), dtype(np.inf), dtype(-np.inf), dtype(np.nan)):
+            x[-1, at] = number
+            np.testing.assert_array_equal(largest(x), x.max(1))
+        x[-1, at] = -9
     guarded.check()

@@ -14,7 +14,7 @@ from faltung.ops.clip import Clip
 from faltung.ops.elementwise import Add, LeakyRelu, Relu, Sigmoid, Tanh
 from faltung.ops.normalisation import BatchNormalization
 from faltung.ops.operator import AbstractOperator
-from faltung.ops.pool import GlobalAveragePool
+from faltung.ops.pool import GlobalAveragePool, GlobalMaxPool
 from faltung.ops.softmax import Softmax
 from faltung.ops.standardise import (
     GroupNormalization,
@@ -219,3 +219,15 @@ def test_functions_of_an_image_have_the_same_bits_in_any_batch(operator: Abstrac
             assert slope is not None
             assert grad is not None
             np.testing.assert_array_equal(slope[0], grad[n])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_largest_values_of_space_are_the_same_bits(
+    shape: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NaN where there is one, and the gradient where NumPy finds the first of them."""
+    x = numbers(shape, 0)
+    x.reshape(*shape[:2], -1)[0, :3, 5] = [np.nan, np.inf, -np.inf]
+    dout = numbers((*shape[:2], *(1 for _ in shape[2:])), 1)
+    for ours, theirs in both_ways(GlobalMaxPool(), [x], dout, monkeypatch):
+        np.testing.assert_array_equal(ours, theirs)

@@ -38,12 +38,12 @@ class Lanes:
         else:
             self._code.store_some(self._mask, place, vector)
 
-    def only(self, vector: Vector) -> Vector:
-        """Return a vector, of any kind of numbers, with 0 where no lane is."""
+    def only(self, vector: Vector, otherwise: Vector | None = None) -> Vector:
+        """Return a vector, of any kind of numbers, with others where no lane is, or 0."""
         if self._mask is None:
             return vector
         zeros = Vector(vector.build, ir.Constant(vector.value.type, None))
-        return self._code.select(self._mask, vector, zeros)
+        return self._code.select(self._mask, vector, zeros if otherwise is None else otherwise)
 
 
 def each_vector(code: Code, start: Int, stop: Int, visit: Callable[[Int, Lanes], None]) -> None:

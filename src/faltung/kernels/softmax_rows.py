@@ -21,8 +21,9 @@ from faltung.kernels.each import Lanes, each_vector
 from faltung.kernels.exponential import exp
 from faltung.kernels.fold import across
 from faltung.kernels.isa import required_isa
+from faltung.kernels.largest import largest_lane
 from faltung.kernels.launch import launch
-from faltung.kernels.simd import INT, INTS, Code, Int, Pointer, Vector
+from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
 
 Array = NDArray[Any]
 
@@ -89,14 +90,14 @@ def softmax_block(code: Code, arguments: Pointer, block: Int, thread: Int) -> No
             mask = code.first(size - i)
             value = code.select(mask, code.load_some(mask, x + i), least)
             largest.set(code.maximum(value, largest.get()))
-        top = _every(code, largest.get(), lambda a, b: code.maximum(a, code.maximum(b, a)))
+        top = largest_lane(code, largest.get())
         total = code.variable(code.constant(0.0))
         with code.loop(size, step=lanes) as i:
             mask = code.first(size - i)
             value = exp(code, code.load_some(mask, x + i) - top)
             code.store_some(mask, y + i, value)
             total.set(total.get() + code.select(mask, value, code.constant(0.0)))
-        whole = _every(code, total.get(), lambda a, b: a + b)
+        whole = across(code, total.get())
         with code.loop(size, step=lanes) as i:
             mask = code.first(size - i)
             code.store_some(mask, y + i, code.load_some(mask, y + i) / whole)
@@ -124,12 +125,3 @@ def softmax_dx_block(code: Code, arguments: Pointer, block: Int, thread: Int) ->
             lanes.store(dx + at, lanes.load(y + at) * (lanes.load(dy + at) - whole))
 
         each_vector(code, code.integer(0), size, write)
-
-
-def _every(code: Code, vector: Vector, join: Any) -> Vector:
-    """Return in all lanes what the lanes make together, as a tree."""
-    half, lanes = code.lanes // 2, range(code.lanes)
-    while half:
-        vector = join(vector, code.shuffle(vector, vector, [lane ^ half for lane in lanes]))
-        half //= 2
-    return vector

@@ -241,6 +241,16 @@ def row_means(x: Array) -> Array | None:
     return y.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
 
 
+def row_largest(x: Array) -> Array | None:
+    """The largest value of all of space, with axes of size 1 left; None where NumPy takes it."""
+    if not _has_rows(x):
+        return None
+    from faltung.kernels.largest import largest
+
+    y = largest(np.ascontiguousarray(x).reshape(x.shape[0] * x.shape[1], -1))
+    return y.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
+
+
 def standardised(x: Array, eps: float) -> tuple[Array, Array, Array] | None:
     """Rows with mean 0 and variance 1, their means and ``1 / sqrt(variance + eps)`` in float64.
 

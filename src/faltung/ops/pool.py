@@ -354,7 +354,10 @@ class GlobalMaxPool(AbstractGlobalPool):
         """Compute the maximum."""
         x = inputs[0]
         self.out_shapes([x.shape])
-        return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),), {}, x
+        y = dispatch.row_largest(x)
+        if y is None:
+            y = x.max(axis=tuple(range(2, x.ndim)), keepdims=True)
+        return (y,), {}, x
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Hand ``dout`` to the winner."""

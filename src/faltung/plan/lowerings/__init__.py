@@ -29,6 +29,7 @@ LOWERINGS: Final = {
     "MaxPool": "pool:lower_pool",
     "AveragePool": "pool:lower_pool",
     "GlobalAveragePool": "pool:lower_mean",
+    "GlobalMaxPool": "pool:lower_largest",
     "ReduceMean": "pool:lower_mean",
     "LRN": "pool:lower_lrn",
     "Softmax": "pool:lower_softmax",

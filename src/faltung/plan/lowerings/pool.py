@@ -11,6 +11,7 @@ import numpy as np
 from faltung import ops
 from faltung.kernels import lrn
 from faltung.kernels.choose import compiled_for
+from faltung.kernels.largest import largest
 from faltung.kernels.means import means
 from faltung.kernels.softmax_rows import softmax
 from faltung.ops.operator import Array
@@ -48,6 +49,16 @@ def lower_mean(stage: Stage, room: Room) -> Step | None:
     rows = x.reshape(-1, prod(x.shape[-axes:]))
     call = partial(means, rows, out=y.reshape(-1))
     return room.step(stage, "means", [call], is_parallel=x.nbytes >= LARGE)
+
+
+def lower_largest(stage: Stage, room: Room) -> Step | None:
+    """Look for the largest of all of space."""
+    x, y = room.arrays[stage.main.inputs[0]], room.arrays[stage.output]
+    if x.dtype not in FLOATS or not compiled_for() or not x.size:
+        return None
+    rows = x.reshape(-1, prod(x.shape[2:]))
+    call = partial(largest, rows, out=y.reshape(-1))
+    return room.step(stage, "largest", [call], is_parallel=x.nbytes >= LARGE)
 
 
 def _last_axes(stage: Stage, x: Array) -> int:
