@@ -132,7 +132,7 @@ def _cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs
     streamed = 0.0 if is_at_once else weights / (16 if weights < FAR else 6)
     # Frames that two blocks of work read are transformed by both.
     again = 1 + (depth - 1) / FRAMES
-    moved = tiles * points * (8.0 * ins * again + 7.0 * outs)
+    moved = tiles * points * (6.5 * ins * again + 5.5 * outs)
     images = _image(window.x_shape, dtype) + _image(window.out_shape, dtype)
     return (
         cost.CALL
