@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
+from faltung.kernels import memory
 from faltung.kernels.simd import Code, Vector
 
 ACTIVATIONS: Final = (
@@ -18,6 +21,9 @@ ACTIVATIONS: Final = (
     "scaled_hard_swish",
 )
 """What kernels can fuse; "" is none."""
+
+Activation = tuple[str, float, float] | tuple[str, Vector, Vector]
+"""One of them, and its numbers: compiled in, or read when the kernel runs."""
 
 
 class Epilogue(NamedTuple):
@@ -40,6 +46,10 @@ class Epilogue(NamedTuple):
     high: float = 0.0
     residual: NDArray[Any] | None = None
 
+    def numbers(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """``low`` and ``high`` as an array, for a kernel that is not compiled with them."""
+        return _numbers(self.low, self.high, dtype)
+
     @property
     def constants(self) -> dict[str, Any]:
         """What a kernel is compiled with."""
@@ -50,33 +60,43 @@ PLAIN: Final = Epilogue()
 """Nothing is done."""
 
 
-def activated(code: Code, vector: Vector, activation: tuple[str, float, float]) -> Vector:
+@lru_cache(256)
+def _numbers(low: float, high: float, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return memory.constant(np.array([low, high], dtype))
+
+
+def activated(code: Code, vector: Vector, activation: Activation) -> Vector:
     """Apply the activation of an `Epilogue`'s constants; NaN stays NaN."""
-    name, low, high = activation
+    name = activation[0]
+    low, high = (_spread(code, number) for number in activation[1:])
     if name == "relu":
-        return _at_least(code, vector, 0.0)
+        return _at_least(code, vector, code.constant(0.0))
     if name == "leaky_relu":
         is_negative = code.build.fcmp_ordered("<", vector.value, code.constant(0.0).value)
-        return code.select(is_negative, vector * code.constant(low), vector)
+        return code.select(is_negative, vector * low, vector)
     if name == "clip":
         return _between(code, vector, low, high)
     if name == "hard_sigmoid":
-        return _between(code, vector * code.constant(low) + code.constant(high), 0.0, 1.0)
+        return _between(code, vector * low + high, code.constant(0.0), code.constant(1.0))
     if name in ("hard_swish", "scaled_hard_swish"):
-        gate = _between(code, vector + code.constant(3.0), 0.0, 6.0)
+        moved = vector + code.constant(3.0)
+        gate = _between(code, moved, code.constant(0.0), code.constant(6.0))
         swish = vector * gate / code.constant(6.0)
         is_scaled = name == "scaled_hard_swish"
-        return swish * code.constant(low) + code.constant(high) if is_scaled else swish
+        return swish * low + high if is_scaled else swish
     return vector
 
 
-def _between(code: Code, vector: Vector, low: float, high: float) -> Vector:
-    vector, limit = _at_least(code, vector, low), code.constant(high)
-    is_inside = code.build.fcmp_unordered("<", vector.value, limit.value)
-    return code.select(is_inside, vector, limit)
+def _between(code: Code, vector: Vector, low: Vector, high: Vector) -> Vector:
+    vector = _at_least(code, vector, low)
+    is_inside = code.build.fcmp_unordered("<", vector.value, high.value)
+    return code.select(is_inside, vector, high)
 
 
-def _at_least(code: Code, vector: Vector, low: float) -> Vector:
-    """Return the larger of each number and a constant; NaN stays, as no constant is NaN."""
-    limit = code.constant(low)
-    return code.select(code.build.fcmp_unordered(">", vector.value, limit.value), vector, limit)
+def _at_least(code: Code, vector: Vector, low: Vector) -> Vector:
+    """Return the larger of each number and one that is not NaN; NaN stays."""
+    return code.select(code.build.fcmp_unordered(">", vector.value, low.value), vector, low)
+
+
+def _spread(code: Code, number: float | Vector) -> Vector:
+    return number if isinstance(number, Vector) else code.constant(number)

@@ -24,7 +24,7 @@ from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
 from faltung.kernels.tile import RUN, Sums, finished_cells, summed
 
 FIELDS: Final = (
-    *("x", "w", "bias", "y", "residual", "scratch"),
+    *("x", "w", "bias", "y", "residual", "numbers", "scratch"),
     *("rows", "terms", "columns", "near", "far", "step", "image", "groups"),
     *("segment", "segments", "part", "parts", "strip", "scratch_size"),
 )
@@ -57,6 +57,7 @@ CHUNK: Final = 8 * RUN
     left=INT,
     count=INT,
     residual=POINTER,
+    numbers=POINTER,
 )
 def sum_panel(
     code: Code,
@@ -75,20 +76,21 @@ def sum_panel(
     left: Int,
     count: Int,
     residual: Pointer,
+    numbers: Pointer,
     *,
     channels: int,
     vectors: int,
     masked: bool = False,
     keeps: bool = False,
     goes_on: bool = False,
-    activation: tuple[str, float, float],
+    activation: str,
     adds: bool,
 ) -> None:
     """Write up to ``count`` columns of up to ``left`` rows, a ``plane`` apart, nothing else.
 
     ``spread`` numbers lie between two vectors of b. With `masked`, no column past ``count`` is
     read; with `keeps`, what is read is written to ``strip`` as well. With `goes_on`, the sums go on
-    from those that are there.
+    from those that are there. ``numbers`` are those of the activation.
     """
     # Where there are fewer rows, the last one is computed again.
     rows = [(left - 1).at_most(c) for c in range(channels)]
@@ -116,7 +118,8 @@ def sum_panel(
     else:
         biases = [code.broadcast(bias + row) for row in rows]
         total = summed(code, sums, terms, [biases[c] for c, _ in cells])
-    finished_cells(code, total, places, masks, to, residual, left, count, activation, adds)
+    finish = (activation, code.broadcast(numbers), code.broadcast(numbers + 1))
+    finished_cells(code, total, places, masks, to, residual, left, count, finish, adds)
 
 
 @kernel(sum_panel, row_to_lanes, arguments=INTS, block=INT, thread=INT)
@@ -155,6 +158,7 @@ def multiply_block(
         bias = code.address(of("bias")) + (group * rows + row)
         given = (b, *lie, strip, w + (row * near + k * far), near, far, bias, count, partial)
         given = (*given, to, of("columns"), rows - row, of("columns") - n, residual)
+        given = (*given, code.address(of("numbers")))
         sum_panel.call(code, *given, channels=channels, vectors=vectors, **how, **store)
 
     zero, beside = code.integer(0), code.integer(lanes)

@@ -112,8 +112,10 @@ def multiply(
         "bias": none if bias is None else np.ascontiguousarray(bias),
         "y": y,
         "residual": residual_of(epilogue, y),
+        "numbers": epilogue.numbers(b.dtype),
     }
     constants = block_constants(cut.channels, cut.vectors, epilogue, way=way)
+    constants["activation"] = epilogue.activation
     launch(multiply_block, isa, FIELDS, fields, arrays, blocks, **constants)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from faltung.kernels.compiled import kernel
-from faltung.kernels.epilogue import activated
+from faltung.kernels.epilogue import Activation, activated
 from faltung.kernels.isa import Isa
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Variable, Vector
 
@@ -139,7 +139,7 @@ def finished_cells(
     residual: Pointer,
     left: Int,
     count: Int,
-    activation: tuple[str, float, float],
+    activation: Activation,
     adds: bool,
 ) -> None:
     """Add, activate and store a register block's sums, channel by channel, where they belong."""
