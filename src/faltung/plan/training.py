@@ -130,6 +130,7 @@ class TrainingPlan:
         self._works = tuple(recorded(works, arrays, known) for works in ways)
         temporary = max(map(temporary_bytes, self._works))
         self._temporary = _memory(temporary, None)
+        self._is_open = False
         self._runs: tuple[Runs, ...] = tuple(runs_of(w, self._temporary) for w in self._works)
 
     def __repr__(self) -> str:
@@ -168,6 +169,7 @@ class TrainingPlan:
         for value in self.graph.inputs:
             np.copyto(self._arrays[value.name], fed(value, given[value.name]))
         self._run(0)
+        self._is_open = True
         return {name: self._arrays[name].copy() for name in self.graph.outputs}
 
     def backward(self, douts: Mapping[str, Array]) -> dict[str, Array]:
@@ -186,8 +188,12 @@ class TrainingPlan:
         Raises
         ------
         GraphError
-            A gradient is not shaped like its output.
+            A gradient is not shaped like its output; or there was no `forward` since the last
+            call, which wrote over what that left.
         """
+        if not self._is_open:
+            rule = "each backward must follow a forward of its own"
+            raise GraphError(message("gradients", rule))
         for name, dout in douts.items():
             if name not in self.graph.outputs or np.shape(dout) != self._arrays[name].shape:
                 values = {"output": name, "dout": np.shape(dout)}
@@ -196,6 +202,7 @@ class TrainingPlan:
         for name, place in zip(self.graph.outputs, self._tape.handed, strict=True):
             self._arrays[place][...] = douts.get(name, 0)
         self._run(1)
+        self._is_open = False
         return {name: self.gradients.arrays[name] for name in self._given}
 
     @property
@@ -242,6 +249,7 @@ class TrainingPlan:
             whole.append(time.perf_counter() - begin)
         for _ in range(max(1, runs)):
             self.forward(feeds, key=key)
+            self._is_open = False
             times.append([self._timed(work) for works in self._works[:2] for work in works])
         found = work_times(self._works[0], self._works[1], np.min(times, axis=0), self._arrays)
         return Profile(found, min(whole), self.nbytes, shared_pool().threads)

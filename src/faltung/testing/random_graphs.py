@@ -23,7 +23,7 @@ ROOM: Final = {1: 80, 2: 30, 3: 14}
 """Sizes past which nothing is enlarged any more."""
 
 
-def random_graph(seed: int, axes: int | None = None) -> Graph:
+def random_graph(seed: int, axes: int | None = None, *, training: bool = False) -> Graph:
     """Return a random network, always the same for one seed.
 
     Every network has a branch that ends in an Add and one that ends in a Concat, a dilated
@@ -35,6 +35,9 @@ def random_graph(seed: int, axes: int | None = None) -> Graph:
         Decides everything.
     axes
         How many space axes, 1 to 3; drawn if None.
+    training
+        With what is there for training, too: normalisation by the batch behind convolutions, also
+        in a branch that ends in an Add, dropout, two dense layers.
 
     Examples
     --------
@@ -58,11 +61,15 @@ def random_graph(seed: int, axes: int | None = None) -> Graph:
         drawing.pad,
         drawing.gate,
     ]
+    if training:
+        must += [drawing.normalised, drawing.block]
+        may += [drawing.drop, drawing.normalised, drawing.block]
     chosen = must + [may[i] for i in drawing.rng.integers(0, len(may), 4)]
     x = drawing.start()
     for i in drawing.rng.permutation(len(chosen)):
         x = chosen[i](x)
-    return L.build(drawing.head(x), seed=seed, metadata={"network": f"random {seed}"})
+    x = drawing.classifier(x) if training else drawing.head(x)
+    return L.build(x, seed=seed, metadata={"network": f"random {seed}"})
 
 
 class _Drawing:
@@ -173,6 +180,27 @@ class _Drawing:
         )
         return L.Residual(body)(x)
 
+    def normalised(self, x: Symbol) -> Symbol:
+        conv = L.Conv(self.number(1, 4), self.each(1, 3), padding="same", bias=self.is_so())
+        layers = (conv, L.BatchNorm(), *((L.Relu(),) if self.is_so() else ()))
+        return L.Chain(*layers)(x)
+
+    def block(self, x: Symbol) -> Symbol:
+        """Add the input, as it is or convolved, to what is normalised; and cut off, perhaps."""
+        inner = L.Chain(
+            *(L.Conv(self.number(1, 4), 3, padding="same"), L.BatchNorm(), L.Relu()),
+            *(L.Conv(int(x.shape[1]), 3, padding="same"), L.BatchNorm()),
+        )
+        other = L.Conv(int(x.shape[1]), 1)(x) if self.is_so() else x
+        total = L.Add()(inner(x), other) if self.is_so() else L.Add()(other, inner(x))
+        return L.Relu()(total) if self.is_so() else total
+
+    def drop(self, x: Symbol) -> Symbol:
+        return L.Dropout(0.3)(x)
+
+    def is_so(self) -> bool:
+        return bool(self.number(0, 1))
+
     def concat(self, x: Symbol) -> Symbol:
         near = L.Conv(self.number(1, 2), 1)(x)
         far = L.Conv(self.number(1, 2), 3, padding="same", dilation=self.number(1, 3))(x)
@@ -187,6 +215,11 @@ class _Drawing:
             case 1:
                 return L.Chain(L.Conv(1, 1), L.Flatten(), L.Dense(2))(x)
         return x
+
+    def classifier(self, x: Symbol) -> Symbol:
+        """Two dense layers, on all of space or on its mean."""
+        first = L.GlobalAvgPool() if self.is_so() else L.Conv(1, 1)
+        return L.Chain(first, L.Flatten(), L.Dense(4), L.Relu(), L.Dense(3))(x)
 
 
 def _space(x: Symbol) -> tuple[int, ...]:
