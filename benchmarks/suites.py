@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import measure, models, networks, steps, tasks
+from benchmarks import accuracy, measure, models, networks, steps, tasks
 from benchmarks.tasks import HERE
 
 OURS = "ours"
@@ -29,9 +29,6 @@ TITLES = {
     "scipy_signal:fftconvolve": "SciPy fftconvolve",
     "scipy_signal:convolve": "SciPy convolve",
     "numpy_convolve": "NumPy",
-    "trained_pytorch": "PyTorch",
-    "trained_pytorch:cl": "PyTorch, channels last",
-    "trained_pytorch:compiled": "torch.compile",
 }
 """Candidates, ``module:variant`` in `benchmarks.peers`, and what people call them."""
 PACKAGES = {
@@ -43,7 +40,6 @@ PACKAGES = {
     "opencv": "cv2",
     "scipy_signal": "scipy",
     "numpy_convolve": "numpy",
-    "trained_pytorch": "torch",
 }
 """What a peer's module imports."""
 
@@ -136,13 +132,13 @@ SUITES = {
         0.8,
         timer=models.runtimes,
     ),
-    "training": Suite(
-        "Training",
-        "A step of the networks in `benchmarks/networks.txt` (forward, backward, gradient descent "
-        "with momentum), and all steps until 99 % of MNIST's test digits are told apart, the "
-        "median of three seeds: the same network, first weights, order and learning rates.",
-        training.trainings,
-        tuple(name for name in TITLES if name.startswith("trained_")),
-        timer=training.learners,
+    "accuracy": Suite(
+        "Digits told apart",
+        "All steps until 99 % of MNIST's test digits are told apart, the median of three seeds: "
+        "the same network, first weights, order and learning rates, data in memory.",
+        accuracy.trainings,
+        _STEPS,
+        least=2.0,
+        timer=accuracy.learners,
     ),
 }

@@ -1,6 +1,7 @@
 """One candidate in a process of its own: two libraries' threads in one would spin at each other.
 
-Reads one JSON request a line, answers one JSON line: the error against float64, or seconds a call.
+Reads one JSON request a line, answers one JSON line: the error against float64, seconds a call, or
+how soon a network learns.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class Worker:
             if request["ask"] == "version":
                 return str(self.peer.version())
             task = Task.from_json(request["task"])
+            if request["ask"] == "reach":
+                from benchmarks.accuracy import reached  # brings along what trains
+
+                return reached(lambda: self._learner(task), request["seed"])
             if task != self.task:
                 self.call = None
                 self.call = self.peer.make(task, self.variant, self.threads)
@@ -67,6 +72,9 @@ class Worker:
         except Cannot as reason:
             self.task = None
             return str(reason)
+
+    def _learner(self, task: Task) -> Any:
+        return self.peer.learner(task, self.variant, self.threads)
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from benchmarks.peers.contract import Call
 from benchmarks.tasks import Task
 from faltung.geometry.window import ConvWindow
 from faltung.ops import dispatch
+
+if TYPE_CHECKING:
+    from benchmarks.accuracy import Learner
+    from benchmarks.steps import Array
 
 
 def version() -> str:
@@ -69,6 +74,59 @@ def _pass(task: Task) -> Call:
         case "dw":
             return Call(lambda: dispatch.conv_dw(window, x, dout))
     return Call(lambda: dispatch.conv(window, x, w, prepared=True))
+
+
+def _filter(task: Task) -> Call:
+    x, w = task.arrays()
+    dtype = np.uint8 if task.dtype == "uint8" else None
+    return Call(lambda: faltung.filter_image(x, w, dtype=dtype))
+
+
+def _step(task: Task) -> Call:
+    from benchmarks import steps
+
+    ours, (x, labels) = learner(task, "", 0), steps.batch_of(task)
+
+    def step() -> float:
+        return ours.step(x, labels, steps.LR)
+
+    return Call(step, lambda first: steps.series(first, step))
+
+
+def learner(task: Task, variant: str, threads: int) -> Learner:
+    """As `faltung.training` takes its steps: plan, loss, optimiser."""
+    return Ours(task)
+
+
+class Ours:
+    """faltung as one who trains."""
+
+    def __init__(self, task: Task) -> None:
+        from benchmarks import steps
+        from faltung.training.optimisers import SGD
+        from faltung.training.state import TrainState
+
+        self._graph, self._optimiser = steps.network(task), SGD(momentum=steps.MOMENTUM)
+        params, state = dict(self._graph.params), dict(self._graph.state)
+        self._run = TrainState(params, state, self._optimiser.init(params), seed=0)
+
+    def step(self, x: Array, labels: Array, lr: float) -> float:
+        """Take a step on a batch; return the loss before it."""
+        from faltung.training.losses import cross_entropy
+        from faltung.training.step import descend
+
+        graph, run, feeds = self._graph, self._run, {self._graph.inputs[0].name: x}
+        how: dict[str, Any] = {"key": (run.step,), "lr": lr}
+        loss_of = partial(cross_entropy, labels=labels)
+        loss, _ = descend(graph, run, feeds, loss_of, self._optimiser, **how)
+        run.step += 1
+        return loss
+
+    def predict(self, x: Array) -> Array:
+        """Return the scores of images."""
+        trained = self._graph.replace(params=self._run.params, state=self._run.state)
+        scores: Any = faltung.compile(trained, x.shape)(x)
+        return np.asarray(scores)
 
 
 def _filter(task: Task) -> Call:

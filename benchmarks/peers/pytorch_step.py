@@ -1,4 +1,4 @@
-"""A step of training by PyTorch: eager, channels last ("cl"), compiled, or both."""
+"""PyTorch as one who trains: eager, channels last ("cl"), compiled, or both."""
 
 from __future__ import annotations
 
@@ -22,27 +22,50 @@ def version() -> str:
 
 def make(task: Task, variant: str, threads: int) -> Call:
     """``variant`` is "", "cl", "compiled" or "cl-compiled"."""
-    torch.set_num_threads(threads)
-    graph = steps.network(task)
-    x, labels = (torch.from_numpy(array) for array in steps.batch_of(task))
-    net: Any = Net(graph)
-    if "cl" in variant:
-        net, x = net.to(memory_format=torch.channels_last), _last(x)
-    called = torch.compile(net) if "compiled" in variant else net
-    descent = torch.optim.SGD(net.parameters(), lr=steps.LR, momentum=steps.MOMENTUM)
+    theirs, (x, labels) = learner(task, variant, threads), steps.batch_of(task)
 
     def step() -> float:
-        descent.zero_grad()
-        loss = functional.cross_entropy(called(x), labels)
-        loss.backward()
-        descent.step()
-        return float(loss)
+        return theirs.step(x, labels, steps.LR)
 
     return Call(step, lambda first: steps.series(first, step))
 
 
-def _last(x: torch.Tensor) -> torch.Tensor:
-    return x.to(memory_format=torch.channels_last)
+def learner(task: Task, variant: str, threads: int) -> Theirs:
+    """Return PyTorch as one who trains; variants as in `make`."""
+    torch.set_num_threads(threads)
+    return Theirs(steps.network(task), variant)
+
+
+class Theirs:
+    """A network with PyTorch's own optimiser."""
+
+    def __init__(self, graph: Graph, variant: str) -> None:
+        last = torch.channels_last if "cl" in variant else torch.contiguous_format
+        self._layout: torch.memory_format = last
+        self._net: Any = Net(graph)
+        self._net = self._net.to(memory_format=last)
+        self._called = torch.compile(self._net) if "compiled" in variant else self._net
+        self._descent = torch.optim.SGD(self._net.parameters(), steps.LR, steps.MOMENTUM)
+
+    def step(self, x: steps.Array, labels: steps.Array, lr: float) -> float:
+        """Take a step on a batch; return the loss before it."""
+        self._net.train()
+        self._descent.param_groups[0]["lr"] = lr
+        self._descent.zero_grad()
+        loss = functional.cross_entropy(self._called(self._given(x)), torch.from_numpy(labels))
+        loss.backward()
+        self._descent.step()
+        return float(loss.detach())
+
+    def predict(self, x: steps.Array) -> steps.Array:
+        """Return the scores of images."""
+        self._net.eval()
+        with torch.inference_mode():
+            scores: steps.Array = self._net(self._given(x)).numpy()
+        return scores
+
+    def _given(self, x: steps.Array) -> torch.Tensor:
+        return torch.from_numpy(x).to(memory_format=self._layout)
 
 
 class Net(nn.Module):

@@ -16,7 +16,18 @@ from benchmarks.worker import Worker
 
 import faltung
 from benchmarks import __main__ as command
-from benchmarks import machine, measure, models, networks, oracle, report, suites, tasks
+from benchmarks import (
+    accuracy,
+    machine,
+    measure,
+    models,
+    networks,
+    oracle,
+    report,
+    steps,
+    suites,
+    tasks,
+)
 from faltung import reference
 from faltung.analysis.layer_cost import graph_cost
 from faltung.kernels import roofline
@@ -276,3 +287,43 @@ def test_whole_networks_are_timed_in_runtimes_of_their_own() -> None:
     assert versions == {suites.OURS: faltung.__version__}
     assert row["macs"] == graph_cost(named["resnet20.1"].made((1, 3, 32, 32))).macs
     assert 0 < row["seconds"] < 10
+
+
+class Counting:
+    """Tells the digits apart from its hundredth step on."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    def step(self, x: Any, labels: Any, lr: float) -> float:
+        self.rates.append(lr)
+        return 1.0
+
+    def predict(self, x: Any) -> Any:
+        """The digit is written into its first pixel."""
+        right = len(self.rates) >= 100
+        return np.eye(10)[x[:, 0, 0, 0].astype(int) if right else np.zeros(len(x), int)]
+
+
+def test_digits_are_looked_at_every_fifty_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.arange(6400) % 10
+    images = np.broadcast_to(labels[:, None, None, None], (6400, 1, 2, 2)).astype(np.float32)
+    monkeypatch.setattr(accuracy, "digits", lambda split: (images, labels))
+    made: list[Counting] = []
+    found = accuracy.reached(lambda: made.append(Counting()) or made[-1], seed=0)  # type: ignore[func-returns-value]
+    assert found["steps"] == 100 == len(made[-1].rates)
+    assert made[-1].rates == [accuracy.rate(step, 200) for step in range(100)]
+    monkeypatch.setattr(accuracy, "SHARE", 1.1)
+    with pytest.raises(SystemExit, match="was not reached with seed 3"):
+        accuracy.reached(Counting, seed=3)
+
+
+def test_both_sides_of_a_training_learn_the_same(torch: Any) -> None:
+    from benchmarks.peers import ours, pytorch_step
+
+    (task,) = (task for task in steps.steps(batch=4) if task.name == "lenet")
+    (x, labels), made = steps.batch_of(task), (ours, pytorch_step)
+    here, there = (peer.learner(task, "", 1) for peer in made)
+    for _ in range(3):
+        assert here.step(x, labels, 0.01) == pytest.approx(there.step(x, labels, 0.01), rel=1e-4)
+    np.testing.assert_allclose(here.predict(x), there.predict(x), rtol=1e-3, atol=1e-4)
