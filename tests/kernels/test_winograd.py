@@ -229,6 +229,31 @@ def test_within_the_bound(
     assert worst > 1e-5
 
 
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_signals_and_slices_have_rows(
+    dtype: Any, isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row that is dealt out, and kernels that reach in depth alone, forward and back."""
+    monkeypatch.setenv(VARIABLE, isa)
+    rng = np.random.default_rng(5)
+    for shape, out, kernel, padding in (
+        ((2, 6, 203), 5, (3,), 1),
+        ((1, 8, 331), 6, (9,), ((5, 2),)),
+        ((3, 40, 70), 3, (6,), ((-2, 3),)),
+        ((1, 30, 6, 5, 11), 7, (3, 1, 1), ((1, 2), (0, 0), (0, 0))),
+    ):
+        window = ConvWindow.of(shape, (out, shape[1], *kernel), padding=padding)
+        w, b = (rng.standard_normal(s).astype(dtype) for s in (window.w_shape, (out,)))
+        for row in (row for name, row in MINE.items() if "_rows_" in name):
+            read = window.x_shape if row.operation == "conv" else window.out_shape
+            x = rng.standard_normal(read).astype(dtype)
+            assert row.applies(window, np.dtype(dtype))
+            shares = run(row, window, x, w, b, guarded)
+            assert 1e-6 < shares.max() <= 1, (row.name, window)
+            guarded.check()
+
+
 @pytest.mark.parametrize("row", FORWARD, **NAMED)
 def test_the_bound_can_fail(row: Row) -> None:
     """The control: a swapped kernel is far outside it."""

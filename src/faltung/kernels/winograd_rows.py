@@ -14,11 +14,15 @@ channels of a group. Its inputs are transformed once, a copy for each column of 
 no load crosses two lines of the cache::
 
     points[block of columns][channel, kernel column][point][pixel]
+
+A signal has one row. Its samples are dealt out to ``m`` rows, one after the other as cards are, and
+taken up again at the end: a tile is ``m`` samples in a row, and lanes hold neighbouring tiles. Of a
+longer kernel, every three taps are what a column is of an image's.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from llvmlite import ir
 
@@ -27,22 +31,22 @@ from faltung.kernels.cook_toom import cook_toom
 from faltung.kernels.epilogue import activated
 from faltung.kernels.fold import narrowed, widened
 from faltung.kernels.linear import times
-from faltung.kernels.phases import inside
+from faltung.kernels.phases import dealt, inside, woven
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
 
 FIELDS: Final = (
     *("x", "w", "bias", "y", "residual", "scratch"),
     *("groups", "group_in", "group_out", "kernel_x", "pad_y", "pad_x"),
     *("height", "width", "in_plane", "out_height", "out_width", "out_plane"),
-    *("tile_rows", "segments", "segment", "near", "scratch_size"),
+    *("tile_rows", "tile_columns", "segments", "segment", "near", "scratch_size"),
 )
 """What a block is told, in this order: addresses, sizes, how work is cut."""
 
 WEIGHT_FIELDS: Final = (
-    *("x", "packed", "group_in", "group_out", "kernel_x"),
+    *("x", "packed", "group_in", "group_out", "kernel_x", "row_step", "column_step"),
     *("in_step", "out_step", "group_step", "scratch_size"),
 )
-"""What `transform_columns` is told: ``x`` are the weights, steps lie between their channels."""
+"""What `transform_columns` is told: ``x`` are the weights, steps lie between what they are of."""
 
 
 @kernel(arguments=INTS, block=INT, thread=INT)
@@ -60,16 +64,18 @@ def transform_columns(
 
     With `flips` the kernel is turned round, for the gradient of the input.
     """
-    x, packed, group_in, group_out, columns, *steps = (arguments[i] for i in range(8))
+    x, packed, group_in, group_out, columns, *steps = (arguments[i] for i in range(10))
     form, terms = cook_toom(outputs, taps), group_in * columns
     wide = ir.VectorType(ir.DoubleType(), code.lanes)
-    in_step, out_step, group_step = steps
+    row_step, column_step, in_step, out_step, group_step = steps
     own = block // group_out * group_step + block % group_out * out_step
     to = code.address(packed) + block * (terms * form.size)
     with code.loop(group_in) as c, code.loop(columns) as kx:
-        w = code.address(x) + (own + c * in_step + (columns - 1 - kx if flips else kx))
-        order = reversed(range(taps)) if flips else range(taps)
-        numbers = [widened(code, code.broadcast(w + columns * ky)) for ky in order]
+        w = code.address(x) + (own + c * in_step)
+        places = [row_step * ky + column_step * kx for ky in range(taps)]
+        if flips:
+            places = [columns * taps - 1 - place for place in places]
+        numbers = [widened(code, code.broadcast(w + place)) for place in places]
         for first in range(0, form.size, code.lanes):
             here = form.from_weights[first : first + code.lanes]
             total = Vector(code.build, ir.Constant(wide, [0.0] * code.lanes))
@@ -93,6 +99,7 @@ def transform_rows(
     outputs: int,
     taps: int,
     vectors: int,
+    deals: bool,
 ) -> None:
     """``Bᵀ x`` for so many columns of one row of tiles, of all channels of a group."""
 
@@ -107,16 +114,37 @@ def transform_rows(
         is_inside = code.build.and_(top + i >= 0, top + i < of("height"))
         # A row outside is one of no size: everything that is read of it is padding.
         sizes.append(code.choose(is_inside, row, code.integer(0)))
+
+    def down(plane: Pointer, at: Int) -> list[Vector]:
+        """Return the rows of a tile, for as many columns as there are lanes."""
+        return [
+            code.load_some(inside(code, at, size), plane + ((top + i) * row + at))
+            for i, size in enumerate(sizes)
+        ]
+
+    def along(plane: Pointer, at: Int) -> list[Vector]:
+        """Return the same of one row: every so many numbers of it, and those that follow."""
+        starts = [at + i * code.lanes for i in range(outputs)]
+        found = []
+        for more in range(0, form.size, outputs):
+            parts = [
+                code.load_some(inside(code, start + more, row), plane + (start + more))
+                for start in starts
+            ]
+            rest = min(outputs, form.size - more)
+            found += [dealt(code, parts, phase) for phase in range(rest)]
+        return found
+
     with code.loop((columns + (together - 1)) // together) as b, code.loop(of("group_in")) as c:
         plane = x + c * of("in_plane")
         with code.loop(of("kernel_x")) as kx:
             to = points + (b * terms + c * of("kernel_x") + kx) * (form.size * together)
             for v in range(vectors):
-                at = first_column + b * together + v * code.lanes + kx - of("pad_x")
-                column = [
-                    code.load_some(inside(code, at, size), plane + ((top + i) * row + at))
-                    for i, size in enumerate(sizes)
-                ]
+                at = first_column + b * together + v * code.lanes
+                if deals:
+                    column = along(plane, at * outputs + kx * taps - of("pad_x"))
+                else:
+                    column = down(plane, at + kx - of("pad_x"))
                 for p, vector in enumerate(times(code, form.from_input, column)):
                     code.store(to + (p * together + v * code.lanes), vector)
 
@@ -152,6 +180,7 @@ def sum_rows(
     taps: int,
     channels: int,
     vectors: int,
+    deals: bool,
     activation: tuple[str, float, float],
     adds: bool,
 ) -> None:
@@ -172,22 +201,26 @@ def sum_rows(
                 for v in range(vectors):
                     one = sums[c * vectors + v][p]
                     one.set(code.fma(number, pixels[v], one.get()))
-    masks = [code.first(count - v * lanes) for v in range(vectors)]
-    is_whole = code.build.and_(channels_left >= channels, rows >= outputs)
-    is_whole = code.build.and_(is_whole, count >= together)
+    across = outputs if deals else 1
+    masks = [code.first(count - v * lanes) for v in range(vectors * across)]
+    is_whole = code.build.and_(channels_left >= channels, count >= together * across)
+    if not deals:
+        is_whole = code.build.and_(is_whole, rows >= outputs)
     # Where there are fewer channels, the last one's bias is read again.
     start = [code.broadcast(bias + (channels_left - 1).at_most(c)) for c in range(channels)]
     for (c, v), total in zip(cells, sums, strict=True):
         found = times(code, form.to_output, [variable.get() for variable in total])
-        for i, vector in enumerate(found):
-            value, place = vector + start[c], plane * c + row * i + v * lanes
+        found = [vector + start[c] for vector in found]
+        for i, value in enumerate(woven(code, found) if deals else found):
+            piece, down = (v * outputs + i, 0) if deals else (v, i)
+            place, mask = plane * c + row * down + piece * lanes, masks[piece]
             with code.either(is_whole) as (whole, border):
                 with whole:
                     rest = value + code.load(residual + place) if adds else value
                     code.store(to + place, activated(code, rest, activation))
-                with border, code.when(code.build.and_(channels_left > c, rows > i)):
-                    rest = value + code.load_some(masks[v], residual + place) if adds else value
-                    code.store_some(masks[v], to + place, activated(code, rest, activation))
+                with border, code.when(code.build.and_(channels_left > c, rows > down)):
+                    rest = value + code.load_some(mask, residual + place) if adds else value
+                    code.store_some(mask, to + place, activated(code, rest, activation))
 
 
 @kernel(transform_rows, sum_rows, arguments=INTS, block=INT, thread=INT)
@@ -201,6 +234,7 @@ def winograd_rows_block(
     taps: int,
     channels: int,
     vectors: int,
+    deals: bool,
     activation: tuple[str, float, float] = ("", 0.0, 0.0),
     adds: bool = False,
 ) -> None:
@@ -209,13 +243,14 @@ def winograd_rows_block(
     def of(name: str) -> Int:
         return field(arguments, name)
 
-    form = {"outputs": outputs, "taps": taps, "vectors": vectors}
+    form: dict[str, Any] = {"outputs": outputs, "taps": taps, "vectors": vectors, "deals": deals}
+    across = outputs if deals else 1
     together, size = vectors * code.lanes, cook_toom(outputs, taps).size
     segment, rest = block % of("segments"), block // of("segments")
     tile_row, image = rest % of("tile_rows"), rest // of("tile_rows")
     group = image % of("groups")
     first_row, first_column = tile_row * outputs, segment * of("segment")
-    columns = (of("out_width") - first_column).at_most(of("segment"))
+    columns = (of("tile_columns") - first_column).at_most(of("segment"))
     points = code.address(of("scratch")) + thread * of("scratch_size")
     x = code.address(of("x")) + image * of("group_in") * of("in_plane")
     place = (first_row, first_column, columns)
@@ -228,16 +263,17 @@ def winograd_rows_block(
         last = (first + near).at_most(columns)
         with code.loop(of("group_out"), step=channels) as c:
             channel = group * of("group_out") + c
-            corner = (image * of("group_out") + c) * plane + (first_row * row + first_column)
+            corner = (image * of("group_out") + c) * plane + first_row * row
             # A few blocks side by side: lines of the cache that two of them share are still near.
             with code.loop(last, step=together, start=first) as q:
+                at = (first_column + q) * across
                 sum_rows.call(
                     code,
                     points + q * terms * size,
                     code.address(of("w")) + channel * terms * size,
                     code.address(of("bias")) + channel,
-                    *(code.address(of(name)) + (corner + q) for name in ("y", "residual")),
-                    *(terms, plane, row, of("group_out") - c, rows, columns - q),
+                    *(code.address(of(name)) + (corner + at) for name in ("y", "residual")),
+                    *(terms, plane, row, of("group_out") - c, rows, row - at),
                     **form,
                     channels=channels,
                     activation=activation,

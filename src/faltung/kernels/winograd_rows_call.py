@@ -23,7 +23,17 @@ from faltung.kernels.winograd_rows import (
     transform_columns,
     winograd_rows_block,
 )
-from faltung.kernels.winograd_rows_cost import CHANNELS, OUTPUTS, TAPS, plane_of
+from faltung.kernels.winograd_rows_cost import (
+    DISTANT,
+    NARROW,
+    OUTPUTS,
+    TAPS,
+    block_of,
+    columns_of,
+    is_dealt,
+    plane_of,
+    tiles_of,
+)
 
 Array = NDArray[Any]
 
@@ -41,24 +51,25 @@ def pack(window: ConvWindow, w: Array) -> Array:
 
 def _packed(window: ConvWindow, w: Array, *, flips: bool = False) -> Array:
     """Return weights for the convolution that a window is; with `flips`, a gradient's."""
-    isa, (rows, columns) = required_isa(ROW), plane_of(window)
-    each = window.group_in * columns.kernel * cook_toom(OUTPUTS, rows.kernel).size
+    isa, columns, taps = required_isa(ROW), columns_of(window), prod(window.kernel)
+    each = window.group_in * columns * cook_toom(OUTPUTS, TAPS).size
     count = window.out_channels * each
     # A block of channels reads weights past the last one's, and does nothing with what comes out.
-    packed = memory.empty((count + (CHANNELS - 1) * each,), w.dtype)
-    near = rows.kernel * columns.kernel
-    far = near * (window.group_out if flips else window.group_in)
+    packed = memory.empty((count + (DISTANT[0] - 1) * each,), w.dtype)
+    far = taps * (window.group_out if flips else window.group_in)
     fields = {
         "group_in": window.group_in,
         "group_out": window.group_out,
-        "kernel_x": columns.kernel,
-        "in_step": far if flips else near,
-        "out_step": near if flips else far,
-        "group_step": window.group_in * window.group_out * near,
+        "kernel_x": columns,
+        "row_step": 1 if is_dealt(window) else columns,
+        "column_step": TAPS if is_dealt(window) else 1,
+        "in_step": far if flips else taps,
+        "out_step": taps if flips else far,
+        "group_step": window.group_in * window.group_out * taps,
         "scratch_size": 0,
     }
     arrays = {"x": np.ascontiguousarray(w), "packed": packed}
-    form: dict[str, Any] = {"outputs": OUTPUTS, "taps": rows.kernel, "flips": flips}
+    form: dict[str, Any] = {"outputs": OUTPUTS, "taps": TAPS, "flips": flips}
     launch(transform_columns, isa, WEIGHT_FIELDS, fields, arrays, window.out_channels, **form)
     return packed
 
@@ -126,7 +137,8 @@ def _conv(
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
-    vectors = vectors_together(isa)
+    summed = window.group_in * columns_of(window)
+    channels, vectors = block_of(summed) if isa.registers >= 32 else NARROW
     blocks, fields = _layout(window, x.dtype, isa, vectors)
     arrays = {
         "x": np.ascontiguousarray(x),
@@ -136,15 +148,10 @@ def _conv(
         "residual": residual_of(epilogue, y),
     }
     constants: dict[str, Any] = {"outputs": OUTPUTS, "taps": TAPS, "vectors": vectors}
-    constants |= {"channels": CHANNELS, "adds": epilogue.residual is not None}
-    constants |= epilogue.constants
+    constants |= {"channels": channels, "deals": is_dealt(window), **epilogue.constants}
+    constants["adds"] = epilogue.residual is not None
     launch(winograd_rows_block, isa, FIELDS, fields, arrays, blocks, **constants)
     return y
-
-
-def vectors_together(isa: Isa) -> int:
-    """Return how many vectors of columns fit a register block: six sums each, of two channels."""
-    return 2 if isa.registers >= 32 else 1
 
 
 @lru_cache(256)
@@ -153,29 +160,31 @@ def _layout(
 ) -> tuple[int, dict[str, int]]:
     """Return how many blocks there are, and what the fields hold but for the addresses."""
     rows, columns = plane_of(window)
+    tile_rows, tile_columns = tiles_of(window)
     together = vectors * isa.lanes(dtype.itemsize)
-    points = window.group_in * columns.kernel * cook_toom(OUTPUTS, rows.kernel).size
+    points = window.group_in * columns_of(window) * cook_toom(OUTPUTS, TAPS).size
     most = max(1, SEGMENT // (points * together * dtype.itemsize)) * together
-    segments = -(-columns.out_size // most)
-    share = -(-columns.out_size // segments)
+    segments = -(-tile_columns // most)
+    share = -(-tile_columns // segments)
     segment = -(-share // together) * together
-    segments = -(-columns.out_size // segment)
-    tile_rows = -(-rows.out_size // OUTPUTS)
+    segments = -(-tile_columns // segment)
+    last = columns.out_size + columns.kernel - 1 - columns.pad_lo
     fields = {
         "groups": window.groups,
         "group_in": window.group_in,
         "group_out": window.group_out,
-        "kernel_x": columns.kernel,
+        "kernel_x": columns_of(window),
         "pad_y": rows.pad_lo,
         "pad_x": columns.pad_lo,
         # What no output reads may be anything, even where a tile reaches it.
         "height": min(rows.size, rows.out_size + rows.kernel - 1 - rows.pad_lo),
-        "width": columns.size,
+        "width": min(columns.size, last) if is_dealt(window) else columns.size,
         "in_plane": prod(window.space),
         "out_height": rows.out_size,
         "out_width": columns.out_size,
         "out_plane": prod(window.out_space),
         "tile_rows": tile_rows,
+        "tile_columns": tile_columns,
         "segments": segments,
         "segment": segment,
         "near": max(1, BESIDE // (points * together * dtype.itemsize)) * together,

@@ -20,20 +20,27 @@ OUTPUTS: Final = 4
 """Rows of a tile."""
 TAPS: Final = 3
 """Rows of a kernel: six points, whose sums fit a CPU's registers for two channels."""
-CHANNELS: Final = 2
-"""Output channels of a register block."""
-VECTORS: Final = 2
-"""Vectors of columns of a register block, with 32 registers."""
+NEARBY: Final = (2, 2)
+"""Output channels and vectors of columns of a register block, with 32 registers: 24 sums."""
+DISTANT: Final = (4, 1)
+"""The same where pixels come from further away: more products for each."""
+NARROW: Final = (2, 1)
+"""The same with 16 registers."""
 LARGEST: Final = 1 << 30
 """Sizes and padding below this: positions in a row are compared as 32-bit integers."""
 NEAR: Final = 40 * 1024
 """Bytes of transformed pixels that stay in the nearest cache."""
-TERMS: Final = 128
+TERMS: Final = 256
 """Input channels times columns of the kernel that are summed one after the other, at most."""
+DEALT: Final = 30.0
+"""Cycles to deal a vector of a signal's tiles out, or to take one up, and what that waits for."""
 
 
 def applies(window: object, dtype: np.dtype[Any]) -> bool:
-    """Whether a kernel has three rows of taps next to each other, and there is little to sum."""
+    """Whether a kernel has three rows of taps next to each other, and there is little to sum.
+
+    Or taps in threes, in a signal.
+    """
     return _applies(window, dtype, lambda window: window.group_in)
 
 
@@ -46,11 +53,11 @@ def _applies(window: object, dtype: np.dtype[Any], summed: Callable[[ConvWindow]
     return (
         isinstance(window, ConvWindow)
         and dtype in (np.float32, np.float64)
-        and (len(window.axes) == 2 or (len(window.axes) == 3 and _is_flat(window)))
-        and window.kernel[0] == TAPS
+        and (len(window.axes) < 3 or _is_flat(window))
+        and (window.kernel[0] % TAPS == 0 if is_dealt(window) else window.kernel[0] == TAPS)
         and set(window.stride) == {1}
         and set(window.dilation) == {1}
-        and summed(window) * window.kernel[-1] <= TERMS
+        and summed(window) * columns_of(window) <= TERMS
         and all(max(axis.size, abs(axis.pad_lo)) < LARGEST for axis in plane_of(window))
     )
 
@@ -60,12 +67,41 @@ def _is_flat(window: ConvWindow) -> bool:
     return all((a.kernel, a.pad_lo, a.pad_hi) == (1, 0, 0) for a in window.axes[1:])
 
 
+def is_dealt(window: ConvWindow) -> bool:
+    """Whether there is one row, whose numbers are dealt out to several."""
+    return len(window.axes) == 1
+
+
 def plane_of(window: ConvWindow) -> tuple[AxisWindow, AxisWindow]:
     """Return rows and columns; a volume whose kernel reaches in depth alone has slices as rows."""
     rows, *columns = window.axes
+    if is_dealt(window):
+        return AxisWindow(1, 1), rows
     if len(columns) == 1:
         return rows, columns[0]
     return rows, AxisWindow(prod(axis.size for axis in columns), 1)
+
+
+def columns_of(window: ConvWindow) -> int:
+    """Return how many columns of taps there are; of a signal's kernel, how often three."""
+    _, columns = plane_of(window)
+    return columns.kernel // TAPS if is_dealt(window) else columns.kernel
+
+
+def tiles_of(window: ConvWindow) -> tuple[int, int]:
+    """Return how many rows of tiles there are, and how many tiles in each."""
+    rows, columns = (axis.out_size for axis in plane_of(window))
+    return -(-rows // OUTPUTS), -(-columns // OUTPUTS) if is_dealt(window) else columns
+
+
+def block_of(summed: int) -> tuple[int, int]:
+    """Return the register block for so many terms, with 32 registers.
+
+    What it reads for all output channels should stay in the nearest cache.
+    """
+    channels, vectors = NEARBY
+    is_near = summed * (OUTPUTS + TAPS - 1) * vectors * cost.VECTOR <= NEAR
+    return (channels, vectors) if is_near else DISTANT
 
 
 def terms(window: ConvWindow) -> int:
@@ -75,7 +111,7 @@ def terms(window: ConvWindow) -> int:
     for that of the weights, and one to the kernel's own numbers; one for the product, one for each
     channel and column, one each for bias and residual.
     """
-    summed = window.group_in * window.kernel[-1]
+    summed = window.group_in * columns_of(window)
     return 2 * (OUTPUTS + TAPS) + TAPS + 2 + summed + 4
 
 
@@ -92,14 +128,14 @@ def growth(window: ConvWindow) -> float:
 def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Register blocks at every point, transforms of rows, and rows out."""
     points, width = OUTPUTS + TAPS - 1, cost.lanes(dtype)
-    summed = window.group_in * window.kernel[-1]
-    height, columns = (axis.out_size for axis in plane_of(window))
-    blocks = -(-height // OUTPUTS) * -(-columns // (VECTORS * width))
-    # What a register block reads for all output channels should stay in the nearest cache.
-    share = 0.85 if summed * points * VECTORS * cost.VECTOR <= NEAR else 0.6
-    products = points * CHANNELS * VECTORS / 2 / share
-    each = -(-window.group_out // CHANNELS) * (summed * products + 40)
-    taken = VECTORS * summed * points * 2.5
+    summed = window.group_in * columns_of(window)
+    tile_rows, tile_columns = tiles_of(window)
+    channels, vectors = block = block_of(summed)
+    blocks = tile_rows * -(-tile_columns // (vectors * width))
+    dealt = vectors * DEALT if is_dealt(window) else 0.0
+    products = points * channels * vectors / 2 / (0.85 if block == NEARBY else 0.6)
+    each = -(-window.group_out // channels) * (summed * products + 40 + channels * dealt)
+    taken = summed * (vectors * points * 2.5 + dealt)
     weights = 0.0 if is_prepared else prod(window.w_shape) * 1.5
     return (
         cost.CALL
