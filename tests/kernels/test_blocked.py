@@ -9,7 +9,7 @@ import pytest
 
 from faltung.errors import GeometryError
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import blocked_call
+from faltung.kernels import blocked_call, blocked_schedule
 from faltung.kernels.blocked import RUN
 from faltung.kernels.epilogue import Epilogue
 from faltung.kernels.isa import ISAS, VARIABLE, has
@@ -56,6 +56,8 @@ def check(seed: int, guarded: Any) -> bool:
     wanted = numpy_conv(window, x, w, b)
     wanted = np.maximum(wanted + dout, 0) if seed % 2 else wanted
     np.testing.assert_array_equal(y, wanted, err_msg=f"seed {seed}")
+    y = blocked_call.conv(window, guarded.copy(x), guarded.copy(w), b, epilogue=epilogue)
+    np.testing.assert_array_equal(y, wanted, err_msg=f"as given, seed {seed}")
     dx = blocked_call.conv_dx(window, guarded.copy(dout), guarded.copy(w))
     np.testing.assert_array_equal(dx, numpy_conv_dx(window, dout, w), err_msg=f"dx, seed {seed}")
     guarded.check()
@@ -77,6 +79,25 @@ def test_many_random_geometries(isa: str, guarded: Any, monkeypatch: pytest.Monk
     assert sum(check(seed, guarded) for seed in range(1000, 2000)) >= 500
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_weights_packed_before_or_as_they_are_used(
+    kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block that alone uses a panel packs it itself: the same bits, by any number of threads."""
+    rng = np.random.default_rng(0)
+    window = ConvWindow.of((1, 300, 9, 9), (90, 300, kernel, kernel), padding=1, stride=2)
+    x = rng.standard_normal(window.x_shape).astype(np.float32)
+    w = rng.standard_normal(window.w_shape).astype(np.float32)
+    y = blocked_call.conv(window, x, w, packed=blocked_call.packed_weights(window, w))
+    isa, launched = blocked_call.required_isa(blocked_call.ROW), []
+    for threads in (1, 2, 3):
+        monkeypatch.setenv("FALTUNG_NUM_THREADS", str(threads))
+        assert (blocked_call.conv(window, x, w) == y).all()
+        layout = blocked_call._layout(window, x.dtype, isa, False, threads, False)
+        launched.append(layout.form["is_packed"])
+    assert not all(launched)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_schedules_change_no_bit(stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads, strips, parts and the batch: the same bits, forward and backward."""
@@ -89,7 +110,7 @@ def test_schedules_change_no_bit(stride: int, monkeypatch: pytest.MonkeyPatch) -
     for threads, size in ((1, 1 << 24), (2, 1 << 14), (3, 1 << 18)):
         blocked_call._layout.cache_clear()
         monkeypatch.setenv("FALTUNG_NUM_THREADS", str(threads))
-        monkeypatch.setattr(blocked_call, "STRIP_BYTES", size)
+        monkeypatch.setattr(blocked_schedule, "STRIP_BYTES", size)
         for _ in range(3):
             assert (blocked_call.conv(window, x, w) == y).all()
             assert (blocked_call.conv_dx(window, y, w) == dx).all()

@@ -22,6 +22,7 @@ from typing import Any, Final
 from faltung.kernels.compiled import kernel
 from faltung.kernels.interleave import row_from_lanes, row_to_lanes
 from faltung.kernels.micro import ADDED, START, panel
+from faltung.kernels.packing import pack_panel
 from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
 
 RUN: Final = 256
@@ -35,8 +36,12 @@ FIELDS: Final = (
     *("phases_z", "phases_y", "phases_x", "plane_count", "plane_size", "pitch"),
     *("grid_depth", "grid_height", "grid_width", "strip_rows", "strips", "segment", "segments"),
     *("parts", "part_panels", "panels", "pixels", "out_offset", "scratch_size"),
+    *("targets", "step", "group_step", "runs", "run", "run_step", "near_offset", "square_offset"),
 )
-"""What a block is told. A grid counts positions of one phase; `pixels` is a row's, filled up."""
+"""What a block is told. A grid counts positions of one phase; `pixels` is a row's, filled up.
+
+The last line is of weights as they are given: see `packing.pack_panel`.
+"""
 
 
 def field(arguments: Pointer, name: str) -> Int:
@@ -164,7 +169,7 @@ def write_row(
             row_from_lanes.call(code, *given, **store)
 
 
-@kernel(fill_strip, sum_phase, write_row, arguments=INTS, block=INT, thread=INT)
+@kernel(fill_strip, sum_phase, write_row, pack_panel, arguments=INTS, block=INT, thread=INT)
 def convolve_block(
     code: Code,
     arguments: Pointer,
@@ -172,11 +177,15 @@ def convolve_block(
     thread: Int,
     *,
     vectors: int,
+    is_packed: bool,
     activation: tuple[str, float, float],
     adds: bool,
     **form: Any,
 ) -> None:
-    """Compute some rows and columns of one grid plane of one image, for a part of the panels."""
+    """Compute some rows and columns of one grid plane of one image, for a part of the panels.
+
+    Weights that are as they were given are packed panel by panel, right before they are used.
+    """
 
     def of(name: str) -> Int:
         return field(arguments, name)
@@ -200,8 +209,15 @@ def convolve_block(
     form |= {"vectors": vectors}
     store = {"vectors": vectors, "activation": activation, "adds": adds}
     with code.loop(last, start=first) as p:
-        number = group * of("panels") + p
-        w = code.address(of("w")) + number * of("blocks") * (form["length"] * width)
+        number, terms = group * of("panels") + p, of("blocks") * form["length"]
+        if is_packed:
+            w = code.address(of("w")) + number * terms * width
+        else:
+            w, square = strip + of("near_offset"), strip + of("square_offset")
+            given = code.address(of("w")) + (group * of("group_step") + p * of("step") * width)
+            targets, channels = code.ints(code.address(of("targets"))), of("group_out") - p * width
+            lie = (of("step"), of("runs"), of("run"), of("run_step"), terms)
+            pack_panel.call_apart(code, given, w, square, targets, channels, *lie, width=width)
         bias = code.address(of("bias")) + number * width
         left = (of("group_out") - p * width).at_most(width)
         channel = image * of("group_out") + p * width

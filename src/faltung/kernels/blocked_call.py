@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory, numpy_conv
 from faltung.kernels.blocked import FIELDS, convolve_block
+from faltung.kernels.blocked_schedule import cut_of
+from faltung.kernels.cost import OWN
 from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.packing import Runs, pack, runs_of
-from faltung.kernels.panels import MOST, Panels, panels_of
+from faltung.kernels.panels import Panels, panels_of
 from faltung.kernels.pointwise_call import no_bias, residual_of
 from faltung.kernels.reaches import Reach, reaches, three_axes
 from faltung.kernels.threads import num_threads
@@ -25,14 +27,8 @@ from faltung.kernels.threads import num_threads
 Array = NDArray[Any]
 
 ROW: Final = "conv_blocked_any_nchw"
-STRIP_BYTES = 896 * 1024
-"""What a strip and its results should take at most, in the second-level cache of a core."""
 NEAR_BYTES: Final = 512 * 1024
 """Weights that stay in that cache: of more, the next ones are fetched ahead."""
-FEW: Final = 4
-"""Blocks for each thread; where there are fewer, each thread should have as many as the others."""
-ENOUGH: Final = 1 << 19
-"""Products of a block, at least: for less it is not worth waking a thread."""
 
 
 class Layout(NamedTuple):
@@ -79,9 +75,8 @@ def conv(
     KernelError
         Nothing can be compiled for this CPU.
     """
-    packed = packed_weights(window, w) if packed is None else packed
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
-    return _run(window, x, packed, b, y, epilogue, is_backward=False)
+    return _run(window, x, w, packed, b, y, epilogue, is_backward=False)
 
 
 def conv_dx(
@@ -114,9 +109,8 @@ def conv_dx(
         # Zeros around dout must not meet infinite weights: those are added tap by tap.
         dx = numpy_conv.conv_dx(window, dout, w)
         return dx if b is None else dx + b.reshape(-1, *(1 for _ in window.axes))
-    packed = packed_for_dx(window, w) if packed is None else packed
     dx = memory.empty(window.x_shape, dout.dtype) if out is None else out
-    return _run(window, dout, packed, b, dx, epilogue, is_backward=True)
+    return _run(window, dout, w, packed, b, dx, epilogue, is_backward=True)
 
 
 def packed_weights(window: ConvWindow, w: Array) -> Array:
@@ -135,7 +129,8 @@ def packed_for_dx(window: ConvWindow, w: Array) -> Array:
 def _run(
     window: ConvWindow,
     source: Array,
-    packed: Array,
+    w: Array,
+    packed: Array | None,
     b: Array | None,
     result: Array,
     epilogue: Epilogue,
@@ -145,10 +140,13 @@ def _run(
     isa = required_isa(ROW)
     if not result.size:
         return result
-    layout = _layout(window, source.dtype, isa, is_backward, num_threads())
+    is_packed = packed is not None
+    layout = _layout(window, source.dtype, isa, is_backward, num_threads(), is_packed)
+    if packed is None and layout.form["is_packed"]:
+        packed = _packed(window, w, is_backward)
     arrays = {
         "x": np.ascontiguousarray(source),
-        "w": packed,
+        "w": np.ascontiguousarray(w) if packed is None else packed,
         "bias": _bias(window, b, layout, isa.lanes(source.dtype.itemsize)),
         "y": result,
         "residual": residual_of(epilogue, result),
@@ -236,81 +234,19 @@ def _constant(values: Any) -> Array:
     return memory.constant(np.array(values, np.int64))
 
 
-class Cut(NamedTuple):
-    """How a grid plane is cut into blocks of rows, columns and parts of the panels."""
-
-    strip_rows: int
-    segment: int
-    pixels: int
-    together: int
-    part_panels: int
-
-
-def _cut(
-    window: ConvWindow,
-    axes: tuple[Reach, ...],
-    panels: Panels,
-    isa: Isa,
-    itemsize: int,
-    threads: int,
-) -> Cut:
-    """Return blocks that stay in a core's cache, as many as there is work for.
-
-    Each block fills a strip of its own, so there are no more of them than threads want.
-    """
-    depth, rows, columns = axes
-    lanes = isa.lanes(itemsize)
-    most = MOST[32 if isa.registers >= 32 else 16][panels.vectors]
-    each = panels.in_blocks * lanes * len(depth.distances) * itemsize
-    first = each * rows.span * columns.step
-    segment = max(most, min(columns.grid, STRIP_BYTES // first))
-    images = window.batch * window.groups * depth.grid
-    wanted = max(1, _blocks(min(threads, _blocks(window.macs, ENOUGH)), images))
-    row = each * rows.step * (segment * columns.step + columns.span - 1)
-    row += panels.vectors * lanes * len(columns.phases) * segment * itemsize
-    fitting = max(1, (STRIP_BYTES - each * (rows.span - 1) * segment * columns.step) // row)
-    strip_rows = min(rows.grid, fitting)
-    weights = prod(window.w_shape) // window.groups
-    parts = 1
-    if weights > panels.in_blocks * lanes * prod(axis.source for axis in axes):
-        parts = min(panels.panels, wanted)
-    strips, segments = _blocks(rows.grid, strip_rows), _blocks(columns.grid, segment)
-    others = images * parts * (segments if rows.grid > 1 else strips)
-    if rows.grid > 1:
-        strips = min(rows.grid, _shared(strips, others, wanted))
-    else:
-        segments = min(_shared(segments, others, wanted), _blocks(columns.grid, most))
-    strip_rows, segment = _blocks(rows.grid, strips), _blocks(columns.grid, segments)
-    together = _blocks(segment, _blocks(segment, most))
-    pixels = _blocks(segment, together) * together
-    segment = pixels if segments > 1 else segment
-    return Cut(strip_rows, segment, pixels, together, _blocks(panels.panels, parts))
-
-
-def _shared(count: int, others: int, threads: int) -> int:
-    """Return at least so many cuts, such that few blocks are shared out evenly.
-
-    >>> _shared(3, 1, 2), _shared(1, 1, 2), _shared(3, 2, 2), _shared(9, 1, 2)
-    (4, 2, 3, 9)
-    """
-    while count * others < FEW * threads and count * others % threads:
-        count += 1
-    return count
-
-
-def _blocks(count: int, size: int) -> int:
-    """Return how many blocks of a size hold so many."""
-    return -(-count // size)
-
-
 @lru_cache(256)
 def _layout(
-    window: ConvWindow, dtype: np.dtype[Any], isa: Isa, is_backward: bool, threads: int
+    window: ConvWindow,
+    dtype: np.dtype[Any],
+    isa: Isa,
+    is_backward: bool,
+    threads: int,
+    is_packed: bool,
 ) -> Layout:
     axes = depth, rows, columns = reaches(window, is_backward=is_backward)
     lanes, (summed, computed) = isa.lanes(dtype.itemsize), _channels(window, is_backward)
     panels = panels_of(lanes, summed, computed)
-    cut = _cut(window, axes, panels, isa, dtype.itemsize, threads)
+    cut = cut_of(window, axes, panels, isa, dtype.itemsize, threads)
     pitch = (cut.pixels - 1) * columns.step + columns.span
     plane_rows = (cut.strip_rows - 1) * rows.step + rows.span
     # A transposed row may end with a square more than it has room for: the next one covers it.
@@ -349,15 +285,42 @@ def _layout(
         "out_offset": strip,
         "scratch_size": strip + out,
     }
+    places, runs = _places(window, isa, lanes, is_backward)
+    weights = prod(window.w_shape) // window.groups
+    cuts = window.batch * depth.grid * strips * segments
+    # Where one block uses a panel's weights, it packs them itself if they stay near.
+    near = (strip + out + len(places) * width) * dtype.itemsize
+    is_packed = is_packed or cuts > 1 or runs is None or near > OWN
+    tables["targets"] = places if runs is None else runs.targets
+    fields |= _given(window, runs, is_backward, strip + out, len(places) * width)
+    if not is_packed:
+        fields["scratch_size"] = fields["square_offset"] + lanes * lanes
     form = {
+        "is_packed": is_packed,
         "pixels": cut.together,
         "vectors": panels.vectors,
         "length": panels.length,
         "step": columns.step * lanes,
-        "prefetches": prod(window.w_shape) // window.groups * dtype.itemsize > NEAR_BYTES,
+        "prefetches": is_packed and weights * dtype.itemsize > NEAR_BYTES,
     }
-    blocks = window.batch * window.groups * depth.grid * strips * segments * parts
+    blocks = cuts * window.groups * parts
     return Layout(blocks, fields, tables, form, dtype)
+
+
+def _given(
+    window: ConvWindow, runs: Runs | None, is_backward: bool, start: int, size: int
+) -> dict[str, int]:
+    """Return how weights lie as they are given, and where a panel of that size is packed."""
+    taps, far = prod(window.kernel), window.group_in * prod(window.kernel)
+    return {
+        "step": taps if is_backward else far,
+        "group_step": window.group_out * far,
+        "runs": runs.runs if runs else 0,
+        "run": runs.size if runs else 0,
+        "run_step": runs.step if runs else 0,
+        "near_offset": start,
+        "square_offset": start + size,
+    }
 
 
 def _tables(

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from faltung.kernels import memory
 from faltung.kernels.compiled import kernel
-from faltung.kernels.interleave import square_to_lanes
+from faltung.kernels.interleave import square_to_lanes, transposed
 from faltung.kernels.isa import Isa
 from faltung.kernels.launch import launch
-from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
 
 Array = NDArray[Any]
 
@@ -63,35 +63,76 @@ def pack_panels(code: Code, arguments: Pointer, block: Int, thread: Int, *, widt
                     code.store_number(to + i, value)
 
 
-@kernel(square_to_lanes, arguments=INTS, block=INT, thread=INT)
-def pack_squares(code: Code, arguments: Pointer, block: Int, thread: Int, *, width: int) -> None:
-    """Write panels by transposes: terms of a channel lie in runs, side by side.
+@kernel(
+    square_to_lanes,
+    source=POINTER,
+    packed=POINTER,
+    square=POINTER,
+    places=INTS,
+    channels=INT,
+    step=INT,
+    runs=INT,
+    run=INT,
+    run_step=INT,
+    terms=INT,
+)
+def pack_panel(
+    code: Code,
+    source: Pointer,
+    packed: Pointer,
+    square: Pointer,
+    places: Pointer,
+    channels: Int,
+    step: Int,
+    runs: Int,
+    run: Int,
+    run_step: Int,
+    terms: Int,
+    *,
+    width: int,
+) -> None:
+    """Write a panel of ``channels`` channels by transposes: their terms lie in runs, side by side.
 
     ``places`` says where each of them goes, run after run, and then which terms are zeros.
     """
+    lanes = code.lanes
+    for v in range(0, width, lanes):
+        count = channels - v
+        with code.loop(runs) as r, code.loop(run, step=lanes) as t:
+            left, goes = run - t, places + (r * run + t)
+            begin = source + (step * v + r * run_step + t)
+            is_whole = code.build.and_(count >= lanes, left >= lanes)
+            with code.either(is_whole) as (whole, border):
+                with whole:
+                    rows = [code.load(begin + step * i) for i in range(lanes)]
+                    for k, vector in enumerate(transposed(code, rows)):
+                        code.store(packed + (goes[k] * width + v), vector)
+                with border:
+                    square_to_lanes.call(code, begin, square, step, count, left)
+                    with code.loop(left.at_most(lanes)) as i:
+                        code.store(packed + (goes[i] * width + v), code.load(square + i * lanes))
+        with code.loop(terms, start=runs * run) as t:
+            code.store(packed + (places[t] * width + v), code.constant(0.0))
+
+
+@kernel(pack_panel, arguments=INTS, block=INT, thread=INT)
+def pack_squares(code: Code, arguments: Pointer, block: Int, thread: Int, *, width: int) -> None:
+    """Write the panels of one part by transposes."""
 
     def of(name: str) -> Int:
         return arguments[FIELDS.index(name)]
 
-    terms, step, panels, lanes = of("terms"), of("step"), of("panels"), code.lanes
-    places = code.ints(code.address(of("places")))
+    step, panels, terms = of("step"), of("panels"), of("terms")
     square = code.address(of("scratch")) + thread * of("scratch_size")
     first = block * of("part")
     with code.loop((first + of("part")).at_most(of("total")), start=first) as number:
         panel, group = number % panels, number // panels
         source = code.address(of("x")) + (group * of("group_step") + panel * step * width)
         packed = code.address(of("packed")) + number * terms * width
-        for v in range(0, width, lanes):
-            count = of("channels") - panel * width - v
-            with code.loop(of("runs")) as r, code.loop(of("run"), step=lanes) as t:
-                left = (of("run") - t).at_most(lanes)
-                begin = source + (step * v + r * of("run_step") + t)
-                square_to_lanes.call(code, begin, square, step, count, left)
-                with code.loop(left) as i:
-                    to = packed + (places[r * of("run") + t + i] * width + v)
-                    code.store(to, code.load(square + i * lanes))
-            with code.loop(terms, start=of("runs") * of("run")) as t:
-                code.store(packed + (places[t] * width + v), code.constant(0.0))
+        places, channels = code.ints(code.address(of("places"))), of("channels") - panel * width
+        given = (source, packed, square, places, channels, step)
+        sizes = (of("runs"), of("run"), of("run_step"), terms)
+        pack_panel.call_apart(code, *given, *sizes, width=width)
 
 
 class Runs(NamedTuple):
