@@ -92,14 +92,13 @@ def _blocked(
     sources = window.groups * panels.in_blocks * lanes(dtype) * len(depth.distances)
     taken = sources * depth.grid * rows.source * columns.source
     shape = window.x_shape if is_backward else window.out_shape
-    weights = prod(window.w_shape) * dtype.itemsize
     # What one row of outputs reads should stay in a core's own cache.
     row = sources * rows.span * (columns.source + columns.span) * dtype.itemsize
     is_far = row > OWN and rows.span > 1
     share = 0.25 if is_far else 0.84
     return (
         CALL
-        + packing(window, dtype, is_prepared, 0.6 if weights <= OWN else 0.9)
+        + packing(window, dtype, is_prepared, 0.6 if taps > 1 and not is_backward else 0.8)
         + window.groups * channels * taps * blocks * products / share
         + moved(taken, dtype, 0.5 if columns.source >= lanes(dtype) else 3.0)
         + moved(prod(shape[1:]), dtype, 0.9 if len(columns.phases) > 1 else 0.5)
