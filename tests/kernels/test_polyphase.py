@@ -112,7 +112,7 @@ def test_phases_that_are_left_out_have_no_tap(kernel: int) -> None:
         assert phases_at(p, size, kernel, is_wide=False) == (0, 1, 2, 3)
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 50, 47), (1, 34, 29, 29), (5, 20, 9, 9)])
+@pytest.mark.parametrize("shape", [(1, 3, 50, 47), (1, 34, 29, 29), (5, 20, 9, 9), (1, 150, 9, 9)])
 @pytest.mark.parametrize("outputs", [2, 4])
 def test_threads_and_batches_change_no_bit(
     outputs: int, shape: Any, monkeypatch: pytest.MonkeyPatch

@@ -254,6 +254,25 @@ def test_signals_and_slices_have_rows(
             guarded.check()
 
 
+@pytest.mark.parametrize("outputs", [2, 4])
+@pytest.mark.parametrize("shape", [(1, 150, 14, 11), (3, 70, 5, 6)])
+def test_weights_transformed_before_or_as_they_are_used(
+    outputs: int, shape: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block that alone uses a panel transforms it, in several goes: the same bits."""
+    rng = np.random.default_rng(2)
+    window = ConvWindow.of(shape, (70, shape[1], 3, 3), padding=1)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in (shape, window.w_shape))
+    row = MINE[f"conv_winograd_f{outputs}_any_nchw"]
+    wanted = row.load()(window, x, w, packed=row.pack(window, w))
+    isa = winograd_call.required_isa("winograd")
+    for threads in (1, 2, 3):
+        monkeypatch.setenv("FALTUNG_NUM_THREADS", str(threads))
+        layout = winograd_schedule.layout_of(window, x.dtype, isa, outputs, threads, False)
+        assert not layout.is_packed
+        assert (row.load()(window, x, w) == wanted).all()
+
+
 @pytest.mark.parametrize("row", FORWARD, **NAMED)
 def test_the_bound_can_fail(row: Row) -> None:
     """The control: a swapped kernel is far outside it."""
