@@ -41,7 +41,7 @@ def both_ways(
     for large in (dispatch.LARGE, 1 << 60):
         monkeypatch.setattr(dispatch, "LARGE", large)
         monkeypatch.setattr(dispatch, "LONG", min(large, 32) if large < 1 << 60 else large)
-        monkeypatch.setattr(dispatch, "IMAGE", min(large, 1024) if large < 1 << 60 else large)
+        monkeypatch.setattr(dispatch, "IMAGE", min(large, 4096) if large < 1 << 60 else large)
         outputs, state, saved = operator.forward(inputs, training=True)
         grads = [grad for grad in operator.backward(saved, [dout]) if grad is not None]
         found.append([*outputs, *state.values(), *grads])
@@ -208,7 +208,7 @@ def test_softmax_of_long_rows_is_within_its_bound(
 @pytest.mark.parametrize("operator", [*FUNCTIONS, Softmax(), Softmax(1, flatten=True)], ids=repr)
 def test_functions_of_an_image_have_the_same_bits_in_any_batch(operator: AbstractOperator) -> None:
     """Its own size decides whether a kernel takes it."""
-    for space in ((2, 3), (16, 64), (40, 40)):
+    for space in ((2, 3), (16, 256), (80, 80)):
         x, dout = np.abs(numbers((5, *space), 0)), numbers((5, *space), 1)
         (whole,), _, saved = operator.forward([x])
         (grad,) = operator.backward(saved, [dout])

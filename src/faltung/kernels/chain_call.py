@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -85,9 +86,16 @@ def axes_of(arrays: Sequence[Array], y: Array) -> Axes | None:
         return None
     if any(array.dtype != y.dtype for array in arrays):
         return None
-    wide = [y, *(np.broadcast_to(array, y.shape) for array in arrays)]
-    item = y.dtype.itemsize
-    axes = merged(y.shape, [tuple(n // item for n in array.strides) for array in wide])
+    strides = tuple(
+        array.strides if array.shape == y.shape else np.broadcast_to(array, y.shape).strides
+        for array in (y, *arrays)
+    )
+    return _axes(y.shape, strides, y.dtype.itemsize)
+
+
+@lru_cache(4096)
+def _axes(shape: tuple[int, ...], strides: tuple[tuple[int, ...], ...], item: int) -> Axes | None:
+    axes = merged(shape, [tuple(n // item for n in own) for own in strides])
     return axes if len(axes.sizes) <= OUTER + 1 else None
 
 
@@ -106,17 +114,22 @@ def chain(steps: Sequence[Step], arrays: Sequence[Array], y: Array) -> Array:
     axes = axes_of(arrays, y)
     assert axes is not None
     assert all(step[0] in KNOWN for step in steps)
-    sizes = _sizes(axes)
+    sizes, kinds, blocks = _layout(axes)
     given = dict(zip(_names(arrays), (y, *arrays), strict=True))
-    for name in FIELDS:
-        if name not in sizes and name not in given:
-            sizes[name] = 0
-    kinds = tuple(_kind(own[-1], is_result=not i) for i, own in enumerate(axes.strides))
     constants = {"kinds": kinds, "steps": tuple(tuple(step) for step in steps)}
-    blocks = -(-sizes["items"] // sizes["count"])
     isa = required_isa("chain")
     launch(chain_block, isa, FIELDS, sizes, given, blocks, y.dtype, **constants)
     return y
+
+
+@lru_cache(4096)
+def _layout(axes: Axes) -> tuple[dict[str, int], tuple[str, ...], int]:
+    """Return what `FIELDS` hold but for the addresses, how arrays lie, and how many blocks."""
+    sizes = _sizes(axes)
+    named = {*sizes, "y", *(f"x{i}" for i in range(len(axes.strides) - 1))}
+    sizes |= {name: 0 for name in FIELDS if name not in named}
+    kinds = tuple(_kind(own[-1], is_result=not i) for i, own in enumerate(axes.strides))
+    return sizes, kinds, -(-sizes["items"] // sizes["count"])
 
 
 def _names(arrays: Sequence[Array]) -> list[str]:

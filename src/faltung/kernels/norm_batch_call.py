@@ -17,7 +17,7 @@ from faltung.kernels.norm_channels import FIELDS, scratch_size
 
 Array = NDArray[Any]
 
-PIECE: Final = 1 << 14
+PIECE: Final = 1 << 15
 """Bytes of an image that a block takes together, at most, unless one channel has more."""
 BLOCKS: Final = 8
 """Blocks that there should be for threads to share, before pieces are that long."""

@@ -182,7 +182,7 @@ LONG: Final = 32
 """Numbers of a row from which a kernel sums it."""
 
 
-IMAGE: Final = 1 << 10
+IMAGE: Final = 1 << 12
 """Numbers of an image from which a kernel computes functions that NumPy rounds otherwise."""
 
 
