@@ -36,7 +36,7 @@ def test_an_array_is_like_any_other() -> None:
     assert x.dtype == FLOAT
     assert x.flags.c_contiguous
     assert x.flags.writeable
-    assert x.ctypes.data % 16 == 0
+    assert x.ctypes.data % leases.LINE == 0
     x[:] = 3
     assert x.sum() == 3 << 19
 

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from faltung.kernels.leases import LINE as LINE
 from faltung.kernels.leases import leased
 
 if TYPE_CHECKING:
     from faltung.kernels.replay import Recorder
 
-LINE: Final = 64
-"""Bytes of a cache line."""
 KEPT: Final = 64 * 2**20
 """Bytes that a thread keeps at most from call to call; what is larger goes back at once."""
 
