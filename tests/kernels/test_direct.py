@@ -12,9 +12,11 @@ import pytest
 
 from faltung.errors import GeometryError, KernelError
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import direct_call
+from faltung.kernels import direct_call, direct_dx_call
+from faltung.kernels.epilogue import Epilogue
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.numpy_conv import conv as numpy_conv
+from faltung.kernels.numpy_conv import conv_dx as numpy_conv_dx
 from faltung.kernels.registry import ROWS
 from faltung.kernels.tile import RUN
 
@@ -60,11 +62,32 @@ def check(seed: int, guarded: Any) -> bool:
     return True
 
 
+def check_gradient(seed: int, guarded: Any) -> bool:
+    """The same for the gradient of the input."""
+    rng = np.random.default_rng(seed)
+    case = drawn(rng)
+    if case is None:
+        return False
+    window, _, w, _ = case
+    dout = rng.integers(-4, 5, window.out_shape).astype(w.dtype)
+    dx = direct_dx_call.conv_dx(window, guarded.copy(dout), guarded.copy(w))
+    np.testing.assert_array_equal(dx, numpy_conv_dx(window, dout, w), err_msg=f"seed {seed}")
+    guarded.check()
+    return True
+
+
 @pytest.mark.parametrize("isa", HERE)
 def test_random_geometries(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exact on small integers, no stray byte, on every instruction set."""
     monkeypatch.setenv(VARIABLE, isa)
     assert sum(check(seed, guarded) for seed in range(160)) >= 100
+
+
+@pytest.mark.parametrize("isa", HERE)
+def test_random_gradients(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of the input, too; strides of 1 to 4 on each axis."""
+    monkeypatch.setenv(VARIABLE, isa)
+    assert sum(check_gradient(seed, guarded) for seed in range(100)) >= 60
 
 
 @pytest.mark.long
@@ -73,6 +96,7 @@ def test_many_random_geometries(isa: str, guarded: Any, monkeypatch: pytest.Monk
     """The same on many more."""
     monkeypatch.setenv(VARIABLE, isa)
     assert sum(check(seed, guarded) for seed in range(1000, 31_000)) >= 20_000
+    assert sum(check_gradient(seed, guarded) for seed in range(1000, 11_000)) >= 6_000
 
 
 def test_a_broken_kernel_is_caught(guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +141,41 @@ def test_strips_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(direct_call, "STRIP_BYTES", strip)
         assert (direct_call.conv(window, x, w) == wanted).all()
     direct_call._layout.cache_clear()
+
+
+@pytest.mark.parametrize("stride", [(2, 2), (1, 3), (6, 5)])
+def test_schedules_of_the_gradient_change_no_bit(
+    stride: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do rows of a strip, parts of a row, threads or the other images of a batch."""
+    rng = np.random.default_rng(3)
+    window = ConvWindow.of((3, 5, 29, 131), (9, 5, 3, 4), padding=1, stride=stride)
+    dout = rng.standard_normal(window.out_shape).astype(np.float32)
+    w = rng.standard_normal(window.w_shape).astype(np.float32)
+    wanted = direct_dx_call.conv_dx(window, dout, w)
+    np.testing.assert_allclose(wanted, numpy_conv_dx(window, dout, w), atol=1e-4)
+    one = ConvWindow.of((1, 5, 29, 131), (9, 5, 3, 4), padding=1, stride=stride)
+    for strip, threads in ((1, 2), (2000, 3), (9000, 1)):
+        direct_dx_call._layout.cache_clear()
+        monkeypatch.setattr(direct_dx_call, "STRIP_BYTES", strip)
+        monkeypatch.setenv("FALTUNG_NUM_THREADS", str(threads))
+        assert (direct_dx_call.conv_dx(window, dout, w) == wanted).all()
+        assert (direct_dx_call.conv_dx(one, dout[1:2], w) == wanted[1:2]).all()
+    direct_dx_call._layout.cache_clear()
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2), (2, 6)])
+def test_what_follows_the_gradient(stride: tuple[int, int]) -> None:
+    """A bias, an array that is added and an activation, exact; into memory that is given."""
+    rng = np.random.default_rng(4)
+    window = ConvWindow.of((2, 6, 13, 19), (4, 3, 3, 3), padding=1, stride=stride, groups=2)
+    shapes = (window.out_shape, window.w_shape, (6,), window.x_shape)
+    dout, w, b, residual = (rng.integers(-4, 5, shape).astype(np.float32) for shape in shapes)
+    out, epilogue = np.empty_like(residual), Epilogue("relu", residual=residual)
+    packed = direct_dx_call.packed_for_dx(window, w)
+    direct_dx_call.conv_dx(window, dout, w, b, out=out, packed=packed, epilogue=epilogue)
+    wanted = numpy_conv_dx(window, dout, w) + b[:, np.newaxis, np.newaxis] + residual
+    np.testing.assert_array_equal(out, np.maximum(wanted, 0))
 
 
 def test_nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,14 @@ together, number by number in turn, so that whole rows are written.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from faltung.kernels import direct
 from faltung.kernels.compiled import kernel
 from faltung.kernels.direct import fill_strip
+from faltung.kernels.epilogue import activated
 from faltung.kernels.phases import woven
-from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer
+from faltung.kernels.simd import INT, INTS, POINTER, Code, Int, Pointer, Vector
 from faltung.kernels.tile import tile
 
 MORE: Final = (
@@ -29,39 +30,49 @@ MORE: Final = (
 FIELDS: Final = (*direct.FIELDS, *MORE)
 
 
-@kernel(sums=POINTER, out=POINTER, size=INT, phases=INT, pixels=INT, count=INT)
+@kernel(
+    sums=POINTER,
+    out=POINTER,
+    residual=POINTER,
+    size=INT,
+    phases=INT,
+    pixels=INT,
+    count=INT,
+)
 def weave_row(
     code: Code,
     sums: Pointer,
     out: Pointer,
+    residual: Pointer,
     size: Int,
     phases: Int,
     pixels: Int,
     count: Int,
     *,
     stride: int,
+    activation: tuple[str, float, float],
+    adds: bool,
 ) -> None:
     """Write ``count`` numbers of a row: one of each phase in turn, of ``pixels`` that each has.
 
     Phases' sums are a ``size`` apart. `stride` is how many there are, if few; else 0.
     """
+
+    def finish(vector: Vector, at: Int, mask: Any) -> None:
+        if adds:
+            vector = vector + code.load_some(mask, residual + at)
+        code.store_some(mask, out + at, activated(code, vector, activation))
+
     if not stride:
+        one = code.first(1)
         with code.loop(pixels) as j, code.loop(phases.at_most(count - j * phases)) as p:
-            number = code.build.load(
-                (sums + (p * size + j)).value, typ=code.element, align=code.itemsize
-            )
-            code.store_number(out + (j * phases + p), number)
+            finish(code.load_some(one, sums + (p * size + j)), j * phases + p, one)
         return
     with code.loop(pixels, step=code.lanes) as j:
         vectors = woven(code, [code.load(sums + (size * p + j)) for p in range(stride)])
-        left, to = count - j * stride, out + j * stride
-        with code.either(left >= stride * code.lanes) as (whole, border):
-            with whole:
-                for i, vector in enumerate(vectors):
-                    code.store(to + i * code.lanes, vector)
-            with border:
-                for i, vector in enumerate(vectors):
-                    code.store_some(code.first(left - i * code.lanes), to + i * code.lanes, vector)
+        for i, vector in enumerate(vectors):
+            at = j * stride + i * code.lanes
+            finish(vector, at, code.first(count - at))
 
 
 @kernel(tile, fill_strip, weave_row, arguments=INTS, block=INT, thread=INT)
@@ -75,6 +86,8 @@ def gradient_block(
     vectors: int,
     stride: int,
     together: int,
+    activation: tuple[str, float, float] = ("", 0.0, 0.0),
+    adds: bool = False,
 ) -> None:
     """One block: fill its strip, then for each few channels sum all phases, row after row."""
 
@@ -102,7 +115,7 @@ def gradient_block(
     with code.loop(panels) as panel, code.loop(of("phases_z")) as pz:
         first = panel * channels
         left = (of("group_out") - first).at_most(channels)
-        bias = code.address(of("bias")) + first
+        bias = code.address(of("bias")) + (group * of("group_out") + first)
         with code.loop(of("phases_y")) as py:
             with code.loop(of("phases_x")) as px:
                 phase = (pz * of("phases_y") + py) * of("phases_x") + px
@@ -123,6 +136,7 @@ def gradient_block(
                     channel = image * of("group_out") + first + c
                     at = channel * out_plane + (at_z * height + at_y) * width + at_x
                     line = sums + (c * size + r * of("pitch"))
-                    to = code.address(of("y")) + at
+                    to, residual = (code.address(of(name)) + at for name in ("y", "residual"))
                     sizes = (channels * size, of("phases_x"), pixels, width - at_x)
-                    weave_row.call(code, line, to, *sizes, stride=stride)
+                    form = {"stride": stride, "activation": activation, "adds": adds}
+                    weave_row.call(code, line, to, residual, *sizes, **form)

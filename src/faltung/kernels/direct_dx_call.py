@@ -16,9 +16,11 @@ from faltung.kernels import direct_call, memory, numpy_conv
 from faltung.kernels.blocked_call import is_finite
 from faltung.kernels.direct_call import BLOCKS, ENOUGH, STRIP_BYTES, TOGETHER, cut_of
 from faltung.kernels.direct_dx import FIELDS, gradient_block
+from faltung.kernels.epilogue import PLAIN, Epilogue
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.pointwise_call import no_bias
+from faltung.kernels.packing import pack
+from faltung.kernels.pointwise_call import no_bias, residual_of
 from faltung.kernels.reaches import reaches, three_axes
 from faltung.kernels.rectangle import STRIDE
 from faltung.kernels.tile import channels_together, vectors_together
@@ -38,7 +40,16 @@ class Layout(NamedTuple):
     tables: dict[str, Array]
 
 
-def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
+def conv_dx(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+) -> Array:
     """Return the gradient of the input: ``dx[i] = Σ dout[o] w[k]`` over all (o, k) that read i.
 
     Parameters
@@ -49,29 +60,45 @@ def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
         Gradient of the output.
     w : array (O, C/groups, *kernel), of the same dtype
         Weights.
+    b : array (C,), optional
+        Added to each channel, as a transposed convolution does.
+    out, epilogue
+        As of `direct_call.conv`.
+    packed : array, optional
+        What `packed_for_dx` gave for these weights, which all that is done to an output before it
+        is stored needs.
     """
-    if not is_finite(w):
+    if packed is None and not is_finite(w):
         # Zeros around dout must not meet infinite weights: those are added tap by tap.
-        return numpy_conv.conv_dx(window, dout, w)
+        dx = numpy_conv.conv_dx(window, dout, w)
+        return dx if b is None else dx + b.reshape(-1, *(1 for _ in window.axes))
     isa = required_isa(ROW)
-    dx = memory.empty(window.x_shape, dout.dtype)
+    dx = memory.empty(window.x_shape, dout.dtype) if out is None else out
     if not dx.size:
         return dx
-    weights = np.ascontiguousarray(w).ravel()[_weights(window)]
+    packed = packed_for_dx(window, w) if packed is None else packed
     if set(window.stride) == {1}:
         back = adjoint(window)
-        return direct_call.conv(back, dout, weights.reshape(back.w_shape), out=dx)
+        weights = packed.reshape(back.w_shape)
+        return direct_call.conv(back, dout, weights, b, out=dx, epilogue=epilogue)
     layout = _layout(window, dout.dtype, isa)
+    channels = window.in_channels
     arrays = {
         "x": np.ascontiguousarray(dout),
-        "w": weights,
-        "bias": no_bias(window.in_channels, dout.dtype),
+        "w": packed,
+        "bias": no_bias(channels, dout.dtype) if b is None else np.ascontiguousarray(b),
         "y": dx,
-        "residual": dx,
+        "residual": residual_of(epilogue, dx),
         **layout.tables,
     }
-    launch(gradient_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **layout.form)
+    form = layout.form | epilogue.constants | {"adds": epilogue.residual is not None}
+    launch(gradient_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **form)
     return dx
+
+
+def packed_for_dx(window: ConvWindow, w: Array) -> Array:
+    """Return weights as `conv_dx` reads them: phase after phase, channel of x, channel of dout."""
+    return pack(w, _weights(window), required_isa(ROW), width=1, channels=1, step=0).ravel()
 
 
 @lru_cache(256)

@@ -81,7 +81,7 @@ def _fits_strips(window: Window, dtype: np.dtype[Any]) -> bool:
     )
 
 
-def _compiled(name: str, function: str, terms: Callable[[Window], int]) -> Row:
+def _compiled(name: str, function: str, terms: Callable[[Window], int], packs: str = "") -> Row:
     """Return the row of a direct kernel; its estimate has the operation's and its name."""
     operation = name.rpartition("_")[0]
     return Row(
@@ -92,8 +92,9 @@ def _compiled(name: str, function: str, terms: Callable[[Window], int]) -> Row:
         terms,
         is_compiled=True,
         costs=_COST + name,
-        fuses=operation == "conv",
-        replays=operation == "conv",
+        packs=packs and f"faltung.kernels.{packs}",
+        fuses=True,
+        replays=True,
     )
 
 
@@ -331,7 +332,10 @@ ROWS: tuple[Row, ...] = (
     _filter(),
     _toom(),
     _numpy("conv_im2col", _conv_terms),
-    _compiled("conv_dx_direct", "direct_dx_call:conv_dx", _conv_dx_terms),
+    _compiled(
+        *("conv_dx_direct", "direct_dx_call:conv_dx", _conv_dx_terms),
+        packs="direct_dx_call:packed_for_dx",
+    ),
     _pointwise("conv_dx", direct_cost.is_whole_pointwise, _conv_dx_terms),
     _blocked("conv_dx", "packed_for_dx", _conv_dx_terms),
     _winograd("conv_dx", outputs=4),
