@@ -98,6 +98,17 @@ def test_weights_packed_before_or_as_they_are_used(
     assert not all(launched)
 
 
+@pytest.mark.parametrize("count", range(1, 120))
+@pytest.mark.parametrize("most", [4, 9, 14, 28])
+def test_register_blocks_cover_a_row(count: int, most: int) -> None:
+    """Wide ones, then such as have a pixel less, or all alike with few pixels in vain."""
+    pixels, wide, together = blocked_schedule.shares_of(count, most)
+    assert together <= most
+    assert wide % together == 0
+    assert pixels == wide or (pixels - wide) % (together - 1) == 0
+    assert count <= pixels <= count * (1 + 1 / blocked_schedule.LITTLE)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_schedules_change_no_bit(stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads, strips, parts and the batch: the same bits, forward and backward."""

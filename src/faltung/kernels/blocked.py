@@ -35,10 +35,11 @@ FIELDS: Final = (
     *("step_z", "step_y", "step_x", "lead_z", "lead_y", "lead_x", "span_y"),
     *("phases_z", "phases_y", "phases_x", "plane_count", "plane_size", "pitch"),
     *("grid_depth", "grid_height", "grid_width", "strip_rows", "strips", "segment", "segments"),
-    *("parts", "part_panels", "panels", "pixels", "out_offset", "scratch_size"),
+    *("parts", "part_panels", "panels", "pixels", "wide_pixels", "out_offset", "scratch_size"),
     *("targets", "step", "group_step", "runs", "run", "run_step", "near_offset", "square_offset"),
 )
-"""What a block is told. A grid counts positions of one phase; `pixels` is a row's, filled up.
+"""What a block is told. A grid counts positions of one phase; `pixels` is a row's, filled up;
+`wide_pixels` of them are in wide register blocks.
 
 The last line is of weights as they are given: see `packing.pack_panel`.
 """
@@ -100,6 +101,7 @@ def sum_phase(
     rows: Int,
     *,
     pixels: int,
+    uneven: bool,
     vectors: int,
     length: int,
     step: int,
@@ -107,7 +109,8 @@ def sum_phase(
 ) -> None:
     """Sum one phase of some rows for one panel of output channels, run after run.
 
-    A run's weights stay in the first-level cache while all pixels pass over them.
+    A run's weights stay in the first-level cache while all pixels pass over them. Where a row is
+    `uneven`, the last register blocks have a pixel less than `pixels`.
     """
 
     def of(name: str) -> Int:
@@ -119,17 +122,25 @@ def sum_phase(
     offsets = code.ints(code.address(of("offsets"))) + first
     weights = w + first * (length * width)
     across = of("phases_x") * width
-    block = {"pixels": pixels, "vectors": vectors, "length": length, "step": step}
+    block = {"vectors": vectors, "length": length, "step": step}
 
     def sum_run(b: Int, blocks: Int, begin: str) -> None:
         here = weights + b * (length * width)
         ahead = here + blocks * (length * width)
-        with code.loop(rows) as r, code.loop(of("pixels"), step=pixels) as q:
+
+        def sum_pixels(r: Int, q: Int, together: int) -> None:
             source = strip + (r * of("step_y") * of("pitch") * code.lanes + q * step)
             to = out + (r * of("pixels") + q) * across
             given = (source, here, bias, to, offsets + b, blocks, across)
-            spread = code.integer(code.lanes)
-            panel.call(code, *given, spread, ahead, **block, begin=begin, prefetches=prefetches)
+            rest: dict[str, Any] = {"pixels": together, "begin": begin, "prefetches": prefetches}
+            panel.call(code, *given, code.integer(code.lanes), ahead, **block, **rest)
+
+        with code.loop(rows) as r:
+            with code.loop(of("wide_pixels"), step=pixels) as q:
+                sum_pixels(r, q, pixels)
+            if uneven:
+                with code.loop(of("pixels"), step=pixels - 1, start=of("wide_pixels")) as q:
+                    sum_pixels(r, q, pixels - 1)
 
     sum_run(code.integer(0), count.at_most(run), START)
     with code.loop(count, run, start=run) as b:

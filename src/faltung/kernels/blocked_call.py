@@ -280,6 +280,7 @@ def _layout(
         "segment": cut.segment,
         "segments": segments,
         "pixels": cut.pixels,
+        "wide_pixels": cut.wide_pixels,
         "parts": parts,
         "part_panels": cut.part_panels,
         "out_offset": strip,
@@ -298,6 +299,7 @@ def _layout(
     form = {
         "is_packed": is_packed,
         "pixels": cut.together,
+        "uneven": cut.wide_pixels < cut.pixels,
         "vectors": panels.vectors,
         "length": panels.length,
         "step": columns.step * lanes,

@@ -16,6 +16,8 @@ FEW: Final = 4
 """Blocks for each thread; where there are fewer, each thread should have as many as the others."""
 ENOUGH: Final = 1 << 19
 """Products of a block, at least: for less it is not worth waking a thread."""
+LITTLE: Final = 24
+"""Of so many pixels, one may be computed in vain."""
 
 
 class Cut(NamedTuple):
@@ -24,6 +26,7 @@ class Cut(NamedTuple):
     strip_rows: int
     segment: int
     pixels: int
+    wide_pixels: int
     together: int
     part_panels: int
 
@@ -53,8 +56,10 @@ def cut_of(
     fitting = max(1, (STRIP_BYTES - each * (rows.span - 1) * segment * columns.step) // row)
     strip_rows = min(rows.grid, fitting)
     weights = prod(window.w_shape) // window.groups
+    # Parts fill the same strip again, other cuts read the same weights again.
+    inputs = panels.in_blocks * lanes * prod(axis.source for axis in axes)
     parts = 1
-    if weights > panels.in_blocks * lanes * prod(axis.source for axis in axes):
+    if weights > (2 * inputs if rows.span == columns.span == 1 else inputs):
         parts = min(panels.panels, wanted)
     strips, segments = blocks_of(rows.grid, strip_rows), blocks_of(columns.grid, segment)
     others = images * parts * (segments if rows.grid > 1 else strips)
@@ -63,10 +68,26 @@ def cut_of(
     else:
         segments = min(shared(segments, others, wanted), blocks_of(columns.grid, most))
     strip_rows, segment = blocks_of(rows.grid, strips), blocks_of(columns.grid, segments)
-    together = blocks_of(segment, blocks_of(segment, most))
-    pixels = blocks_of(segment, together) * together
+    pixels, wide, together = shares_of(segment, most)
     segment = pixels if segments > 1 else segment
-    return Cut(strip_rows, segment, pixels, together, blocks_of(panels.panels, parts))
+    return Cut(strip_rows, segment, pixels, wide, together, blocks_of(panels.panels, parts))
+
+
+def shares_of(count: int, most: int) -> tuple[int, int, int]:
+    """Return how a row is cut into register blocks of at most so many pixels.
+
+    Its pixels, filled up; those that are in blocks of the widest size; and this size. All others
+    are one narrower. Machine code for a second size is worth it where filling up costs more.
+
+    >>> shares_of(56, 14), shares_of(49, 14), shares_of(83, 14), shares_of(6, 14)
+    ((56, 56, 14), (49, 13, 13), (84, 84, 14), (6, 6, 6))
+    """
+    blocks = blocks_of(count, most)
+    together = blocks_of(count, blocks)
+    missing = blocks * together - count
+    if missing * LITTLE <= count:
+        return count + missing, count + missing, together
+    return count, (blocks - missing) * together, together
 
 
 def shared(count: int, others: int, threads: int) -> int:
