@@ -94,6 +94,8 @@ def _cycles(channels: int, taps: int) -> float:
 
 def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
     """Products, by whole register blocks; copies of x; sums to memory and back; lanes added."""
+    if 0 in (*window.x_shape[1:], *window.out_shape[1:]):
+        return 2 * CALL  # there is nothing to sum
     whole = replace(window, batch=BATCH)
     strip, width = strip_of(whole, dtype.itemsize), lanes(dtype)
     taps = strip.channels * prod(window.kernel)
