@@ -35,6 +35,8 @@ POINTS: Final = (
 SMALL_POINTS: Final = (Fraction(0), Fraction(1), Fraction(-1))
 """For four products: all entries are 0, ±1 and ±1/2, so nothing but sums is rounded."""
 
+FOUR_POINTS: Final = (Fraction(1, 2), Fraction(-1, 2), Fraction(5, 4), Fraction(-5, 4))
+"""For five products: all in pairs; four of `POINTS` round nearly twice as much."""
 SIX_POINTS: Final = tuple(Fraction(v, 8) for n in (2, 7, 14) for v in (n, -n))
 """For seven products: six of `POINTS`, one of them without a partner, round three times as much."""
 
@@ -76,7 +78,8 @@ def cook_toom(outputs: int, taps: int, points: tuple[Fraction, ...] | None = Non
     """
     count = outputs + taps - 2
     if points is None:
-        longer = SIX_POINTS if count == len(SIX_POINTS) else POINTS[:count]
+        known = {len(own): own for own in (FOUR_POINTS, SIX_POINTS)}
+        longer = known.get(count, POINTS[:count])
         points = SMALL_POINTS[:count] if count <= len(SMALL_POINTS) else longer
     scale = [prod((p - q for q in points if q != p), start=Fraction(1)) for p in points]
     weights = [[p**j / f for j in range(taps)] for p, f in zip(points, scale, strict=True)]

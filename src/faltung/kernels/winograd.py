@@ -118,7 +118,7 @@ def transform_input(
         squares = (wanted + (lanes - 1) - lead).at_least(0) // lanes
         count = (lead + squares * lanes).at_most(pitch // lanes - lanes)
         with each_phase(code, of("phase_rows"), first_row, rows) as part:
-            with code.loop(part.count * outputs + (taps - 1)) as r:
+            with code.loop(part.many * outputs + (taps - 1)) as r:
                 at_y = (part.first * outputs + r) * of("apart") + part.phase - of("pad_y")
                 is_inside = code.build.and_(at_y >= 0, at_y < height)
                 # A row outside is one of no size: everything that is read of it is padding.
@@ -130,7 +130,7 @@ def transform_input(
                 with code.when(of("fetches") > 0):
                     soon = row + (plane * channels + first)
                     fetch.call(code, soon, plane, channels, count, writes=False)
-            with code.loop(part.count) as r:
+            with code.loop(part.many) as r:
                 to = points + ((part.before + r) * columns + column) * lanes
                 tiles = (strip + r * pitch * outputs, to, pitch, of("distance"), here)
                 to_points.call_apart(code, *tiles, outputs=outputs, taps=taps, apart=apart)
@@ -283,7 +283,7 @@ def transform_output(
     chunk, pitch, down = of("chunk"), of("strip_pitch"), of("apart")
     plane, width, lanes = of("out_plane"), of("out_width"), code.lanes
     follows: dict[str, Any] = {"activation": activation, "adds": adds}
-    with each_phase(code, of("phase_rows"), first_row, rows) as part, code.loop(part.count) as r:
+    with each_phase(code, of("phase_rows"), first_row, rows) as part, code.loop(part.many) as r:
         first = (part.first + r) * outputs * down + part.phase
         # Some phases may have a row of tiles less than the first one.
         there = (of("out_height") - first + (down - 1)).at_least(0) // down

@@ -113,7 +113,7 @@ def conv_f3(
     packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
 ) -> Array:
-    """Convolve 5 by 5 by tiles of 3 by 3: 4.6 times fewer products, a digit less exact."""
+    """Convolve by tiles of 3 by 3: 3.2 times fewer products (5 by 5: 4.6), a digit less exact."""
     return _conv(window, x, w, packed, b, out, epilogue, 3)
 
 

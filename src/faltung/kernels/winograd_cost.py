@@ -16,7 +16,7 @@ from faltung.geometry.adjoint import data_gradient
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import cost
 
-TAPS: Final = {2: (3, 5), 3: (5,), 4: (3,)}
+TAPS: Final = {2: (3, 5), 3: (5, 3), 4: (3,)}
 """Sides of the kernels for which there are tiles with so many outputs along a side."""
 FAR: Final = 20 * 2**20
 """Bytes of transformed weights that caches hold; more come from memory for each image."""

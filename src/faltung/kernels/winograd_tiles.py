@@ -25,7 +25,7 @@ class Rows(NamedTuple):
 
     phase: Int
     first: Int
-    count: Int
+    many: Int
     before: Int
 
 
