@@ -32,6 +32,10 @@ NEAR: Final = 40 * 1024
 """Bytes of transformed pixels that stay in the nearest cache."""
 TERMS: Final = 256
 """Input channels times columns of the kernel that are summed one after the other, at most."""
+PAGE: Final = 4096
+"""Bytes between places that share a set of the nearest cache, on most CPUs."""
+WAYS: Final = 12
+"""Lines that such a set holds."""
 DEALT: Final = 30.0
 """Cycles to deal a vector of a signal's tiles out, or to take one up, and what that waits for."""
 
@@ -140,9 +144,21 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float
     return (
         cost.CALL
         + window.groups * blocks * (each + taken)
+        + _crowded(window, dtype)
         + weights
         + cost.results(window.out_shape, dtype)
     )
+
+
+def _crowded(window: ConvWindow, dtype: np.dtype[Any]) -> float:
+    """Cycles lost where rows of all channels, read one by one, share their places in a cache.
+
+    Planes of whole pages do; of more than it has ways, none stays until its neighbour is read.
+    """
+    pixels = prod(window.space)
+    if pixels * dtype.itemsize % PAGE or window.group_in <= WAYS:
+        return 0.0
+    return window.in_channels * pixels / cost.lanes(dtype) * 15.0
 
 
 def dx_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
