@@ -30,7 +30,7 @@ LARGEST: Final = 1 << 30
 """Sizes and padding below this: positions in a row are compared as 32-bit integers."""
 NEAR: Final = 40 * 1024
 """Bytes of transformed pixels that stay in the nearest cache."""
-TERMS: Final = 256
+TERMS: Final = 128
 """Input channels times columns of the kernel that are summed one after the other, at most."""
 PAGE: Final = 4096
 """Bytes between places that share a set of the nearest cache, on most CPUs."""
