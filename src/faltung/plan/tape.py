@@ -55,6 +55,9 @@ class Work(NamedTuple):
         Whether there is enough to do for several threads.
     is_launched
         Whether all that is done is to launch kernels, whatever the numbers are.
+    over
+        Pairs of a value that is written and one that is read, in whose place it may be: each
+        number is read before it is written over.
     """
 
     stage: Stage | None
@@ -64,6 +67,7 @@ class Work(NamedTuple):
     call: Call
     is_parallel: bool = True
     is_launched: bool = True
+    over: tuple[tuple[str, str], ...] = ()
 
 
 class Reader(NamedTuple):
@@ -242,7 +246,7 @@ class Tape:
                 return chain(ADDED, (at[before], at[more]), at[total])
             return np.add(at[before], at[more], out=at[total])
 
-        self.run_back(stage, "add", (before, more), (total,), call)
+        self.run_back(stage, "add", (before, more), (total,), call, over=((total, more),))
         self.gradients[name] = total
 
     def masked(self, stage: Stage, dout: str) -> str:
@@ -257,7 +261,7 @@ class Tape:
         def call(at: Arrays) -> Array:
             return chain(MASKED, (at[dout], at[y]), at[made])
 
-        self.run_back(stage, "mask", (dout, y), (made,), call)
+        self.run_back(stage, "mask", (dout, y), (made,), call, over=((made, dout),))
         return made
 
     def finish(self) -> None:

@@ -63,31 +63,31 @@ def placed_values(tape: Tape, fixed: Iterable[str]) -> Placed:
     fixed
         Values that lie elsewhere.
     """
-    elsewhere = set(fixed)
+    elsewhere, turn = set(fixed), len(tape.forward)
     roots = {name: _root(tape, name) for name in tape.values}
-    turn = len(tape.forward)
-    first: dict[str, int] = {}
-    last: dict[str, int] = {}
-
-    def needed(name: str, at: int) -> None:
+    works = dict(enumerate(tape.forward))
+    works |= dict(enumerate((*tape.backward, *tape.settling), start=turn + 1))
+    uses = [(value.name, 0) for value in tape.graph.inputs]
+    uses += [(name, at) for at, work in works.items() for name in (*work.reads, *work.writes)]
+    uses += [(name, turn) for name in (*tape.graph.outputs, *tape.handed)]
+    needs: dict[str, Need] = {}
+    for name, at in uses:
         root = roots[name]
-        first[root], last[root] = min(first.get(root, at), at), max(last.get(root, at), at)
+        old = needs.get(root, Need(tape.values[root].nbytes, at, at))
+        needs[root] = Need(old.nbytes, min(old.first, at), max(old.last, at))
+    for at, work in works.items():
+        for new, before in work.over:
+            one, other = roots[new], roots[before]
+            if not elsewhere & {one, other} and _follow(needs[other], needs[one], at):
+                roots |= {name: other for name, root in roots.items() if root == one}
+                needs[other] = needs[other]._replace(last=needs.pop(one).last)
+    own = {name: need for name, need in needs.items() if name not in elsewhere}
+    return Placed(roots, placed(own))
 
-    for value in tape.graph.inputs:
-        needed(value.name, 0)
-    for at, work in enumerate([*tape.forward, None, *tape.backward, *tape.settling]):
-        for name in () if work is None else (*work.reads, *work.writes):
-            needed(name, at)
-    for name in tape.graph.outputs:
-        needed(name, turn)
-    for name in tape.handed:
-        needed(name, turn)
-    needs = {
-        name: Need(tape.values[name].nbytes, begin, last[name])
-        for name, begin in first.items()
-        if name not in elsewhere
-    }
-    return Placed(roots, placed(needs))
+
+def _follow(one: Need, other: Need, at: int) -> bool:
+    """Whether a value is needed no more when another of its size comes to be."""
+    return one.nbytes == other.nbytes and one.last == at == other.first
 
 
 def arrays_of(

@@ -59,7 +59,7 @@ def train_norm(stage: Stage, tape: Tape) -> Backward | None:
 
         reads = (x, dout, scale, mean, rstd, *((y,) if relu else ()))
         writes = (dx, dscale, dbias, *((masked,) if masked else ()))
-        tape.run_back(stage, "norm", reads, writes, call)
+        tape.run_back(stage, "norm", reads, writes, call, over=((masked or dx, dout),))
         for name, found in ((x, dx), (scale, dscale), (bias, dbias)):
             tape.pass_on(stage, name, found)
 
