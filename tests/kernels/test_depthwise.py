@@ -14,6 +14,7 @@ from faltung.kernels import (
     depthwise_cost,
     depthwise_dw_call,
     depthwise_lanes_dw_call,
+    depthwise_lanes_dx_call,
     numpy_conv,
 )
 from faltung.kernels.epilogue import Epilogue
@@ -67,6 +68,9 @@ def check(seed: int, guarded: Any, longest: int = 4) -> bool:
     np.testing.assert_array_equal(y, numpy_forward(window, x, w, b), **named)
     dx = depthwise_call.conv_dx(window, dout, w)
     np.testing.assert_array_equal(dx, numpy_conv.conv_dx(window, dout, w), **named)
+    if depthwise_cost.applies_lanes_dx(window, dx.dtype):
+        other = depthwise_lanes_dx_call.conv_dx(window, dout, w)
+        np.testing.assert_array_equal(other, dx, **named)
     wanted = numpy_conv.conv_dw(window, x, dout)
     dw = depthwise_dw_call.conv_dw(window, x, dout)
     np.testing.assert_array_equal(dw, wanted, **named)
@@ -232,7 +236,7 @@ def test_a_broken_kernel_is_caught(guarded: Any, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("isa", HERE)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("size", "kernel", "stride"), [(7, 3, 1), (14, 5, 2), (9, 7, 1)])
-def test_sums_of_channels_in_the_lanes(
+def test_channels_in_the_lanes(
     size: int,
     kernel: int,
     stride: int,
@@ -250,6 +254,9 @@ def test_sums_of_channels_in_the_lanes(
     dout = rng.integers(-4, 5, window.out_shape).astype(dtype)
     dw = depthwise_lanes_dw_call.conv_dw(window, guarded.copy(x), guarded.copy(dout))
     np.testing.assert_array_equal(dw, numpy_conv.conv_dw(window, x, dout))
+    w = rng.integers(-4, 5, w_shape).astype(dtype)
+    dx = depthwise_lanes_dx_call.conv_dx(window, guarded.copy(dout), guarded.copy(w))
+    np.testing.assert_array_equal(dx, numpy_conv.conv_dx(window, dout, w))
     x, dout = (rng.standard_normal(a.shape).astype(dtype) for a in (x, dout))
     found = []
     for n in ("1", "2", "3"):

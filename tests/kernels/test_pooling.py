@@ -121,6 +121,30 @@ def test_tiles(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         guarded.check()
 
 
+@pytest.mark.parametrize("isa", HERE)
+@pytest.mark.parametrize(
+    ("kernel", "count"), [((7, 7), (3, 5)), ((5, 8), (2, 19)), ((1, 6), (4, 2))]
+)
+def test_large_tiles_of_means(
+    kernel: Any, count: Any, isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sides that only means have: the same as NumPy's, no stray byte."""
+    monkeypatch.setenv(VARIABLE, isa)
+    rng = np.random.default_rng(count[0])
+    space = [k * n for k, n in zip(kernel, count, strict=True)]
+    window = PoolWindow.of((2, 3, *space), kernel)
+    assert pooling_cost.is_mean_tiled(window, np.dtype(np.float32))
+    assert not pooling_cost.is_tiled(window, np.dtype(np.float32))
+    x, dout = (
+        guarded.copy(rng.integers(-4, 5, shape).astype(np.float32))
+        for shape in (window.x_shape, window.out_shape)
+    )
+    y = pooling_tiles_call.avg_pool(window, x)
+    np.testing.assert_array_equal(y, numpy_pool.avg_pool(window, x))
+    dx = pooling_tiles_call.avg_pool_dx(window, dout)
+    np.testing.assert_array_equal(dx, numpy_pool.avg_pool_dx(window, dout))
+
+
 @pytest.mark.parametrize("kernel", [{}, {"stride": 1}, {"padding": 1}, {"dilation": 2}])
 def test_only_tiles_are_taken_as_such(kernel: Any) -> None:
     """Gaps, overlaps, padding and dropped columns are for the other row."""

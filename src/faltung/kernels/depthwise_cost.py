@@ -16,6 +16,8 @@ SIDE: Final = 11
 """The longest side of a kernel whose sums are vectors of channels."""
 WIDTH: Final = 512
 """The longest row that is brought side by side as a whole."""
+PLANE: Final = 4096
+"""Positions of a plane whose sums are vectors of channels."""
 LARGEST: Final = 1 << 30
 """Sizes, strides and padding below this: positions in a row are compared as 32-bit integers."""
 
@@ -83,6 +85,22 @@ def dw_lanes_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool)
     pixels, outputs = prod(window.space), prod(window.out_space)
     work = pixels * 7.5 + outputs * (5.5 + taps / 1.7)
     return cost.CALL + vectors * (work + taps * 100 / cost.BATCH)
+
+
+def applies_lanes_dx(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
+    """Whether planes are small, too: their sums lie in a core's own cache."""
+    return (
+        applies_lanes(window, dtype)
+        and prod(axis.size for axis in window.axes) <= PLANE
+        and all(abs(axis.pad_lo) <= axis.extent for axis in window.axes)
+    )
+
+
+def dx_lanes_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
+    """Estimate one image's data gradient with channels in the lanes."""
+    vectors, taps = -(-window.in_channels // cost.lanes(dtype)), prod(window.kernel)
+    work = prod(window.space) * 9 + prod(window.out_space) * (5.5 + taps * 1.2)
+    return cost.CALL + vectors * work
 
 
 def _products(window: ConvWindow, dtype: np.dtype[Any], share: float) -> float:

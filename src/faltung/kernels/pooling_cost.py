@@ -15,7 +15,9 @@ STRIDE: Final = 4
 LARGEST: Final = 1 << 30
 """Sizes below this: positions in a row are compared as 32-bit integers."""
 TILE: Final = 4
-"""The longest side of a tile."""
+"""The longest side of a tile whose numbers are compared."""
+MEAN_TILE: Final = 8
+"""The longest side of a tile whose numbers are added, or that share one."""
 TAPS: Final = 1 << 20
 """Taps of a window: each has a number that float32 holds."""
 
@@ -60,13 +62,13 @@ def dx_cycles(window: PoolWindow, dtype: np.dtype[Any], is_prepared: bool) -> fl
     )
 
 
-def is_tiled(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
-    """Whether every number belongs to one window, of at most `TILE` numbers on two axes."""
+def is_tiled(window: ConvWindow | PoolWindow, dtype: np.dtype[Any], longest: int = TILE) -> bool:
+    """Whether every number belongs to one window, of at most so many numbers on two axes."""
     if not isinstance(window, PoolWindow) or dtype not in (np.float32, np.float64):
         return False
     return (
         all(axis.kernel == 1 for axis in window.axes[:-2])
-        and all(axis.kernel <= TILE for axis in window.axes)
+        and all(axis.kernel <= longest for axis in window.axes)
         and all(
             axis.stride == axis.kernel
             and axis.pad_lo == axis.pad_hi == 0
@@ -75,6 +77,11 @@ def is_tiled(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
             for axis in window.axes
         )
     )
+
+
+def is_mean_tiled(window: ConvWindow | PoolWindow, dtype: np.dtype[Any]) -> bool:
+    """The same for means."""
+    return is_tiled(window, dtype, MEAN_TILE)
 
 
 def tile_cycles(window: PoolWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:

@@ -238,6 +238,25 @@ def _depthwise(operation: str, module: str, costs: str, terms: Callable[[Window]
     )
 
 
+def _depthwise_lanes(
+    operation: str,
+    applies: Callable[[Window, np.dtype[Any]], bool],
+    terms: Callable[[Window], int],
+) -> Row:
+    """Return the row of a gradient that keeps channels apart, and has them in the lanes."""
+    way = operation.removeprefix("conv_")
+    return Row(
+        f"{operation}_depthwise_lanes_any_nchw",
+        operation,
+        f"faltung.kernels.depthwise_lanes_{way}_call:{operation}",
+        applies,
+        terms,
+        is_compiled=True,
+        costs=f"faltung.kernels.depthwise_cost:{way}_lanes_cycles",
+        replays=True,
+    )
+
+
 def _pooling(operation: str, terms: Callable[[Window], int]) -> Row:
     """Return the row of a compiled pooling."""
     costs = "dx_cycles" if operation.endswith("dx") else "cycles"
@@ -304,11 +323,12 @@ def _toom() -> Row:
 
 def _tiles(operation: str, terms: Callable[[Window], int]) -> Row:
     """Return the row of a pooling whose windows tile the input."""
+    is_max = operation.startswith("max")
     return Row(
         f"{operation}_tiles_any_nchw",
         operation,
         f"faltung.kernels.pooling_tiles_call:{operation}",
-        pooling_cost.is_tiled,
+        pooling_cost.is_tiled if is_max else pooling_cost.is_mean_tiled,
         terms,
         is_compiled=True,
         costs="faltung.kernels.pooling_cost:tile_cycles",
@@ -352,16 +372,8 @@ ROWS: tuple[Row, ...] = (
     _depthwise("conv", "depthwise_call", "cycles", _conv_terms),
     _depthwise("conv_dx", "depthwise_call", "dx_cycles", _conv_dx_terms),
     _depthwise("conv_dw", "depthwise_dw_call", "dw_cycles", _conv_dw_terms),
-    Row(
-        "conv_dw_depthwise_lanes_any_nchw",
-        "conv_dw",
-        "faltung.kernels.depthwise_lanes_dw_call:conv_dw",
-        depthwise_cost.applies_lanes,
-        _conv_dw_terms,
-        is_compiled=True,
-        costs="faltung.kernels.depthwise_cost:dw_lanes_cycles",
-        replays=True,
-    ),
+    _depthwise_lanes("conv_dx", depthwise_cost.applies_lanes_dx, _conv_dx_terms),
+    _depthwise_lanes("conv_dw", depthwise_cost.applies_lanes, _conv_dw_terms),
     _tiles("max_pool", _no_terms),
     _tiles("max_pool_dx", _taps),
     _tiles("avg_pool", _mean_terms),
