@@ -34,7 +34,7 @@ FIELDS: Final = (
     *("strip_rows", "strips", "strip_columns", "column_strips", "steps", "runs"),
     *("chunk_in", "chunk_out", "chunks_in", "chunks_out", "run_size"),
     *("plane_rows", "extent_y", "extent_x", "pitch", "dout_pitch", "dout_plane"),
-    *("dout_offset", "is_copied", "scratch_size", "shared_size"),
+    *("dout_offset", "is_copied", "shift", "scratch_size", "shared_size"),
 )
 """What a block is told, in this order: addresses, sizes, and how working memory lies."""
 
@@ -103,7 +103,8 @@ def blocked_gradient_block(
             plane = strip + (c * of("kernel_depth") + kz) * of("plane_rows") * of("pitch")
             top = source + (c * rows_of_plane + at_z * of("height") + from_y) * of("width")
             line = (from_x + lead, end - lead, size, code.integer(1), of("pitch"))
-            given = (top, plane + lead, first, last, count, of("width"), *line)
+            to = plane + (of("shift") + lead)
+            given = (top, to, first, last, count, of("width"), *line)
             rectangle.call_apart(code, *given, stride=1)
         from_z = z * of("stride_depth") * of("height")
         here = source + ((from_z + row * of("stride_y")) * of("width") + column * of("stride_x"))

@@ -13,14 +13,14 @@ from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import memory, numpy_conv
 from faltung.kernels.blocked_dw import FIELDS, blocked_gradient_block
-from faltung.kernels.blocked_dw_cost import chunk_of, register_block
+from faltung.kernels.blocked_dw_cost import chunk_of, reads_around, register_block
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.reaches import three_axes
 
 Array = NDArray[Any]
 
-PIXELS: Final = 800
+PIXELS: Final = 200
 """Outputs that a strip has, about, at most."""
 STRIP_BYTES: Final = 256 * 1024
 """What the channels of x and of dout take for a strip's outputs, at most."""
@@ -74,14 +74,9 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
 def _axes(window: ConvWindow) -> tuple[AxisWindow, AxisWindow, AxisWindow]:
     """Return three axes; where each pixel is by itself, they are one long row."""
     depth, rows, columns = three_axes(window.axes)
-    if all(axis.kernel == axis.stride == 1 and not _reads_around(axis) for axis in window.axes):
+    if all(axis.kernel == axis.stride == 1 and not reads_around(axis) for axis in window.axes):
         rows, columns = AxisWindow(1, 1), AxisWindow(rows.size * columns.size, 1)
     return depth, rows, columns
-
-
-def _reads_around(axis: AxisWindow) -> bool:
-    """Whether an output reads what is not in the input, or the first does not begin with it."""
-    return axis.pad_lo != 0 or (axis.out_size - 1) * axis.stride + axis.extent > axis.size
 
 
 @lru_cache(256)
@@ -108,12 +103,16 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     plane_rows = (strip_rows - 1) * rows.stride + rows.extent
     pitch = (strip_columns - 1) * columns.stride + columns.extent
     # Lines of a last, smaller chunk that are not there may be read in a copy alone.
-    is_copied = any(_reads_around(axis) for axis in axes) or window.group_in % chunk_in > 0
+    is_copied = any(reads_around(axis) for axis in axes) or window.group_in % chunk_in > 0
     slice_rows = plane_rows if is_copied else depth.dilation * rows.size
-    pitch = pitch if is_copied else columns.size
+    # What is inside begins where a vector could: whole vectors are copied from there on.
+    shift = -columns.pad_lo % width if is_copied else 0
+    pitch = -(-(shift + pitch) // width) * width if is_copied else columns.size
     each = pitch * (depth.kernel * plane_rows if is_copied else depth.size * rows.size)
     offsets = [
-        c * each + (kz * slice_rows + ky * rows.dilation) * pitch + part * length * columns.dilation
+        c * each
+        + (kz * slice_rows + ky * rows.dilation) * pitch
+        + (shift + part * length * columns.dilation)
         for c in range(chunk_in)
         for kz in range(depth.kernel)
         for ky in range(rows.kernel)
@@ -164,6 +163,7 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
         "dout_plane": dout_plane,
         "dout_offset": -(-strip_size // width) * width,
         "is_copied": int(is_copied),
+        "shift": shift,
         "scratch_size": (-(-strip_size // width) + 1) * width + chunk_out // width * dout_plane,
         "shared_size": pairs * run_count * len(offsets) * length * chunk_out,
     }

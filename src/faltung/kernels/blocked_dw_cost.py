@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from faltung.geometry.axis import AxisWindow
 from faltung.geometry.window import ConvWindow
 from faltung.kernels.cost import BATCH, CALL, lanes, moved
 
@@ -29,6 +30,11 @@ def chunk_of(window: ConvWindow) -> int:
     [256, 64]
     """
     return max(CHUNK, 4 * CHUNK // prod(window.kernel))
+
+
+def reads_around(axis: AxisWindow) -> bool:
+    """Whether an output reads what is not in the input, or the first does not begin with it."""
+    return axis.pad_lo != 0 or (axis.out_size - 1) * axis.stride + axis.extent > axis.size
 
 
 def register_block(
@@ -86,11 +92,12 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float
     block = -(-lines // bases) * _block(bases * length, together) * -(-across // together)
     out_pixels, pixels = prod(window.out_space), prod(window.space)
     again = [-(-count // most) for count in (window.group_out, window.group_in)]
-    taken = window.in_channels * pixels * again[0] * 0.4
+    is_copied = any(reads_around(axis) for axis in window.axes)
+    taken = window.in_channels * pixels * again[0] * (0.4 if is_copied else 0.1)
     taken += window.groups * across * width * out_pixels * again[1] * 0.5
     return (
         2 * CALL
-        + window.groups * out_pixels * block / 0.8
+        + window.groups * out_pixels * block / 0.85
         + moved(taken, dtype, 1.0)
         + prod(window.w_shape) * 20 / BATCH
     )
