@@ -220,18 +220,18 @@ def test_images_of_other_sizes_are_summed(
         assert isa == "none" or kernels(plan) == ["resize"]
 
 
-TRANSPOSED = [
-    ({"kernel_size": 4, "stride": 2, "padding": 1}, "conv_dx_blocked_any_nchw"),
-    ({"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 2}, ""),
-    ({"kernel_size": 3, "padding": 1}, ""),
-    ({"kernel_size": (2, 3), "stride": (3, 1), "dilation": (1, 2)}, ""),
+TRANSPOSED: list[dict[str, Any]] = [
+    {"kernel_size": 4, "stride": 2, "padding": 1},
+    {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 2},
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": (2, 3), "stride": (3, 1), "dilation": (1, 2)},
 ]
 
 
 @pytest.mark.parametrize("isa", [*HERE, "none"])
-@pytest.mark.parametrize(("options", "kernel"), TRANSPOSED)
+@pytest.mark.parametrize("options", TRANSPOSED)
 def test_transposed_convolutions_add_and_activate(
-    options: dict[str, Any], kernel: str, isa: str, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], isa: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, isa)
     x = Input((20, 9, 7))
@@ -241,9 +241,8 @@ def test_transposed_convolutions_add_and_activate(
         plan = planned(net, (3, 20, 9, 7), exact=exact)
         near(net, {net.inputs[0].name: image(3, 20, 9, 7)}, plan)
         if isa != "none":
-            assert "interpreter" not in kernels(plan)
             assert len(kernels(plan)) == 2
-            assert not kernel or kernels(plan)[0] == kernel
+            assert all(name.startswith("conv_dx") for name in kernels(plan))
 
 
 def test_infinite_weights_of_a_transposed_convolution_are_left_to_the_operator() -> None:
