@@ -1,6 +1,6 @@
 """Channels of an array (N, C, *space), and how to go over them twice: what normalisation does.
 
-A block has whole channels, as many as lie in one page of memory or two. It sums over them, and then
+A block has whole channels, neighbours if an image has little of one. It sums over them, and then
 goes over them once more, the last images first: those are still in a cache. What comes next is
 fetched ahead, since an image's channels lie far from the next one's.
 """
