@@ -49,6 +49,55 @@ def field(arguments: Pointer, name: str) -> Int:
 
 
 @kernel(
+    row_to_lanes,
+    arguments=INTS,
+    x=POINTER,
+    strip=POINTER,
+    channels=INT,
+    first_row=INT,
+    rows=INT,
+    columns=INT,
+)
+def fill_strip(
+    code: Code,
+    arguments: Pointer,
+    x: Pointer,
+    strip: Pointer,
+    channels: Int,
+    first_row: Int,
+    rows: Int,
+    columns: Int,
+) -> None:
+    """Write so many rows of all phases of as many channels as a vector holds, side by side.
+
+    The strip is ``[even or odd row][row][column of either phase][lane]``: with channels in the
+    lanes every other vector is one phase's.
+    """
+
+    def of(name: str) -> Int:
+        return field(arguments, name)
+
+    plane = of("height") * of("width")
+    with code.loop(rows) as r:
+        for py in (0, 1):
+            row, width = _row(code, arguments, x, (first_row + r) * 2 + py)
+            to = strip + (of("strip_plane") * py + r * of("strip_pitch"))
+            across = (0 - of("pad_x"), width, columns * 2)
+            row_to_lanes.call_apart(code, row, to, plane, channels, *across)
+
+
+def _row(code: Code, arguments: Pointer, x: Pointer, number: Int) -> tuple[Pointer, Int]:
+    """Return where a row of the padded image begins, and its width.
+
+    A row outside is one of no size: everything that is read of it is padding.
+    """
+    at, width = number - field(arguments, "pad_y"), field(arguments, "width")
+    is_inside = code.build.and_(at >= 0, at < field(arguments, "height"))
+    row = code.choose_place(is_inside, x + at * width, x)
+    return row, code.choose(is_inside, width, code.integer(0))
+
+
+@kernel(
     *(split_row, row_to_lanes),
     arguments=INTS,
     x=POINTER,
@@ -70,7 +119,7 @@ def split_phases(
     rows: Int,
     columns: Int,
 ) -> None:
-    """Write so many rows of all phases of so many channels, channels side by side.
+    """Write so many rows of all phases of few channels, which share vectors, side by side.
 
     ``scratch`` holds one row, ``[phase][channel][column]``; the strip is
     ``[vector of channels][row][column][lane]``.
@@ -83,20 +132,14 @@ def split_phases(
     together, lane_blocks = of("channels_together"), of("lane_blocks")
     with code.loop(rows) as r:
         for py in (0, 1):
-            at = (first_row + r) * 2 + py - of("pad_y")
-            is_inside = code.build.and_(at >= 0, at < of("height"))
-            # A row outside is one of no size: everything that is read of it is padding.
-            width = code.choose(is_inside, of("width"), code.integer(0))
-            row = code.choose_place(is_inside, x + at * of("width"), x)
+            row, width = _row(code, arguments, x, (first_row + r) * 2 + py)
             to = scratch + together * pitch * (2 * py)
             with code.loop(channels) as c:
                 given = (row + c * plane, to + c * pitch, 0 - of("pad_x"), width, columns)
                 split_row.call_apart(code, *given, together * pitch, split=2)
         with code.loop(lane_blocks) as b:
             source = scratch + b * code.lanes * pitch
-            # Of few channels all four phases share vectors; of more, each phase has its own.
-            shared = channels * 4 - b * code.lanes
-            count = code.choose(together < code.lanes, shared, channels)
+            count = channels * 4 - b * code.lanes
             to = strip + (b * of("strip_plane") + r * of("strip_pitch"))
             zero = code.integer(0)
             row_to_lanes.call_apart(code, source, to, pitch, count, zero, columns, columns)
@@ -212,7 +255,7 @@ def multiply_given(
 
 
 @kernel(
-    *(split_phases, to_points, multiply, multiply_given, from_points, row_from_lanes),
+    *(fill_strip, split_phases, to_points, multiply, multiply_given, from_points, row_from_lanes),
     arguments=INTS,
     block=INT,
     thread=INT,
@@ -229,6 +272,7 @@ def polyphase_block(
     vectors: int,
     length: int,
     prefetches: bool,
+    is_wide: bool,
     is_packed: bool,
     activation: tuple[str, float, float],
     adds: bool,
@@ -259,12 +303,17 @@ def polyphase_block(
         x = code.address(of("x")) + number * in_plane
         lines, columns = rows * outputs + (taps - 1), across * outputs + (taps - 1)
         sizes = (channels, first_row * outputs, lines, columns)
-        split_phases.call_apart(code, arguments, x, split, strip, *sizes)
+        if is_wide:
+            fill_strip.call_apart(code, arguments, x, strip, *sizes)
+        else:
+            split_phases.call_apart(code, arguments, x, split, strip, *sizes)
         with code.loop(of("lane_blocks")) as b, code.loop(rows) as r:
             tile = (b * of("phase_pitch") + g) * of("tiles") + n * each + r * across
-            source = strip + (b * of("strip_plane") + r * outputs * pitch)
-            to = points + tile * lanes
-            to_points.call_apart(code, source, to, pitch, of("distance"), across, **form)
+            # Of many channels a phase's columns are every other one of its rows'.
+            first = b // 2 * of("strip_plane") + b % 2 * lanes if is_wide else b * of("strip_plane")
+            source, to = strip + (first + r * outputs * pitch), points + tile * lanes
+            tiles_of_row = (source, to, pitch, of("distance"), across)
+            to_points.call_apart(code, *tiles_of_row, **form, spread=2 if is_wide else 1)
     first_panel = part * of("part_panels")
     last_panel = (first_panel + of("part_panels")).at_most(of("panels"))
     width = of("panel_width")

@@ -248,12 +248,13 @@ def _layout(
     distance, sum_pitch = in_blocks * tiles * lanes + lanes, cut.together * width
     sum_distance = tiles * sum_pitch + lanes
     across = tile_columns * outputs + taps - 1
-    split_pitch, strip_pitch = -(-across // lanes) * lanes + lanes, (across + lanes) * lanes
+    split_pitch = -(-across // lanes) * lanes + lanes
+    strip_pitch = (across * (2 if own.is_wide else 1) + lanes) * lanes
     strip_plane = (cut.strip_rows * outputs + taps - 1) * strip_pitch
     in_group = min(window.group_in, lanes)
     sums_offset = size**2 * distance
     split_offset = sums_offset + size**2 * sum_distance
-    strip_offset = split_offset + 4 * in_group * split_pitch
+    strip_offset = split_offset + (0 if own.is_wide else 4 * in_group * split_pitch)
     strip_offset = -(-strip_offset // lanes) * lanes
     lines = max(own.lane_blocks * strip_plane, outputs * strip_pitch)
     near_offset = strip_offset + lines + lanes * lanes
@@ -324,6 +325,7 @@ def _layout(
         "vectors": own.vectors,
         "length": own.length,
         "prefetches": not near_size and streamed > NEAR and count <= 2 * FEW,
+        "is_wide": own.is_wide,
         "is_packed": not near_size,
     }
     return Layout(constants, whole * cut.parts, tables, fields)

@@ -60,15 +60,17 @@ def to_points(
     outputs: int,
     taps: int,
     apart: int = 1,
+    spread: int = 1,
 ) -> None:
     """``V = Bᵀ x B`` for tiles beside each other; rows are a ``pitch``, points a ``distance``.
 
-    A tile's pixels are so many ``apart``; between them lie those of other tiles.
+    A tile's pixels are so many ``apart``; between them lie those of other tiles. With `spread`,
+    every so-many-th pixel is one of these tiles' at all.
     """
     form = cook_toom(outputs, taps)
-    every, step = range(form.size), apart * code.lanes
+    every, step = range(form.size), apart * spread * code.lanes
     with each_tile(code, count, apart, outputs) as (tile, pixel):
-        corner = strip + pixel * code.lanes
+        corner = strip + pixel * (spread * code.lanes)
         to = points + tile * code.lanes
         # A few rows of points at a time, read anew for each: all of them would not fit registers,
         # and a cache reads twice as many vectors in a cycle as it writes.
