@@ -38,7 +38,7 @@ def training_stages(graph: Graph, shapes: Mapping[str, Shape]) -> list[Stage]:
     >>> body = Chain(Conv(2, 3, padding=1), BatchNorm())
     >>> net = build(Chain(Residual(body), Relu()), (2, 8, 8))
     >>> [stage.name for stage in training_stages(net, net.shapes())]
-    ['conv1', 'batchnorm1 + add1 + relu1']
+    ['conv1', 'norm1 + add1 + relu1']
     """
     readers = Counter(name for node in graph.nodes for name in node.inputs)
     readers.update(graph.outputs)

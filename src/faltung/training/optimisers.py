@@ -105,7 +105,13 @@ class AbstractElementwise(AbstractOptimiser):
 
     @abstractmethod
     def numbers(self, lr: float, step: int) -> tuple[float, ...]:
-        """Return what a step reads beside arrays, in the order of `faltung.kernels.optimise`."""
+        """Return what a step reads beside arrays, in the order of `faltung.kernels.optimise`.
+
+        Parameters
+        ----------
+        lr, step
+            As of `update`.
+        """
 
     @abstractmethod
     def launch(self, arrays: Sequence[Array], numbers: Array, cut: Array) -> None:
