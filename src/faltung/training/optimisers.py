@@ -221,7 +221,7 @@ class SGD(AbstractElementwise):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """See `AbstractElementwise.words`."""
+        """Names of the moments."""
         return ("velocity",) if self.momentum else ()
 
     def numbers(self, lr: float, step: int) -> tuple[float, ...]:
@@ -278,7 +278,7 @@ class Adam(AbstractElementwise):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """See `AbstractElementwise.words`."""
+        """Names of the moments."""
         return "m", "v"
 
     def numbers(self, lr: float, step: int) -> tuple[float, ...]:
