@@ -232,6 +232,6 @@ def gradient_block(
         channel = group * of("group_out") + first_out
         dw = code.address(of("dw")) + (channel * wide + first_in * of("taps"))
         with code.loop(out_count) as co, code.loop(tap_count) as t:
-            place = (co // channels * most + t // taps) * size + (co % channels * taps + t % taps)
-            number = code.build.load((runs + place).value, typ=code.element, align=code.itemsize)
+            at = (co // channels * most + t // taps) * size + (co % channels * taps + t % taps)
+            number = code.build.load((runs + at).value, typ=code.element, align=code.itemsize)
             code.store_number(dw + (co * wide + t), number)
