@@ -98,12 +98,12 @@ def kept(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def add(results: dict[str, Any], name: str, rows: list[dict], rounds: int) -> None:
+def add(results: dict[str, Any], name: str, rows: list[dict], how: dict[str, Any]) -> None:
     """Put a suite's rows into the results: in place of those of the same names."""
     old = results["suites"].get(name, {"rows": []})["rows"]
     new = {row["name"]: row for row in rows}
     merged = [new.pop(row["name"], row) for row in old] + list(new.values())
-    results["suites"][name] = {"rows": merged, "rounds": rounds, **machine.when_and_what()}
+    results["suites"][name] = {"rows": merged, **how, **machine.when_and_what()}
 
 
 def save(results: dict[str, Any], path: Path) -> None:
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             rows = run_suite(SUITES[name], options, results)
         if rows:
-            add(results, name, rows, options.rounds)
+            add(results, name, rows, {"rounds": options.rounds, "block": options.block})
             if options.write:
                 save(results, options.write)
 

@@ -16,12 +16,13 @@ INTRODUCTION = """# Benchmarks
 Made by `make bench ARGS="all --write docs/benchmarks.md"`; the figures are those of one machine and
 say nothing of another. Ratios are *peer's time / faltung's*: above 1, faltung is the quicker one.
 
-Each candidate runs in a process of its own, all with the same number of threads, in blocks of at
-least 0.3 s whose order rotates over the rounds. A ratio is the median over the rounds, the spread
-behind it their smallest and largest. A candidate's result is compared with float64 sums of shifted
-products before anything is timed. GFLOP/s count the operations of the direct algorithm, two for
-each multiply-add, whatever was computed; so does the share of the roofline (the least time that
-multiply-adds or memory would allow), which algorithms that multiply less can take past 100 %.
+Each candidate runs in a process of its own, all with the same number of threads, in blocks whose
+order rotates over the rounds. A ratio is the median over the rounds, the spread behind it their
+smallest and largest. A candidate's result is checked before anything is timed: against float64 sums
+of shifted products, whole networks against each other. GFLOP/s count the operations of the direct
+algorithm, two for each multiply-add, whatever was computed; so does the share of the roofline (the
+least time that multiply-adds or memory would allow), which algorithms that multiply less can take
+past 100 %.
 PyTorch and faltung take their inputs as they are; peers with a layout of their own get them in it.
 """
 LEGEND = """Below each table stand the geometric mean of the ratios to the quickest peer of each
@@ -116,7 +117,9 @@ def _section(suite: Suite, run: Mapping[str, Any], results: Mapping[str, Any]) -
     lines += [f"- {said[0].upper()}{said[1:]}." for said in summary(suite, rows)]
     lines += [f"- {said}" for said in _cannot(rows)]
     lines += _errors(rows)
-    lines.append(f"- Commit {run['commit']}, {run['day']}, {run['rounds']} rounds.")
+    lines.append(
+        f"- Commit {run['commit']}, {run['day']}, {run['rounds']} rounds of {run['block']:g} s."
+    )
     return "\n".join([*lines, ""])
 
 

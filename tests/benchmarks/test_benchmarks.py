@@ -226,8 +226,9 @@ def test_runs_are_merged_into_one_document(tmp_path: Path) -> None:
         "versions": {"ours": "0", "pytorch": "2"},
         "suites": {},
     }
-    command.add(results, "prepared", [result("a", True, 1.0), result("b", False, 2.0)], 5)
-    command.add(results, "prepared", [result("a", True, 3.0)], 5)
+    how = {"rounds": 5, "block": 0.3}
+    command.add(results, "prepared", [result("a", True, 1.0), result("b", False, 2.0)], how)
+    command.add(results, "prepared", [result("a", True, 3.0)], how)
     command.save(results, tmp_path / "b.md")
     text = (tmp_path / "b.md").read_text(encoding="utf-8")
     assert "**3.00** (3.00–3.00)" in text
