@@ -133,7 +133,8 @@ def _conv_checked(
     if key is not None and is_as_given and not flip and operator.padding_mode == "zeros":
         operator.out_shapes([a.shape for a in (x, w, b) if a is not None])
         window = operator.window(x.shape, w.shape)
-        y, replay = dispatch.conv_once(window, x, w, b, exact=operator.exact)
+        arrays = (x, w) if b is None else (x, w, b)
+        y, replay = dispatch.once("conv", window, *arrays, exact=operator.exact)
         if replay is not None:
             if len(_replays) >= _REPLAYS:
                 _replays.clear()

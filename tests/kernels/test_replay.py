@@ -33,7 +33,7 @@ CASES = [
     ((2, 6, 20, 21), (7, 6, 7, 7), {"padding": 3, "stride": 2}),
     ((2, 6, 20, 21), (7, 6, 5, 5), {"padding": 2}),
 ]
-REPLAYING = [row for row in ROWS if row.replays and row.operation == "conv"]
+REPLAYING = [row for row in ROWS if row.replays and row.operation in ("conv", "conv_dw")]
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,14 @@ def drawn(x_shape: Any, w_shape: Any, seed: int, dtype: Any = np.float32) -> lis
     rng = np.random.default_rng(seed)
     shapes = (x_shape, w_shape, w_shape[:1])
     return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def given(row: Row, window: ConvWindow, seed: int, biased: bool) -> list[Any]:
+    """What a row's operation takes: x and w, and a bias, or x and dout."""
+    x, w, b = drawn(window.x_shape, window.w_shape, seed)
+    if row.operation == "conv":
+        return [x, w, b][: 2 + biased]
+    return [x, drawn(window.out_shape, window.w_shape, seed + 2)[0]]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -80,16 +88,40 @@ def test_every_row_that_says_so_can_be_repeated(row: Row, is_small: bool) -> Non
         window = ConvWindow.of(x_shape, w_shape, **options)
         if not row.applies(window, np.dtype(np.float32)):
             continue
-        for biased in (False, True):
-            first, second = (drawn(x_shape, w_shape, seed)[: 2 + biased] for seed in (1, 2))
+        for biased in (False, True)[: 1 + row.takes("b")]:
+            first, second = (given(row, window, seed, biased) for seed in (1, 2))
             with alone(is_small), recorded(Recorder(first)) as recorder:
                 y = row.load()(window, *first)
             call = recorder.replay(y, is_small)
             assert call is not None, "an argument is neither an input nor read-only"
-            again = call(*second, *([] if biased else [None]))
+            again = call(*second)
             np.testing.assert_array_equal(again, row.load()(window, *second))
             tried += 1
     assert tried
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_memory_that_has_to_be_zeros_is(
+    threads: int, by_hand: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever other calls have left in a thread's working memory."""
+    if by_hand:
+        monkeypatch.setattr(replay, "_repeat", lambda runs: None)
+    faltung.set_num_threads(threads)
+    window = ConvWindow.of((8, 24, 30, 31), (17, 24, 3, 3), padding=1)
+    x, dout = drawn(window.x_shape, window.out_shape, 0)[:2]
+    row = choose("conv_dw", window, x.dtype, "conv_dw_direct_any_nchw")
+    assert row is not None
+    with recorded(Recorder([x, dout])) as recorder:
+        right = row.load()(window, x, dout)
+    assert recorder.zeros
+    call = recorder.replay(right, is_small=False)
+    assert call is not None
+    for value in (1, 255):
+        memory.working(1 << 21)[...] = value
+        np.testing.assert_array_equal(call(x, dout, None), right)
+    faltung.set_num_threads(None)
 
 
 def test_a_number_of_another_kind_is_another_call() -> None:

@@ -6,9 +6,11 @@ each time: the same kernels with the same sizes, and of the arguments only addre
 first call of some shapes is written down (`Recorder`), and the next ones are one call of machine
 code (`repeat`): it copies each launch's arguments, puts the new addresses in, and runs the blocks.
 
-An address that a launch was given is one of four things, or the call is not written down at all:
+An address that a launch was given is one of five things, or the call is not written down at all:
 within one of the arrays that came in or went out; within working memory that the row asked for
-(`memory.empty`); within a constant of the row's, which is read-only; or the scratch memory.
+(`memory.empty`); within memory that it wants to be zeros (`memory.zeros`), which each call makes
+anew, whatever became of the one before; within a constant of the row's, which is read-only; or the
+scratch memory.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ ARRAYS: Final = 4
 WORK: Final = ARRAYS
 """The place, after theirs, where the address of the working memory stands."""
 _SLOTS: Final = 8
+# Words before the steps: how many there are, and the zeros in working memory from word to word.
+_STEPS, _ZEROS, _ZEROS_END = range(3)
+_HEAD: Final = 3
 # Words of a step.
 _FUNCTION, _BLOCKS, _RECORD, _WORDS, _PATCHES, _COUNT, _AT = range(7)
 _STEP: Final = 7
@@ -89,9 +94,11 @@ def repeat(
     for slot, array in enumerate((x, w, b, y)):
         store(work + slot, array[data])
     store(work + WORK, Int(build, build.ptrtoint(work.value, I64)))
+    with code.loop(plan[_ZEROS_END], start=plan[_ZEROS]) as i:
+        store(work + i, code.integer(0))
     kind = ir.FunctionType(ir.VoidType(), [I64] * 3).as_pointer()
-    with code.loop(plan[0]) as number:
-        step = plan + (number * _STEP + 1)
+    with code.loop(plan[_STEPS]) as number:
+        step = plan + (number * _STEP + _HEAD)
         template, patches, record = plan + step[_RECORD], plan + step[_PATCHES], work + step[_AT]
         with code.loop(step[_WORDS]) as i:
             store(record + i, template[i])
@@ -149,18 +156,21 @@ class Recorder:
         if _overlap([a for a in given if a is not None and a.size]) or not y.flags.c_contiguous:
             return None
         words = sum(len(launch.names) for launch in self.launches)
-        temporary, end = _laid_out([a for a in self.made if not _is_within(a, y)], words)
+        start = memory.line((_SLOTS + words) * 8)
+        empty, middle = _laid_out(self.zeros, start)
+        temporary, end = _laid_out([a for a in self.made if not _is_within(a, y)], middle)
         places: list[tuple[Array, int, int]] = [
             (array, slot, 0) for slot, array in enumerate(given) if array is not None
         ]
-        places += [(array, WORK, offset) for array, offset in temporary]
+        places += [(array, WORK, offset) for array, offset in empty + temporary]
         kept: list[Array] = []
         steps = [_step(launch, places, end, kept) for launch in self.launches]
         if not steps or any(step is None for step in steps):
             return None
         own = [(launch.scratch, launch.shared) for launch in self.launches]
         known = tuple(step for step in steps if step is not None)
-        return Replay(y.shape, y.dtype, known, end, own, is_small, tuple(kept))
+        zeros = (start, middle)
+        return Replay(y.shape, y.dtype, known, zeros, end, own, is_small, tuple(kept))
 
 
 class Replay:
@@ -172,6 +182,8 @@ class Replay:
         Of the result.
     steps
         What is launched.
+    zeros
+        From which byte to which the working memory must be zeros.
     end
         Bytes of working memory before the scratch memory.
     own
@@ -184,7 +196,7 @@ class Replay:
 
     __slots__ = (
         *("_end", "_is_small", "_kept", "_own", "_place", "_plan", "_records", "_run", "_size"),
-        *("_steps",),
+        *("_steps", "_zeros"),
         *("dtype", "shape"),
     )
 
@@ -193,6 +205,7 @@ class Replay:
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
         steps: tuple[Step, ...],
+        zeros: tuple[int, int],
         end: int,
         own: Sequence[tuple[int, int]],
         is_small: bool,
@@ -200,7 +213,8 @@ class Replay:
     ) -> None:
         self.shape, self.dtype = shape, dtype
         self._steps, self._end, self._own, self._kept = steps, end, own, kept
-        self._plan = _plan(steps)
+        self._zeros = slice(*zeros)
+        self._plan = _plan(steps, zeros)
         self._place = self._plan.ctypes.data
         self._size = self._bytes(1)
         self._is_small = is_small and self._size <= memory.KEPT
@@ -211,7 +225,7 @@ class Replay:
     def _bytes(self, threads: int) -> int:
         return self._end + max(threads * scratch + shared for scratch, shared in self._own)
 
-    def __call__(self, x: Array, w: Array | None, b: Array | None) -> Array:
+    def __call__(self, x: Array, w: Array | None, b: Array | None = None) -> Array:
         """Run it; the arrays have the shapes and the dtype that were written down."""
         y = memory.empty(self.shape, self.dtype)
         self.into(x, w, b, y)
@@ -237,6 +251,7 @@ class Replay:
         """Lay the records down without `repeat`."""
         pool = shared_pool()
         area = memory.working(self._bytes(pool.threads))
+        area[self._zeros] = 0
         slots = [0 if array is None else array.ctypes.data for array in (*arrays, area)]
         for step in self._steps:
             record = step.record.copy()
@@ -258,9 +273,9 @@ def _overlap(arrays: Sequence[Array]) -> bool:
     return any(a[1] > b[0] for a, b in pairwise(ranges))
 
 
-def _laid_out(arrays: Sequence[Array], words: int) -> tuple[list[tuple[Array, int]], int]:
-    """Return where each array goes in the working memory, and where the scratch memory begins."""
-    end, places = memory.line((_SLOTS + words) * 8), []
+def _laid_out(arrays: Sequence[Array], end: int) -> tuple[list[tuple[Array, int]], int]:
+    """Return where each array goes in the working memory from a byte on, and where they end."""
+    places = []
     for array in arrays:
         places.append((array, end))
         end = memory.line(end + array.nbytes)
@@ -298,11 +313,11 @@ def _slot(array: Array, places: Sequence[tuple[Array, int, int]]) -> tuple[int, 
     return None
 
 
-def _plan(steps: Sequence[Step]) -> Array:
-    """Return steps as `repeat` reads them."""
-    head: list[int] = [len(steps)]
+def _plan(steps: Sequence[Step], zeros: tuple[int, int]) -> Array:
+    """Return steps, and where there must be zeros, as `repeat` reads them."""
+    head: list[int] = [len(steps), *(place // 8 for place in zeros)]
     tail: list[int] = []
-    start, at = 1 + _STEP * len(steps), _SLOTS
+    start, at = _HEAD + _STEP * len(steps), _SLOTS
     for step in steps:
         record = start + len(tail)
         tail += [int(word) for word in step.record]

@@ -68,42 +68,7 @@ def conv(
     and images come in batches.
     """
     arrays = (x, w) if b is None else (x, w, b)
-    if not all(a.flags.c_contiguous and a.dtype == x.dtype for a in arrays):
-        return _run("conv", window, x, w, b, exact=exact, prepared=prepared)
-    key = (window, x.dtype, b is None, exact, prepared, token())
-    replay = _replays.get(key)
-    if replay is not None:
-        return replay(x, w, b)
-    y, replay = conv_once(window, x, w, b, exact=exact, prepared=prepared)
-    if replay is not None:
-        if len(_replays) >= REPLAYS:
-            _replays.clear()
-        _replays[key] = replay
-    return y
-
-
-def conv_once(
-    window: ConvWindow,
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    exact: bool = False,
-    prepared: bool = False,
-) -> tuple[Array, Replay | None]:
-    """`conv`, and the same call for other arrays of these shapes; None if it cannot be repeated.
-
-    All arrays are C-contiguous and of one dtype, float32 or float64.
-    """
-    row = row_of("conv", window, x.dtype, exact=exact, prepared=prepared)
-    if row is None or not row.replays or 0 in window.out_shape:
-        return _run("conv", window, x, w, b, exact=exact, prepared=prepared), None
-    from faltung.kernels.replay import Recorder
-
-    small = is_small(row, window, x.dtype)
-    with np.errstate(all="ignore"), alone(small), recorded(Recorder([x, w, b])) as recorder:
-        y = row.load()(window, x, w, b)
-    return y, recorder.replay(y, small)
+    return _repeated("conv", window, *arrays, exact=exact, prepared=prepared)
 
 
 def conv_dx(
@@ -127,7 +92,7 @@ def conv_dx(
 
 def conv_dw(window: ConvWindow, x: Array, dout: Array, *, exact: bool = False) -> Array:
     """Gradient of `conv` with respect to `w`, summed over the batch."""
-    return _run("conv_dw", window, x, dout, exact=exact)
+    return _repeated("conv_dw", window, x, dout, exact=exact)
 
 
 def max_pool(window: PoolWindow, x: Array) -> Array:
@@ -337,6 +302,45 @@ def _can_be_compiled(x: Array, *others: Array) -> bool:
 def _has_outputs(window: PoolWindow) -> bool:
     """Whether there is anything to compute: kernels walk through taps, of any number, even so."""
     return 0 not in window.out_shape
+
+
+def once(
+    operation: str, window: ConvWindow, *arrays: Array, exact: bool, prepared: bool = False
+) -> tuple[Array, Replay | None]:
+    """`conv` or `conv_dw`, and the same call for other arrays; None if it cannot be repeated.
+
+    All arrays are C-contiguous and of one dtype, float32 or float64. (`conv_dx` is not among them:
+    what that launches depends on whether all weights are finite.)
+    """
+    dtype = arrays[0].dtype
+    row = row_of(operation, window, dtype, exact=exact, prepared=prepared)
+    if row is None or not row.replays or 0 in (*window.x_shape, *window.out_shape):
+        return _run(operation, window, *arrays, exact=exact, prepared=prepared), None
+    from faltung.kernels.replay import Recorder
+
+    small = is_small(row, window, dtype)
+    with np.errstate(all="ignore"), alone(small), recorded(Recorder(arrays)) as recorder:
+        y = row.load()(window, *arrays)
+    return y, recorder.replay(y, small)
+
+
+def _repeated(
+    operation: str, window: ConvWindow, *arrays: Array, exact: bool, prepared: bool = False
+) -> Array:
+    """`once`, or the call that it returned for these shapes."""
+    dtype = arrays[0].dtype
+    if not all(a.flags.c_contiguous and a.dtype == dtype for a in arrays):
+        return _run(operation, window, *arrays, exact=exact, prepared=prepared)
+    key = (operation, window, dtype, len(arrays), exact, prepared, token())
+    replay = _replays.get(key)
+    if replay is not None:
+        return replay(*arrays)
+    y, replay = once(operation, window, *arrays, exact=exact, prepared=prepared)
+    if replay is not None:
+        if len(_replays) >= REPLAYS:
+            _replays.clear()
+        _replays[key] = replay
+    return y
 
 
 def _run(
