@@ -136,9 +136,7 @@ def _conv_checked(
         arrays = (x, w) if b is None else (x, w, b)
         y, replay = dispatch.once("conv", window, *arrays, exact=operator.exact)
         if replay is not None:
-            if len(_replays) >= _REPLAYS:
-                _replays.clear()
-            _replays[key] = replay
+            _remember(key, replay)
         return y
     if flip:
         w = w[(slice(None), slice(None), *(slice(None, None, -1) for _ in w.shape[2:]))]
@@ -197,11 +195,39 @@ def conv_transpose(
     [[[1.0, 10.0, 102.0, 20.0, 200.0]]]
     """
     x, w = np.asarray(x), np.asarray(w)
-    b = None if b is None else np.asarray(b)
+    arrays = [x, w] if b is None else [x, w, np.asarray(b)]
+    steps = map(_exactly, (stride, padding, output_padding, dilation, groups))
+    kinds = tuple([(a.shape, a.dtype, a.flags.c_contiguous) for a in arrays])
+    key = ("conv_transpose", kinds, *steps, exact, _settings.token())
+    replay = _replays.get(key)
+    if replay is not None and dispatch.is_repeatable("conv_dx", arrays):
+        return replay(*arrays)
     step = hashable(stride), padding, hashable(output_padding), hashable(dilation)
-    operator = ConvTranspose(*step, groups, bool(exact))
+    return _transposed_checked(key, arrays, ConvTranspose(*step, groups, bool(exact)))
+
+
+def _transposed_checked(key: Hashable, arrays: list[Array], operator: ConvTranspose) -> Array:
+    """`_conv_checked` for a transposed convolution."""
+    x, w = arrays[:2]
+    b = arrays[2] if len(arrays) > 2 else None
     dtype = product_dtype("conv_transpose", x, w, b, prod((*w.shape[:1], *w.shape[2:])))
-    return _run(operator, [x, w] if b is None else [x, w, b], dtype)
+    if not all(a.dtype == dtype and a.flags.c_contiguous for a in arrays):
+        return _run(operator, arrays, dtype)
+    operator.out_shapes([a.shape for a in arrays])
+    window = operator.window(x.shape, w.shape).adjoint
+    row = dispatch.row_of("conv_dx", window, dtype, exact=operator.exact)
+    if b is not None and (row is None or not row.takes("b")):
+        return dispatch.conv_dx(window, x, w, b, exact=operator.exact, prepared=False)
+    y, replay = dispatch.once("conv_dx", window, *arrays, exact=operator.exact)
+    if replay is not None:
+        _remember(key, replay)
+    return y
+
+
+def _remember(key: Hashable, replay: Replay) -> None:
+    if len(_replays) >= _REPLAYS:
+        _replays.clear()
+    _replays[key] = replay
 
 
 def max_pool(

@@ -33,7 +33,7 @@ CASES = [
     ((2, 6, 20, 21), (7, 6, 7, 7), {"padding": 3, "stride": 2}),
     ((2, 6, 20, 21), (7, 6, 5, 5), {"padding": 2}),
 ]
-REPLAYING = [row for row in ROWS if row.replays and row.operation in ("conv", "conv_dw")]
+REPLAYING = [row for row in ROWS if row.replays and row.operation.startswith("conv")]
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +50,14 @@ def drawn(x_shape: Any, w_shape: Any, seed: int, dtype: Any = np.float32) -> lis
 
 
 def given(row: Row, window: ConvWindow, seed: int, biased: bool) -> list[Any]:
-    """What a row's operation takes: x and w, and a bias, or x and dout."""
+    """What a row's operation takes: x or dout with w, and a bias, or x and dout."""
     x, w, b = drawn(window.x_shape, window.w_shape, seed)
     if row.operation == "conv":
         return [x, w, b][: 2 + biased]
-    return [x, drawn(window.out_shape, window.w_shape, seed + 2)[0]]
+    dout = drawn(window.out_shape, window.w_shape, seed + 2)[0]
+    if row.operation == "conv_dx":
+        return [dout, w, x[0, :, *(0 for _ in window.axes)].copy()][: 2 + biased]
+    return [x, dout]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -77,6 +80,33 @@ def test_a_repeated_call_has_the_bits_of_a_first_one(
         for y, right in zip(repeated, wanted * 2, strict=True):
             np.testing.assert_array_equal(y, right)
     faltung.set_num_threads(None)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "options"),
+    [
+        ((1, 32, 8, 9), (32, 20, 4, 4), {"stride": 2, "padding": 1}),
+        ((2, 32, 8, 9), (32, 8, 2, 2), {"stride": 2, "groups": 2, "output_padding": 1}),
+        ((2, 6, 9, 9), (6, 1, 3, 3), {"groups": 6, "padding": 1}),
+        ((1, 17, 30, 31), (17, 24, 3, 3), {"dilation": 2}),
+    ],
+)
+def test_a_transposed_convolution_has_the_bits_of_a_first_one(
+    x_shape: Any, w_shape: Any, options: Any, dtype: Any
+) -> None:
+    for biased in (False, True):
+        calls = []
+        for seed in (1, 2):
+            x, w, _ = drawn(x_shape, w_shape, seed, dtype)
+            b = drawn((w_shape[1] * options.get("groups", 1),), w_shape, seed, dtype)[0]
+            calls.append([x, w, b][: 2 + biased])
+        wanted = []
+        for call in calls:
+            functional._replays.clear()
+            wanted.append(faltung.conv_transpose(*call, **options))
+        for call, right in zip(calls * 2, wanted * 2, strict=True):
+            np.testing.assert_array_equal(faltung.conv_transpose(*call, **options), right)
 
 
 @pytest.mark.parametrize("row", REPLAYING, ids=lambda row: row.name)

@@ -16,6 +16,7 @@ from faltung.kernels.blocked import FIELDS, convolve_block
 from faltung.kernels.blocked_schedule import cut_of
 from faltung.kernels.cost import OWN
 from faltung.kernels.epilogue import PLAIN, Epilogue
+from faltung.kernels.finite import is_finite
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.packing import Runs, pack, runs_of
@@ -169,11 +170,6 @@ def _bias(window: ConvWindow, b: Array | None, layout: Layout, lanes: int) -> Ar
 @lru_cache(1)
 def _one() -> Array:
     return _constant([0])
-
-
-def is_finite(w: Array) -> bool:
-    """Return whether all numbers are finite: their sum says so, unless it overflows."""
-    return bool(np.isfinite(w.sum()) or np.isfinite(w).all())
 
 
 def _channels(window: ConvWindow, is_backward: bool) -> tuple[int, int]:

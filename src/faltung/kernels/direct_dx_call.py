@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from faltung.geometry.window import ConvWindow
 from faltung.kernels import direct_call, memory, numpy_conv
-from faltung.kernels.blocked_call import is_finite
 from faltung.kernels.direct_call import BLOCKS, ENOUGH, STRIP_BYTES, TOGETHER, cut_of
 from faltung.kernels.direct_dx import FIELDS, gradient_block
 from faltung.kernels.epilogue import PLAIN, Epilogue
+from faltung.kernels.finite import is_finite
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
 from faltung.kernels.packing import pack

@@ -41,8 +41,8 @@ def alone(is_serial: bool) -> Iterator[None]:
 @contextmanager
 def recorded(recorder: Recorder) -> Iterator[Recorder]:
     """Have a recorder note what is launched meanwhile, and what memory is taken."""
-    memory.kept.recorder = recorder
+    before, memory.kept.recorder = memory.kept.recorder, recorder
     try:
         yield recorder
     finally:
-        memory.kept.recorder = None
+        memory.kept.recorder = before

@@ -84,8 +84,8 @@ def conv_dx(
     how: dict[str, Any] = {"exact": exact, "prepared": prepared}
     row = row_of("conv_dx", window, dout.dtype, **how)
     if b is None or (row is not None and row.takes("b")):
-        return _run("conv_dx", window, dout, *(a for a in (w, b) if a is not None), **how)
-    y = _run("conv_dx", window, dout, w, **how)
+        return _repeated("conv_dx", window, *(a for a in (dout, w, b) if a is not None), **how)
+    y = _repeated("conv_dx", window, dout, w, **how)
     y += b.reshape(-1, *(1 for _ in window.axes))
     return y
 
@@ -307,10 +307,10 @@ def _has_outputs(window: PoolWindow) -> bool:
 def once(
     operation: str, window: ConvWindow, *arrays: Array, exact: bool, prepared: bool = False
 ) -> tuple[Array, Replay | None]:
-    """`conv` or `conv_dw`, and the same call for other arrays; None if it cannot be repeated.
+    """One of the convolutions, and the same call for other arrays; None if it cannot be repeated.
 
-    All arrays are C-contiguous and of one dtype, float32 or float64. (`conv_dx` is not among them:
-    what that launches depends on whether all weights are finite.)
+    All arrays are C-contiguous and of one dtype, float32 or float64. `is_repeatable` says for which
+    others the call is the same.
     """
     dtype = arrays[0].dtype
     row = row_of(operation, window, dtype, exact=exact, prepared=prepared)
@@ -324,6 +324,18 @@ def once(
     return y, recorder.replay(y, small)
 
 
+def is_repeatable(operation: str, arrays: Sequence[Array]) -> bool:
+    """Whether for these arrays the same is launched as for others of their shapes.
+
+    What `conv_dx` launches depends on whether all weights are finite.
+    """
+    if operation != "conv_dx":
+        return True
+    from faltung.kernels.finite import is_finite
+
+    return is_finite(arrays[1])
+
+
 def _repeated(
     operation: str, window: ConvWindow, *arrays: Array, exact: bool, prepared: bool = False
 ) -> Array:
@@ -333,7 +345,7 @@ def _repeated(
         return _run(operation, window, *arrays, exact=exact, prepared=prepared)
     key = (operation, window, dtype, len(arrays), exact, prepared, token())
     replay = _replays.get(key)
-    if replay is not None:
+    if replay is not None and is_repeatable(operation, arrays):
         return replay(*arrays)
     y, replay = once(operation, window, *arrays, exact=exact, prepared=prepared)
     if replay is not None:
