@@ -158,13 +158,14 @@ def conv_dx_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     vectors = window.group_out * planes * lines * columns.span * across
     terms = window.group_out * prod(sum(map(len, axis.phases)) for axis in axes)
     pixels = prod(axis.grid for axis in axes)
-    woven = 0 if len(columns.phases) == 1 else across * len(columns.phases)
-    woven *= window.group_in * depth.result * rows.result
-    work = _direct(window.group_in, pixels, terms, vectors, 4.0, dtype) + 8.0 * woven
+    woven = across * len(columns.phases) * window.group_in * depth.result * rows.result
+    work = _direct(window.group_in, pixels, terms, vectors, 4.0, dtype)
+    # Phases are short sums, each of which goes through working memory.
+    work = work if len(columns.phases) == 1 else 1.12 * work + 8.0 * woven
     work += 30.0 * window.group_out * planes * columns.span
     return (
         CALL
-        + packing(window, dtype, is_prepared, 3.0)
+        + packing(window, dtype, is_prepared, 8.0)  # number by number
         + window.groups * work
         + results(window.x_shape, dtype)
     )
