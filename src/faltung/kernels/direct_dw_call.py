@@ -77,9 +77,8 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
     strip = strip_of(window, dtype.itemsize)
     chunk_in, line = strip.channels, strip.line
     phases = sorted({k * rows.dilation % rows.stride for k in range(rows.kernel)})
-    channels, taps = register_block(
-        chunk_in * kernel, window.group_out, is_wide=isa.registers >= 32
-    )
+    how = {"is_wide": isa.registers >= 32, "is_near": strip.is_near(lanes, dtype.itemsize)}
+    channels, taps = register_block(chunk_in * kernel, window.group_out, **how)
     chunks_in, panels = -(-window.group_in // chunk_in), -(-window.group_out // channels)
     tap_panels, size = -(-chunk_in * kernel // taps), channels * taps
     units = -(-window.batch // strip.images) * depth.out_size

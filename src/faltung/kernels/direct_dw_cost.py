@@ -22,6 +22,8 @@ PIXELS: Final = 1024
 """Outputs of a strip, about: a register block's channels of dout stay in the nearest cache."""
 STRIP_BYTES: Final = 256 * 1024
 """What the copies of x take at most, if one channel's of one row do."""
+NEAR_BYTES: Final = 40 * 1024
+"""What of them stays in the nearest cache, which has 48 KiB."""
 
 
 class Strip(NamedTuple):
@@ -40,6 +42,11 @@ class Strip(NamedTuple):
     line
         Numbers of one of them.
     """
+
+    def is_near(self, vector: int, itemsize: int) -> bool:
+        """Whether copies of x stay near, and each vector of them in one line of the cache."""
+        size = self.images * self.channels * self.lines * self.line * itemsize
+        return size <= NEAR_BYTES and self.columns % vector == 0
 
     rows: int
     columns: int
@@ -72,24 +79,39 @@ def shared(size: int, most: int) -> int:
     return -(-size // -(-size // most))
 
 
-def register_block(taps: int, channels: int, *, is_wide: bool) -> tuple[int, int]:
+def register_block(
+    taps: int, channels: int, *, is_wide: bool, is_near: bool = False
+) -> tuple[int, int]:
     """Return how many channels of dout, and taps, have their sums in registers together.
 
     The one with the fewest cycles: a CPU multiplies two vectors a cycle and loads two, or one that
     lies across a line; sums must be eight at least, as each waits four cycles for the one before.
+    Of equal ones, that with the fewest loads. Where copies of x are near (see `Strip.is_near`),
+    vectors of dout alone lie across lines.
 
     Examples
     --------
     >>> register_block(27, 64, is_wide=True), register_block(25, 32, is_wide=True)
     ((8, 3), (4, 5))
+    >>> register_block(27, 16, is_wide=True, is_near=True)
+    (2, 9)
     """
-    fitting = WIDE if is_wide else NARROW
-    return min(fitting, key=lambda b: -(-channels // b[0]) * -(-taps // b[1]) * _cycles(*b))
+
+    def work(block: tuple[int, int]) -> tuple[float, int]:
+        count = -(-channels // block[0]) * -(-taps // block[1])
+        return count * _cycles(*block, is_near), count * _loads(*block, is_near)
+
+    return min(WIDE if is_wide else NARROW, key=work)
 
 
-def _cycles(channels: int, taps: int) -> float:
+def _loads(channels: int, taps: int, is_near: bool) -> int:
+    """Lines that a register block reads for one vector of pixels."""
+    return 2 * channels + taps * (1 if is_near else 2)
+
+
+def _cycles(channels: int, taps: int, is_near: bool) -> float:
     """Cycles of one register block for one vector of pixels."""
-    return max(channels * taps, 2 * (channels + taps), 8) / 2
+    return max(channels * taps, _loads(channels, taps, is_near), 8) / 2
 
 
 def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
@@ -99,13 +121,14 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float
     whole = replace(window, batch=BATCH)
     strip, width = strip_of(whole, dtype.itemsize), lanes(dtype)
     taps = strip.channels * prod(window.kernel)
-    c, t = register_block(taps, window.group_out, is_wide=True)
+    is_near = strip.is_near(width, dtype.itemsize)
+    c, t = register_block(taps, window.group_out, is_wide=True, is_near=is_near)
     chunks = -(-window.group_in // strip.channels)
     blocks = -(-window.group_out // c) * -(-taps // t) * chunks
     outputs = prod(window.out_space)
     vectors = -(-strip.rows * strip.columns // width)
     strips = outputs / (strip.rows * strip.columns)
-    passes = blocks * (vectors * _cycles(c, t) / 0.85 + (3 * c * t + 40) / strip.images)
+    passes = blocks * (vectors * _cycles(c, t, is_near) / 0.85 + (3 * c * t + 40) / strip.images)
     rows = strip.line / strip.columns * -(-strip.columns // width)
     copies = window.group_in * strip.lines * (rows * (1.5 + 2 * window.stride[-1]) + 40)
     taken = window.group_out * outputs * chunks
