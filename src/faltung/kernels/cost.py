@@ -160,12 +160,13 @@ def conv_dx_direct(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     pixels = prod(axis.grid for axis in axes)
     woven = across * len(columns.phases) * window.group_in * depth.result * rows.result
     work = _direct(window.group_in, pixels, terms, vectors, 4.0, dtype)
-    # Phases are short sums, each of which goes through working memory.
-    work = work if len(columns.phases) == 1 else 1.12 * work + 8.0 * woven
+    is_dealt = len(columns.phases) > 1
+    if is_dealt:  # sums are short, and each goes through working memory
+        work = 1.12 * work + 8.0 * woven
     work += 30.0 * window.group_out * planes * columns.span
     return (
         CALL
-        + packing(window, dtype, is_prepared, 8.0)  # number by number
+        + packing(window, dtype, is_prepared, 8.0 if is_dealt else 1.5)
         + window.groups * work
         + results(window.x_shape, dtype)
     )
