@@ -140,7 +140,7 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float
     products = points * channels * vectors / 2 / (0.85 if block == NEARBY else 0.6)
     each = -(-window.group_out // channels) * (summed * products + 40 + channels * dealt)
     taken = summed * (vectors * points * 2.5 + dealt)
-    weights = 0.0 if is_prepared else prod(window.w_shape) * 1.5
+    weights = cost.packing(window, dtype, is_prepared, 2.0)
     return (
         cost.CALL
         + window.groups * blocks * (each + taken)
