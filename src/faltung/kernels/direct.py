@@ -54,10 +54,12 @@ def fill_strip(
     *,
     stride: int,
     together: int,
+    dilation: int = 0,
 ) -> None:
     """Copy what the outputs from a plane, row and column on need of all channels of a group.
 
-    So many columns of the kernel are taken ``together``: what they read of a row is near.
+    So many columns of the kernel are taken ``together``: what they read of a row is near. With
+    their ``dilation`` they are picked out of the same loads; with 0, each has its own.
     """
 
     def of(name: str) -> Int:
@@ -80,12 +82,12 @@ def fill_strip(
         line = source + (at_z * plane + at_y * width)
         to = strip + (kz * row_phases + py) * columns * size
         with code.loop(columns, step=together) as k:
-            # Of columns past the last one, that one is copied again.
-            own = [(columns - 1).at_most(k + i) for i in range(together)]
+            # Where fewer are left, some are copied again.
+            own = [(columns - together).at_most(k) + i for i in range(together)]
             firsts = [first_x + kx * dilation_x for kx in own]
             corners = [to + kx * size for kx in own]
             given = (line, corners, firsts, (lead, end), (lap, volume), (channels, room))
-            _copy_columns(code, *given, (width, pitch, of("stride_x")), stride)
+            _copy_columns(code, *given, (width, pitch, of("stride_x")), stride, dilation)
         # Only now: what is written past the end of a row may come to lie in the next.
         with code.loop(channels) as c, code.loop(columns) as kx:
             corner = to + (c * room + kx * size)
@@ -103,6 +105,7 @@ def _copy_columns(
     planes: tuple[Int, Int],
     sizes: tuple[Int, Int, Int],
     stride: int,
+    dilation: int,
 ) -> None:
     """Copy what a few columns of the kernel read of the rows of all channels."""
     (lap, volume), (channels, room), (width, pitch, stride_x) = steps, planes, sizes
@@ -110,13 +113,19 @@ def _copy_columns(
     # The last vector of a row comes first: what it writes past the row's end is overwritten.
     with code.loop((pitch + (code.lanes - 1)) // code.lanes) as done:
         j = (pitch - 1) // code.lanes * code.lanes - done * code.lanes
-        spans = [Span(code, first + j * stride_x, width, stride_x, stride) for first in firsts]
+        ahead, given = j * stride_x, (width, stride_x, stride)
+        if dilation:
+            reaches = [i * dilation for i in range(len(firsts))]
+            spans = [Span(code, firsts[0] + ahead, *given, reaches)]
+        else:
+            spans = [Span(code, first + ahead, *given) for first in firsts]
 
         def copied(is_masked: bool) -> None:
             with code.loop(channels) as c, code.loop(end, start=lead) as r:
                 source, there = line + (c * volume + r * lap), c * room + (r * pitch + j)
-                for corner, span in zip(corners, spans, strict=True):
-                    code.store(corner + there, span.read(source, is_masked))
+                vectors = [vector for span in spans for vector in span.read(source, is_masked)]
+                for corner, vector in zip(corners, vectors, strict=True):
+                    code.store(corner + there, vector)
 
         whole = spans[0].is_whole
         for span in spans[1:]:
@@ -139,6 +148,7 @@ def convolve_block(
     vectors: int,
     stride: int,
     together: int,
+    dilation: int,
     activation: tuple[str, float, float] = ("", 0.0, 0.0),
     adds: bool = False,
 ) -> None:
@@ -160,7 +170,8 @@ def convolve_block(
     plane = of("depth") * of("height") * of("width")
     source = code.address(of("x")) + (image * groups + group) * of("group_in") * plane
     place = (source, scratch, z, row, column)
-    fill_strip.call(code, arguments, *place, stride=stride, together=together)
+    form = {"stride": stride, "together": together, "dilation": dilation}
+    fill_strip.call(code, arguments, *place, **form)
     partial = scratch + of("partial_offset")
     offsets = code.ints(code.address(of("offsets")))
     out_plane = depth * of("out_height") * of("out_width")

@@ -161,11 +161,15 @@ def _layout(window: ConvWindow, dtype: np.dtype[Any], isa: Isa) -> Layout:
         "partial_offset": end,
         "scratch_size": end + channels * vectors * lanes,
     }
+    together = -(-columns.kernel // -(-columns.kernel // TOGETHER))
+    # Columns within a vector of one another need one load more together than each does alone.
+    is_shared = columns.stride <= STRIDE and (together - 1) * columns.dilation < lanes
     form = {
         "channels": channels,
         "vectors": vectors,
         "stride": columns.stride if columns.stride <= STRIDE else 0,
-        "together": -(-columns.kernel // -(-columns.kernel // TOGETHER)),
+        "together": together,
+        "dilation": columns.dilation if is_shared else 0,
     }
     blocks = planes * strips * segments * parts
     tables = (memory.constant(np.array(table, np.int64)) for table in (offsets, phases))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from faltung.kernels.compiled import kernel
-from faltung.kernels.phases import dealt, inside
+from faltung.kernels.phases import inside, picked
 from faltung.kernels.simd import INT, POINTER, Code, Int, Pointer, Vector
 
 STRIDE: Final = 4
@@ -20,7 +21,7 @@ def rows_inside(first: Int, rows: Int, height: Int, step: Int) -> tuple[Int, Int
 
 
 class Span:
-    """A vector's worth of a row: its numbers ``at + i * step``, 0 where the row has none.
+    """Vectors' worths of a row: its numbers ``at + reach + i * step``, 0 where it has none.
 
     Parameters
     ----------
@@ -30,23 +31,45 @@ class Span:
         The first number's place, how many the row has, and how far apart they are taken.
     stride
         ``step`` where that is at most `STRIDE`, else 0.
+    reaches
+        How far behind ``at`` each of the vectors begins: they are picked out of the same loads.
     """
 
-    def __init__(self, code: Code, at: Int, width: Int, step: Int, stride: int) -> None:
+    def __init__(
+        self,
+        code: Code,
+        at: Int,
+        width: Int,
+        step: Int,
+        stride: int,
+        reaches: Sequence[int] = (0,),
+    ) -> None:
         self.code, self.at, self.width, self.step, self.stride = code, at, width, step, stride
-        self.masks = [inside(code, at + i * code.lanes, width) for i in range(stride)]
-        self.is_whole = code.build.and_(at >= 0, at + stride * code.lanes <= width)
+        self.reaches = reaches
+        loads = (max(reaches) + stride * (code.lanes - 1)) // code.lanes + 1
+        self.masks = [inside(code, at + i * code.lanes, width) for i in range(loads)]
+        self.is_whole = code.build.and_(at >= 0, at + loads * code.lanes <= width)
 
-    def read(self, row: Pointer, is_masked: bool) -> Vector:
-        """Return the vector of a row; it may go without masks where the span `is_whole`."""
+    def read(self, row: Pointer, is_masked: bool) -> list[Vector]:
+        """Return the vectors of a row; they may go without masks where the span `is_whole`."""
         code = self.code
         if not self.stride:
-            return _gathered(code, row, self.at, self.step, self.width)
-        places = [row + (self.at + i * code.lanes) for i in range(self.stride)]
-        if not is_masked:
-            return dealt(code, [code.load(place) for place in places], 0)
-        pairs = zip(self.masks, places, strict=True)
-        return dealt(code, [code.load_some(mask, place) for mask, place in pairs], 0)
+            starts = [self.at + reach for reach in self.reaches]
+            return [_gathered(code, row, start, self.step, self.width) for start in starts]
+        places = [row + (self.at + i * code.lanes) for i in range(len(self.masks))]
+        if is_masked:
+            pairs = zip(self.masks, places, strict=True)
+            parts = [code.load_some(mask, place) for mask, place in pairs]
+        else:
+            parts = [code.load(place) for place in places]
+        return [self._picked(parts, reach) for reach in self.reaches]
+
+    def _picked(self, parts: Sequence[Vector], reach: int) -> Vector:
+        lanes = self.code.lanes
+        wanted = [divmod(reach + self.stride * i, lanes) for i in range(lanes)]
+        (first, _), (last, _) = wanted[0], wanted[-1]
+        near = [(part - first, at) for part, at in wanted]
+        return picked(self.code, parts[first : last + 1], near)
 
 
 @kernel(
@@ -92,7 +115,8 @@ def rectangle(
 
         def written(is_masked: bool) -> None:
             with code.loop(end, start=lead) as r:
-                code.store(out + (r * pitch + j), span.read(top + r * lap, is_masked))
+                (vector,) = span.read(top + r * lap, is_masked)
+                code.store(out + (r * pitch + j), vector)
 
         with code.loop(lead) as r:
             code.store(out + (r * pitch + j), code.constant(0.0))
