@@ -6,13 +6,16 @@ import os
 import warnings
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from faltung.errors import KernelError, message
 from faltung.kernels.registry import ROWS, Row, Window, rows_of
 from faltung.kernels.tuned import EMPTY, Table, key_of
+
+COARSER: Final = 1.1
+"""What rounds by more than direct sums has to save so much, or it is not worth its rounding."""
 
 
 def choose(
@@ -27,6 +30,8 @@ def choose(
     table: Table = EMPTY,
 ) -> Row:
     """The row that runs `operation` on this window and dtype: the one with the fewest cycles.
+
+    A row that rounds by more than direct sums has to save a tenth of them.
 
     The choice follows from the layer and the size of an image. The batch and the number of threads
     have no part in it, so that an image has the same bits in any batch.
@@ -81,7 +86,7 @@ def _choose(
         for row in fitting:
             if row.name == measured:
                 return row
-        return min(fitting, key=lambda row: row.cycles(window, dtype, prepared))
+        return min(fitting, key=lambda row: _price(row, window, dtype, prepared))
     raise KernelError(
         message(
             operation,
@@ -91,6 +96,11 @@ def _choose(
             "kernel K3",
         )
     )
+
+
+def _price(row: Row, window: Window, dtype: np.dtype[Any], prepared: bool) -> float:
+    cycles = row.cycles(window, dtype, prepared)
+    return cycles if row.is_exact else COARSER * cycles
 
 
 def candidates(
