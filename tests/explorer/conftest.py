@@ -251,5 +251,5 @@ def folder(page: Page) -> Path:
 
     from faltung.explorer.server import Server
 
-    found = (o for o in gc.get_objects() if isinstance(o, Server) and o.token == page.token)
+    found = (o for o in gc.get_objects() if type(o) is Server and o.token == page.token)
     return Path(next(found).uploads.folder)

@@ -210,14 +210,13 @@ def test_threads_calls_and_splits_of_the_batch_change_no_bit(seed: int) -> None:
     graph = random_graph(seed)
     x = np.concatenate([input_of(graph)] * 2) * np.float32(0.7)
     x[1::2] += 1
-    before = num_threads()
     try:
         found = []
         for threads in (1, 2, 3):
             set_num_threads(threads)
             found.append(planned(graph, x.shape)(x))
     finally:
-        set_num_threads(before)
+        set_num_threads(None)
     plan = planned(graph, x.shape)
     whole = plan(x)
     for other in (*found, plan(x)):

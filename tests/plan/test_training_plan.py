@@ -19,7 +19,7 @@ from faltung.graph.gradients import gradients
 from faltung.kernels import leases
 from faltung.kernels.memory import release
 from faltung.kernels.program import Program
-from faltung.kernels.threads import num_threads, set_num_threads
+from faltung.kernels.threads import set_num_threads
 from faltung.plan.compiling import compile as planned
 from faltung.plan.training import TrainingPlan
 from faltung.testing.random_graphs import random_graph
@@ -184,9 +184,8 @@ def test_what_the_kernels_fuse_is_one_program_forward_and_one_back() -> None:
 
 @pytest.fixture
 def threads() -> Iterator[None]:
-    before = num_threads()
     yield
-    set_num_threads(before)
+    set_num_threads(None)
 
 
 @pytest.mark.usefixtures("threads")

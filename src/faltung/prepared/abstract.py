@@ -114,10 +114,10 @@ class AbstractPrepared(ABC, Generic[Operator]):
         if out is not None:
             _checked_out(out, x, shape, dtype)
         w, b = self._as(dtype)
-        window, placed = self.placed(x.astype(dtype, copy=False))
+        window, placed = self._placed(x.astype(dtype, copy=False))
         row = self.choices.taken(window, x.shape[1:], dtype)
         if row is None or not x.size or 0 in shape or not self.packs:
-            y = self.plainly(window, placed, w, b)
+            y = self._plainly(window, placed, w, b)
             return _given(activated(y, self.activation), out)
         given = self._given(row, window, w, out)
         small = is_small(row, window, dtype)
@@ -176,7 +176,7 @@ class AbstractPrepared(ABC, Generic[Operator]):
 
     def _packed_for(self, row: Row, window: ConvWindow, w: Array) -> Array:
         """Return weights in the order of a row. Two threads may both do it; one result is kept."""
-        key = (row.name, w.dtype, settings.settings().isa, self.order(window))
+        key = (row.name, w.dtype, settings.settings().isa, self._order(window))
         packed = self._packed.get(key)
         if packed is None:
             packed = row.pack(window, w)
@@ -194,16 +194,16 @@ class AbstractPrepared(ABC, Generic[Operator]):
         """Whether these weights may be given to a kernel in its own order."""
         return True
 
-    def order(self, window: ConvWindow) -> Hashable:
+    def _order(self, window: ConvWindow) -> Hashable:
         """Return what the order of a kernel's weights depends on, beside the weights and it."""
         return None
 
     @abstractmethod
-    def placed(self, x: Array) -> tuple[ConvWindow, Array]:
+    def _placed(self, x: Array) -> tuple[ConvWindow, Array]:
         """Return what a kernel is told of images: the geometry, and the array that it reads."""
 
     @abstractmethod
-    def plainly(self, window: ConvWindow, x: Array, w: Array, b: Array | None) -> Array:
+    def _plainly(self, window: ConvWindow, x: Array, w: Array, b: Array | None) -> Array:
         """Compute it without anything prepared."""
 
     def forget(self) -> None:

@@ -52,7 +52,7 @@ class Choices(MutableMapping[Sizes, str]):
 
     def __setitem__(self, image: Sizes, name: str) -> None:
         conv, zeros = self._conv, np.broadcast_to(np.float32(0), (1, *image))
-        window, _ = conv.placed(zeros)
+        window, _ = conv._placed(zeros)
         choose(conv.operation, window, np.dtype(np.float32), name)
         self._imposed[tuple(image)] = name
         conv.forget()

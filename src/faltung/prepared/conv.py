@@ -112,11 +112,11 @@ class PreparedConv(AbstractPrepared[Conv]):
         """Products that one output sums."""
         return prod(self.w.shape[1:])
 
-    def placed(self, x: Array) -> tuple[ConvWindow, Array]:
+    def _placed(self, x: Array) -> tuple[ConvWindow, Array]:
         """Return what a kernel is told: the geometry, and the image with what mirrors add."""
         window, image = self.operator.padded(self.operator.window(x.shape, self.w.shape), x)
         return window, image
 
-    def plainly(self, window: ConvWindow, x: Array, w: Array, b: Array | None) -> Array:
+    def _plainly(self, window: ConvWindow, x: Array, w: Array, b: Array | None) -> Array:
         """Convolve without anything prepared."""
         return dispatch.conv(window, x, w, b, exact=self.operator.exact, prepared=True)

@@ -117,14 +117,14 @@ class PreparedConvTranspose(AbstractPrepared[ConvTranspose]):
         """Whether there is no infinity, which must not meet the zeros around an image."""
         return bool(np.isfinite(self.w).all())
 
-    def order(self, window: ConvWindow) -> Hashable:
+    def _order(self, window: ConvWindow) -> Hashable:
         """Return which taps come to which phase of the stride: a small image may lack some."""
         return tuple(p.taps for axis in window.axes for p in data_gradient_phases(axis))
 
-    def placed(self, x: Array) -> tuple[ConvWindow, Array]:
+    def _placed(self, x: Array) -> tuple[ConvWindow, Array]:
         """Return the convolution whose gradient this is, and the image."""
         return self.operator.window(x.shape, self.w.shape).adjoint, x
 
-    def plainly(self, window: ConvWindow, x: Array, w: Array, b: Array | None) -> Array:
+    def _plainly(self, window: ConvWindow, x: Array, w: Array, b: Array | None) -> Array:
         """Convolve without anything prepared."""
         return dispatch.conv_dx(window, x, w, b, exact=self.operator.exact, prepared=True)

@@ -43,6 +43,7 @@ class TrainState:
 
     Examples
     --------
+    >>> import numpy as np
     >>> w = np.zeros((2, 2), np.float32)
     >>> run = TrainState({"w": w}, {}, {}, seed=7)
     >>> run.params["w"] += 1
