@@ -206,6 +206,22 @@ def test_a_saved_graph_loads_as_it_was(tmp_path: Path, case: Network) -> None:
     assert to_model(from_model(to_model(again))) == to_model(again)
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize(
+    ("padding", "added"), [(((0, -1),), 0), (((-2, 1),), 0), (((1, 0),), 2), (((3, 2),), 2)]
+)
+def test_what_onnx_writes_in_several_nodes_keeps_its_bits(
+    tmp_path: Path, kernel: int, padding: Any, added: int
+) -> None:
+    """A kernel that starts its sums at the bias would round otherwise than an Add behind it."""
+    layer = ConvTranspose(2, kernel, 2, padding, added, 3)
+    graph = randomised(build(layer, (3, 20)), rng := np.random.default_rng(0))
+    again = load(graph.save(tmp_path / "m.onnx"))
+    assert len(again.nodes) > len(graph.nodes)
+    x = rng.standard_normal((2, 3, 20)).astype(np.float32)
+    assert_same_bits(again(x), graph(x))
+
+
 @PROPERTY
 @given(networks())
 def test_onnx_runtime_computes_the_same(onnxruntime: ModuleType, case: Network) -> None:

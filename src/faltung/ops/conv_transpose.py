@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from faltung.errors import GeometryError, message
 from faltung.geometry import AxisTransposed, Interval, TransposedWindow, per_axis
 from faltung.geometry.padding import PaddingLike
@@ -27,7 +29,7 @@ from faltung.ops.operator import (
     integers,
     point,
 )
-from faltung.ops.pad import Pad
+from faltung.ops.pad import Pad, Pads, pad
 from faltung.ops.shape import Reshape
 from faltung.ops.windowed import (
     axis_spans,
@@ -88,14 +90,29 @@ class ConvTranspose(AbstractOperator):
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
-        """Run the data gradient of the convolution that this is the transpose of."""
+        """Run the data gradient of the convolution that this is the transpose of.
+
+        What ONNX writes as several nodes is computed as these are: a file gives the same bits.
+        """
         x, w = inputs[0], inputs[1]
         window = self.window(x.shape, w.shape)
         check_bias([a.shape for a in inputs], window.out_channels, self.subject)
         adjoint = window.adjoint
         b = inputs[2] if len(inputs) > 2 else None
-        y = dispatch.conv_dx(adjoint, x, w, b, exact=self.exact, prepared=False)
+        if _is_one_node(window) or 0 in window.out_shape:
+            y = dispatch.conv_dx(adjoint, x, w, b, exact=self.exact, prepared=False)
+        else:
+            y = self._in_steps(window, x, w, b)
         return (y,), {}, (adjoint, x, w, len(inputs) > 2)
+
+    def _in_steps(self, window: TransposedWindow, x: Array, w: Array, b: Array | None) -> Array:
+        """Return the whole output, cropped and extended, and then the bias: see `to_onnx`."""
+        whole = replace(self, padding=0, output_padding=0).window(x.shape, w.shape).adjoint
+        y = dispatch.conv_dx(whole, x, w, exact=self.exact, prepared=False)
+        y = np.ascontiguousarray(pad(y, _margins(window)))
+        if b is not None:
+            y += b.reshape(-1, *(1 for _ in window.axes))
+        return y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return dx (a plain convolution), dw and, where there is a bias, db."""
@@ -147,16 +164,14 @@ class ConvTranspose(AbstractOperator):
         add holds the bias alone, so that this comes last.
         """
         window = self.window(in_shapes[0], in_shapes[1])
-        axes = window.axes
-        if all(min(a.pad_lo, a.pad_hi) >= 0 and a.output_padding < a.stride for a in axes):
+        if _is_one_node(window):
             return super().to_onnx(inputs, outputs, in_shapes)
         whole = replace(self, padding=0, output_padding=0)
         y = outputs[0]
         names = (f"{y}.whole", f"{y}.padded" if len(inputs) > 2 else y)
         nodes = whole.to_onnx(inputs[:2], names[:1], in_shapes[:2])
         shape = whole.out_shapes(in_shapes[:2])
-        pads = ((0, 0), (0, 0), *((-a.pad_lo, a.output_padding - a.pad_hi) for a in axes))
-        nodes += Pad(pads).to_onnx(names[:1], names[1:], shape)
+        nodes += Pad(_margins(window)).to_onnx(names[:1], names[1:], shape)
         return nodes + _bias_nodes(names[1], inputs[2:], y, window)
 
     def onnx_attributes(self, in_shapes: Sequence[Shape]) -> Mapping[str, Attribute]:
@@ -195,6 +210,17 @@ class ConvTranspose(AbstractOperator):
             Example(cls(stride=2, dilation=2, groups=2), ((1, 4, 3), (4, 3, 3), (6,))),
             Example(cls(stride=2, padding=1), ((1, 1, 2, 3, 2), (1, 2, 3, 2, 3))),
         ]
+
+
+def _is_one_node(window: TransposedWindow) -> bool:
+    """Whether ONNX's ConvTranspose can be asked for this, and ONNX Runtime computes it."""
+    return all(min(a.pad_lo, a.pad_hi) >= 0 and a.output_padding < a.stride for a in window.axes)
+
+
+def _margins(window: TransposedWindow) -> Pads:
+    """Return what the whole output is cropped by, which is negative, and extended by."""
+    ends = ((-a.pad_lo, a.output_padding - a.pad_hi) for a in window.axes)
+    return ((0, 0), (0, 0), *ends)
 
 
 def _bias_nodes(
