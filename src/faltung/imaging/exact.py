@@ -22,6 +22,7 @@ from faltung import ops
 from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph, Node
 from faltung.ops import dispatch
+from faltung.ops.elementwise import AbstractElementwise
 from faltung.ops.pad import pad
 
 Array = NDArray[Any]
@@ -32,6 +33,7 @@ def evaluate_exact(graph: Graph, x: Array) -> Array:
 
     Convolutions, dense layers, global means and softmax add in the fixed order; all other
     operators run as ever: they add nothing, or in an order that does not depend on the shape.
+    Functions of one value are NumPy's, whatever the size of the image.
     """
     values: dict[str, Array] = {**graph.params, **graph.state}
     values[graph.inputs[0].name] = np.ascontiguousarray(fed(graph.inputs[0], x))
@@ -56,8 +58,16 @@ def _run(node: Node, inputs: list[Array]) -> tuple[Array, ...]:
             return (dispatch.avg_pool(pool.window(inputs[0].shape), inputs[0], False),)
         case ops.Softmax():
             return (_softmax(operator, inputs[0]),)
+        case AbstractElementwise() if len(inputs) == 1:
+            return (_one_by_one(operator, inputs[0]),)
     outputs, _, _ = operator.forward(inputs)
     return tuple(np.ascontiguousarray(each) for each in outputs)
+
+
+def _one_by_one(operator: AbstractElementwise, x: Array) -> Array:
+    """A function of each value, computed on a line: large images may round it by a kernel."""
+    (y,), _, _ = operator.forward([x.reshape(-1)])
+    return np.asarray(y).reshape(x.shape)
 
 
 def _conv(operator: ops.Conv, x: Array, w: Array, b: Array | None = None) -> Array:
