@@ -72,7 +72,12 @@ def reference(name: str) -> Callable[[tuple[int, ...]], Graph]:
 def _rebatch(model: onnx.ModelProto, batch: int) -> None:
     """Make a model for one image one for a batch: its input, and what Reshapes name."""
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
-    named = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    constants = {tensor.name for tensor in model.graph.initializer}
+    named = {
+        node.input[1]
+        for node in model.graph.node
+        if node.op_type == "Reshape" and node.input[0] not in constants
+    }
     for tensor in model.graph.initializer:
         if tensor.name in named:
             _, *others = numpy_helper.to_array(tensor)
