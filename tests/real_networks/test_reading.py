@@ -105,7 +105,7 @@ def test_every_network_gives_onnx_runtime_s_outputs(i: int, request: pytest.Fixt
 def test_the_detector_at_other_sizes(size: tuple[int, int], request: pytest.FixtureRequest) -> None:
     """Around the first words of each picture; the graph is of open sizes."""
     if size in ((224, 192), (320, 480)):
-        # Undecided in one crop each: 1.9e-4 and 1.4e-4 from float64, ONNX Runtime 5.7e-5 and 3.7e-5.
+        # Undecided in one crop each: 1.9e-4, 1.4e-4 from float64, ONNX Runtime 5.7e-5, 3.7e-5.
         request.applymarker(pytest.mark.xfail(reason="one call breaks the rule", strict=False))
     from faltung.testing.real_networks.reading import MODELS
 
