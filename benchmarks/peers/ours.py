@@ -124,9 +124,10 @@ class Ours:
 
     def predict(self, x: Array) -> Array:
         """Return the scores of images."""
-        trained = self._graph.replace(params=self._run.params, state=self._run.state)
-        scores: Any = faltung.compile(trained, x.shape)(x)
-        return np.asarray(scores)
+        from faltung.training.evaluation import predict
+
+        of_any = self._graph.with_input_shape(("N", *x.shape[1:]))
+        return predict(of_any, x, params=self._run.params, state=self._run.state)
 
 
 def _filter(task: Task) -> Call:
