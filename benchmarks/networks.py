@@ -10,19 +10,22 @@ from benchmarks.tasks import HERE, Task
 
 BATCH = 128
 PASSES = ("forward", "dx", "dw")
-_CONV = re.compile(r"conv(\d+)(?:/(\d+))?:(\d+)")
+CONV = re.compile(r"conv(\d+)(?:/(\d+))?:(\d+)")
 _REPEATED = re.compile(r"\[([^\[\]]*)\]\*(\d+)")
 _OTHERS = re.compile(r"bn|relu|gap|\+|dense:\d+")
 
 
 def gradients(path: Path = HERE / "networks.txt", batch: int = BATCH) -> list[Task]:
     """Return the passes of every convolution of 3x3 and 5x5, equal layers of a network once."""
-    tasks = []
+    return [task for line in lines(path) for task in _convolutions(*line, batch)]
+
+
+def lines(path: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """Give each network's name, its input, and the words of its layers."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             name, image, *words = unrolled(line).split()
-            tasks += list(_convolutions(name, image, words, batch))
-    return tasks
+            yield name, image, words
 
 
 def unrolled(line: str) -> str:
@@ -40,7 +43,7 @@ def _convolutions(network: str, image: str, words: list[str], batch: int) -> Ite
     channels, height, width = (int(n) for n in image.split("x"))
     seen = set()
     for word in words:
-        if (conv := _CONV.fullmatch(word)) is not None:
+        if (conv := CONV.fullmatch(word)) is not None:
             k, stride, out = int(conv[1]), int(conv[2] or 1), int(conv[3])
             shape = (channels, height, width, out, k, stride)
             if shape not in seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.networks import BATCH, unrolled
+from benchmarks.networks import BATCH, CONV, lines
 from benchmarks.tasks import HERE, Task
 from faltung.graph import Graph, layers
 from faltung.graph.evaluate import evaluate
@@ -26,17 +25,14 @@ LR, MOMENTUM = 0.0005, 0.9
 CHECKED = 3
 """Steps whose losses are compared."""
 CLASSES = 10
-_CONV = re.compile(r"conv(\d+)(?:/(\d+))?:(\d+)")
 
 
 def steps(path: Path = HERE / "networks.txt", batch: int = BATCH) -> list[Task]:
     """Return a step of every network."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [_step(line, batch) for line in lines if line.strip() and not line.startswith("#")]
+    return [_step(*line, batch) for line in lines(path)]
 
 
-def _step(line: str, batch: int) -> Task:
-    name, image, *words = unrolled(line).split()
+def _step(name: str, image: str, words: list[str], batch: int) -> Task:
     x_shape = (batch, *map(int, image.split("x")))
     none: dict[str, Any] = {"w_shape": (), "stride": (), "padding": (), "dilation": ()}
     task = Task(name, True, "step", x_shape, what=" ".join(words), **none)
@@ -57,7 +53,7 @@ def network(task: Task) -> Graph:
     words = task.what.split()
     x = start = Input(task.x_shape[1:])
     for at, word in enumerate(words):
-        if (conv := _CONV.fullmatch(word)) is not None:
+        if (conv := CONV.fullmatch(word)) is not None:
             start = x if _begins_block(words[at:]) else start
             k, stride, out = int(conv[1]), int(conv[2] or 1), int(conv[3])
             x = layers.Conv(out, k, stride=stride, padding=k // 2)(x)
