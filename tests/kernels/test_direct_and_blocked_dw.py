@@ -1,4 +1,4 @@
-"""The weights' gradient with pixels in the lanes: exact, whatever the geometry."""
+"""The weights' gradient, with pixels or channels in the lanes: exact, whatever the geometry."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ import pytest
 
 from faltung.errors import GeometryError
 from faltung.geometry.window import ConvWindow
-from faltung.kernels import direct_dw_call
+from faltung.kernels import blocked_dw_call, direct_dw_call
 from faltung.kernels.isa import ISAS, VARIABLE, has
 from faltung.kernels.numpy_conv import conv_dw as numpy_conv_dw
 
 HERE = [isa.name for isa in ISAS if has(isa)]
+ROWS = [direct_dw_call, blocked_dw_call]
+
+
+@pytest.fixture(params=ROWS, ids=["direct", "blocked"])
+def row(request: pytest.FixtureRequest) -> Any:
+    """The module of each of the two rows."""
+    return request.param
 
 
 def drawn(seed: int) -> tuple[ConvWindow, Any, Any] | None:
@@ -39,63 +46,69 @@ def drawn(seed: int) -> tuple[ConvWindow, Any, Any] | None:
     return window, *(rng.integers(-4, 5, s).astype(dtype) for s in (x_shape, window.out_shape))
 
 
-def check(seed: int, guarded: Any) -> bool:
+def check(row: Any, seed: int, guarded: Any) -> bool:
     """Compare one random case with the NumPy row, exactly; whether there was one."""
     case = drawn(seed)
     if case is None:
         return False
     window, x, dout = case
-    dw = direct_dw_call.conv_dw(window, guarded.copy(x), guarded.copy(dout))
+    dw = row.conv_dw(window, guarded.copy(x), guarded.copy(dout))
     np.testing.assert_array_equal(dw, numpy_conv_dw(window, x, dout), err_msg=f"seed {seed}")
     guarded.check()
     return True
 
 
 @pytest.mark.parametrize("isa", HERE)
-def test_random_geometries(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_geometries(
+    row: Any, isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exact on small integers, no stray byte, on every instruction set."""
     monkeypatch.setenv(VARIABLE, isa)
-    assert sum(check(seed, guarded) for seed in range(8)) >= 4
+    assert sum(check(row, seed, guarded) for seed in range(14)) >= 8
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("isa", HERE)
-def test_many_random_geometries(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_random_geometries(
+    row: Any, isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same on many more."""
     monkeypatch.setenv(VARIABLE, isa)
-    assert sum(check(seed, guarded) for seed in range(1000, 3000)) >= 1000
+    assert sum(check(row, seed, guarded) for seed in range(1000, 3000)) >= 1000
 
 
-def test_a_broken_kernel_is_caught(guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_kernel_is_caught(row: Any, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: an offset that is one too far is found."""
-    layout = direct_dw_call._layout
+    layout = row._layout
 
     def broken(*given: Any) -> Any:
         right = layout(*given)
         return right._replace(offsets=right.offsets - (right.offsets > 0))
 
-    monkeypatch.setattr(direct_dw_call, "_layout", broken)
+    monkeypatch.setattr(row, "_layout", broken)
     with pytest.raises(AssertionError, match="seed"):
-        sum(check(seed, guarded) for seed in range(10))
+        sum(check(row, seed, guarded) for seed in range(10))
 
 
 @pytest.mark.parametrize("shape", [(5, 40, 33, 18), (130, 3, 6, 6), (1, 20, 40, 40)])
-def test_threads_change_no_bit(shape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_change_no_bit(row: Any, shape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """1 to 3 threads, again and again: the same bits."""
     rng = np.random.default_rng(1)
     window = ConvWindow.of(shape, (17, shape[1], 3, 3), padding=1, stride=2)
     x, dout = (rng.standard_normal(s).astype(np.float32) for s in (shape, window.out_shape))
     monkeypatch.setenv("FALTUNG_NUM_THREADS", "1")
-    wanted = direct_dw_call.conv_dw(window, x, dout)
+    wanted = row.conv_dw(window, x, dout)
     for n in (1, 2, 3):
         monkeypatch.setenv("FALTUNG_NUM_THREADS", str(n))
         for _ in range(5):
-            assert (direct_dw_call.conv_dw(window, x, dout) == wanted).all()
+            assert (row.conv_dw(window, x, dout) == wanted).all()
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("place", [(0, 0), (3, 4), (8, 9)])
-def test_what_is_not_finite_is_where_it_belongs(place: tuple[int, int], value: float) -> None:
+def test_what_is_not_finite_is_where_it_belongs(
+    row: Any, place: tuple[int, int], value: float
+) -> None:
     """Padding is zeros: what meets it is as the definition says, and nothing else is touched."""
     rng = np.random.default_rng(3)
     window = ConvWindow.of((2, 20, 9, 10), (18, 20, 3, 3), padding=2, dilation=(1, 2))
@@ -106,6 +119,6 @@ def test_what_is_not_finite_is_where_it_belongs(place: tuple[int, int], value: f
     dout[0, 11, 0, 0] = value
     with np.errstate(invalid="ignore"):
         wanted = numpy_conv_dw(window, x, dout)
-    dw = direct_dw_call.conv_dw(window, x, dout)
+    dw = row.conv_dw(window, x, dout)
     np.testing.assert_array_equal(np.isnan(dw), np.isnan(wanted))
     np.testing.assert_array_equal(np.isinf(dw), np.isinf(wanted))
