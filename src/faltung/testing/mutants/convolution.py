@@ -149,7 +149,7 @@ def _data_gradient(what: str, aim: str, operation: str) -> Iterator[Mutant]:
         "one position late": lambda window, dout: np.roll(dout, 1, axis=-1),
     }
     for name, change in douts.items():
-        wrong = lambda window, dout, w, change=change: (window, change(window, dout), w)
+        wrong = lambda window, dout, *rest, change=change: (window, change(window, dout), *rest)
         yield arguments(f"{what}: {name}, scattered", aim, dispatch, operation, wrong)
     results: dict[str, Callable[[ConvWindow, Array], Array]] = {
         "shifted by one": lambda window, dx: np.roll(dx, 1, axis=-1),

@@ -16,7 +16,8 @@ IMPLIED: Final = {"Conv": ("kernel_shape",), "ConvTranspose": ("kernel_shape",)}
 COMMUTATIVE: Final = ("Add", "Mul", "Min", "Max", "Sum", "Equal", "And", "Or", "Xor")
 """Operators whose inputs may change places."""
 UNREAD: Final = {
-    "Conv": ("padding_mode",),
+    "Conv": ("padding_mode", "exact"),
+    "ConvTranspose": ("exact",),
     "Celu": ("alpha",),
     "LayerNormalization": ("statistics",),  # in float32 always; its own tests have them
     "Softmax": ("flatten",),
@@ -25,7 +26,10 @@ UNREAD: Final = {
     "MaxPool": ("indices",),  # ONNX's evaluator counts them by image, so tests of their own have it
     "NonMaxSuppression": ("selected",),  # named after the output, in tests of its own
 }
-"""Fields that no single node has: they are written as another node, and read as that."""
+"""Fields that no single node has.
+
+They are written as another node, and read as that; or say how to compute, which files do not tell.
+"""
 
 
 def file_mutants(cls: Operator) -> Iterator[Mutant]:

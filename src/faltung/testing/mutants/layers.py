@@ -161,23 +161,15 @@ def _put(running: Array, moved: Array) -> Array:
 
 
 def _gradients() -> Iterator[Mutant]:
-    def constant(self: Any, saved: Any, douts: Any) -> Any:
-        return self, (*saved[:3], False), douts
-
-    yield arguments(
-        "dx: statistics taken for constants", BACKWARD, BatchNormalization, "backward", constant
-    )
-
-    def through(self: Any, saved: Any, douts: Any) -> Any:
-        return self, (*saved[:3], True), douts
-
-    yield arguments(
-        "dx: through constants as well", BACKWARD, BatchNormalization, "backward", through
-    )
+    flags = {"statistics taken for constants": False, "through constants as well": True}
+    for name, flag in flags.items():
+        other = lambda self, saved, douts, flag=flag: (self, (*saved[:4], flag), douts)
+        yield arguments(f"dx: {name}", BACKWARD, BatchNormalization, "backward", other)
     saved_bugs: dict[str, Callable[[Any], Any]] = {
-        "scale left out": lambda saved: (saved[0], saved[1], np.ones_like(saved[2]), saved[3]),
-        "inverse deviation left out": lambda s: (s[0], np.ones_like(s[1]), *s[2:]),
-        "deviation for its inverse": lambda s: (s[0], 1 / s[1], *s[2:]),
+        "mean not taken off": lambda s: (s[0], 0 * s[1], *s[2:]),
+        "scale left out": lambda s: (*s[:3], np.ones_like(s[3]), s[4]),
+        "inverse deviation left out": lambda s: (*s[:2], np.ones_like(s[2]), *s[3:]),
+        "deviation for its inverse": lambda s: (*s[:2], 1 / s[2], *s[3:]),
     }
     for name, change in saved_bugs.items():
         wrong = lambda self, saved, douts, change=change: (self, change(saved), douts)
@@ -185,13 +177,14 @@ def _gradients() -> Iterator[Mutant]:
 
     def term(what: str) -> Callable[..., Array]:
         def wrong(dx: Array, op: Any, saved: Any, dout: Array) -> Array:
-            centred, inverse, scale, training = saved
+            x, batch_mean, inverse, scale, through = saved
+            centred = x - _column(batch_mean, x)
             axes = (0, *range(2, dout.ndim))
             mean = dout.mean(axis=axes, keepdims=True)
             product = centred * (dout * centred).mean(axis=axes, keepdims=True)
             left_out = mean if what == "mean" else product * _column(inverse**2, dx)
             slope = _column(scale * inverse, dx)
-            return np.asarray(dx + slope * left_out, dx.dtype) if training else dx
+            return np.asarray(dx + slope * left_out, dx.dtype) if through else dx
 
         return wrong
 
