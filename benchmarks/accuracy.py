@@ -12,15 +12,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.measure import Candidate, ratio
+from benchmarks.measure import Candidate, compared, opened
 from benchmarks.networks import BATCH
+from benchmarks.rounds import Rounds, race
 from benchmarks.steps import Array, steps
 from benchmarks.tasks import HERE, Task
 from faltung.datasets import load
@@ -29,6 +30,10 @@ SHARE = 0.99
 SEEDS = 3
 LOOK = 50
 """Steps between two looks at the test digits."""
+PART = 1000
+"""Test digits that are looked at together."""
+NEAR = 1.1
+"""Times the quickest peer's: whose steps take longer does not train."""
 EPOCHS = 4
 HIGH, WARM = 0.05, 100
 """The highest learning rate, and the steps up to it; from there it falls along a cosine."""
@@ -51,37 +56,46 @@ def trainings() -> list[Task]:
 
 @contextmanager
 def learners(
-    names: Sequence[str], threads: int, rounds: int, block: float, versions: dict[str, str]
+    names: Sequence[str], threads: int, rounds: Rounds, block: float, versions: dict[str, str]
 ) -> Iterator[Callable[[Task], dict[str, Any]]]:
     """Give what measures a training; as `benchmarks.measure.workers`, but a round is a seed."""
-    del rounds, block
-    candidates = [Candidate(name, threads) for name in names]
-    try:
-        versions |= {c.name.split(":")[0]: c.ask("version") for c in candidates}
-        yield lambda task: _measured(task, candidates)
-    finally:
-        for candidate in candidates:
-            candidate.close()
+    del rounds
+    with opened(names, threads, versions) as candidates:
+        yield lambda task: measured(task, worth_training(task, candidates, block))
 
 
-def _measured(task: Task, candidates: Sequence[Candidate]) -> dict[str, Any]:
-    found = {
-        candidate.name: [candidate.ask("reach", task, seed=seed) for seed in range(SEEDS)]
-        for candidate in candidates
-    }
-    times = {name: [run["seconds"] for run in runs] for name, runs in found.items()}
-    ours = candidates[0].name
-    many = [run["steps"] for run in found[ours]]
+def worth_training(task: Task, candidates: Sequence[Candidate], block: float) -> list[Candidate]:
+    """Return ours, and the peers with the quickest steps: they take about as many of them."""
+    ours, *peers = candidates
+    seconds = {peer.name: peer.ask("time", task, block=block) for peer in peers}
+    most = NEAR * min(seconds.values(), default=0.0)
+    return [ours, *(peer for peer in peers if seconds[peer.name] <= most)]
+
+
+def measured(task: Task, candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return one row: the median of our seeds and of each peer's; say each as it comes."""
+    steps: dict[str, list[int]] = {candidate.name: [] for candidate in candidates}
+
+    def trained(candidate: Candidate) -> float:
+        seed = len(steps[candidate.name])
+        run = candidate.ask("reach", task, seed=seed)
+        steps[candidate.name].append(run["steps"])
+        said = f"seed {seed}: {run['seconds']:.1f} s, {run['steps']} steps"
+        print(f"  {candidate.name}, {said}", flush=True)
+        return float(run["seconds"])
+
+    turns = {candidate.name: partial(trained, candidate) for candidate in candidates}
+    times = race(turns, Rounds(SEEDS, SEEDS))
+    many = steps[candidates[0].name]
     return {
         "name": task.name,
         "listed": task.listed,
         "shape": f"{task.shape_text}, {'/'.join(map(str, many))} steps",
         "macs": int(median(many) * task.macs),
         "bytes": task.bytes,
-        "seconds": median(times[ours]),
+        **compared(times),
         "errors": {},
         "cannot": {},
-        "peers": {name: ratio(t, times[ours]) for name, t in times.items() if name != ours},
     }
 
 
@@ -121,13 +135,19 @@ def reached(made: Callable[[], Learner], seed: int) -> dict[str, float]:
         start = time.perf_counter()
         learner.step(x, own, lr)
         taken += time.perf_counter() - start
-        if (step + 1) % LOOK == 0 and told_apart(learner) >= SHARE:
+        if (step + 1) % LOOK == 0 and tells_apart(learner):
             return {"seconds": taken, "steps": step + 1}
     raise SystemExit(f"{SHARE:.0%} was not reached with seed {seed}")
 
 
-def told_apart(learner: Learner) -> float:
-    """Return the share of the test digits that are told apart."""
+def tells_apart(learner: Learner) -> bool:
+    """Whether enough test digits are told apart; there is no more to see when too many are not."""
     images, labels = digits("test")
-    parts = [learner.predict(images[i : i + 1000]) for i in range(0, len(images), 1000)]
-    return float((np.concatenate(parts).argmax(axis=1) == labels).mean())
+    left = round((1 - SHARE) * len(labels))
+    for at in range(0, len(images), PART):
+        left -= int(
+            (learner.predict(images[at : at + PART]).argmax(1) != labels[at : at + PART]).sum()
+        )
+        if left < 0:
+            return False
+    return True

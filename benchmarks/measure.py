@@ -9,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from benchmarks.oracle import LARGEST_ERROR
+from benchmarks.rounds import Rounds, race
 from benchmarks.tasks import HERE, Task
 
 LIMITS = ("OMP", "OPENBLAS", "MKL", "FALTUNG")
@@ -62,8 +64,21 @@ class Wrong(Exception):  # noqa: N818 - a finding
 
 
 @contextmanager
+def opened(
+    names: Sequence[str], threads: int, versions: dict[str, str]
+) -> Iterator[list[Candidate]]:
+    """Give a process for each of some candidates; tell their versions."""
+    with ExitStack() as open_:
+        candidates = [Candidate(name, threads) for name in names]
+        for candidate in candidates:
+            open_.callback(candidate.close)
+        versions |= {c.name.split(":")[0]: c.ask("version") for c in candidates}
+        yield candidates
+
+
+@contextmanager
 def workers(
-    names: Sequence[str], threads: int, rounds: int, block: float, versions: dict[str, str]
+    names: Sequence[str], threads: int, rounds: Rounds, block: float, versions: dict[str, str]
 ) -> Iterator[Callable[[Task], dict[str, Any]]]:
     """Give what measures one task after the other.
 
@@ -76,16 +91,11 @@ def workers(
     versions
         Is told those of the candidates.
     """
-    candidates = [Candidate(name, threads) for name in names]
-    try:
-        versions |= {c.name.split(":")[0]: c.ask("version") for c in candidates}
+    with opened(names, threads, versions) as candidates:
         yield lambda task: measured(task, candidates, rounds, block)
-    finally:
-        for candidate in candidates:
-            candidate.close()
 
 
-def measured(task: Task, candidates: Sequence[Candidate], rounds: int, block: float) -> dict:
+def measured(task: Task, candidates: Sequence[Candidate], rounds: Rounds, block: float) -> dict:
     """Return one row: our time and error, each peer's time and ratio, who cannot do it.
 
     The first candidate is ours: if it is wrong nothing is timed. A peer that is wrong is not timed
@@ -103,22 +113,29 @@ def measured(task: Task, candidates: Sequence[Candidate], rounds: int, block: fl
         if candidate is candidates[0] and cannot:
             raise Wrong(f"{candidate.name}, {task.name}: {cannot[candidate.name]}")
     able = [candidate for candidate in candidates if candidate.name in errors]
-    times: dict[str, list[float]] = {c.name: [] for c in able}
-    for turn in range(rounds):
-        start = turn % len(able)
-        for candidate in able[start:] + able[:start]:
-            times[candidate.name].append(candidate.ask("time", task, block=block))
-    ours = candidates[0].name
+    times = race({c.name: partial(c.ask, "time", task, block=block) for c in able}, rounds)
     return {
         "name": task.name,
         "listed": task.listed,
         "shape": task.shape_text,
         "macs": task.macs,
         "bytes": task.bytes,
-        "seconds": statistics.median(times[ours]),
+        **compared(times),
         "errors": errors,
         "cannot": cannot,
-        "peers": {name: ratio(times[name], times[ours]) for name in times if name != ours},
+    }
+
+
+def compared(times: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return our time and each peer's ratio, of the seconds of all turns, ours first.
+
+    >>> compared({"ours": [1.0, 2.0, 2.0], "theirs": [4.0]})["peers"]["theirs"]["ratio"]
+    4.0
+    """
+    (_, ours), *peers = times.items()
+    return {
+        "seconds": statistics.median(ours),
+        "peers": {name: ratio(theirs, ours[: len(theirs)]) for name, theirs in peers},
     }
 
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from benchmarks.measure import ratio
+from benchmarks.measure import compared
+from benchmarks.rounds import Rounds, race
 from faltung.analysis.layer_cost import graph_cost
 from faltung.cli import benching
 from faltung.graph import Graph, load
@@ -99,7 +99,7 @@ def _drawn(name: str) -> Callable[[tuple[int, ...]], Graph]:
 
 @contextmanager
 def runtimes(
-    names: Sequence[str], threads: int, rounds: int, block: float, versions: dict[str, str]
+    names: Sequence[str], threads: int, rounds: Rounds, block: float, versions: dict[str, str]
 ) -> Iterator[Callable[[Model], dict[str, Any]]]:
     """Give what times one network after the other.
 
@@ -123,15 +123,15 @@ def runtimes(
 
 
 def _measured(
-    model: Model, folder: Path, asked: dict[str, str], threads: int, rounds: int
+    model: Model, folder: Path, asked: dict[str, str], threads: int, rounds: Rounds
 ) -> dict[str, Any]:
     graph = model.made(model.shape)
     path, x = graph.save(folder / "model.onnx"), folder / "x.npy"
     np.save(x, np.random.default_rng(0).standard_normal(model.shape).astype(np.float32))
-    found = benching.timed(Path(path), x, list(asked.values()), threads, rounds)
+    with benching.opened(Path(path), x, list(asked.values()), threads) as (able, cannot):
+        turns = {runtime.name: runtime.block for runtime in able}
+        found = race(turns, rounds)
     candidates = {theirs: name for name, theirs in asked.items()}
-    times = {candidates[name]: seconds for name, seconds in found.seconds.items()}
-    own, *peers = times
     outputs = sum(np.prod(graph.shapes()[name], dtype=int) for name in graph.outputs)
     numbers = np.prod(model.shape) + outputs + sum(a.size for a in graph.params.values())
     return {
@@ -140,8 +140,7 @@ def _measured(
         "shape": "x".join(map(str, model.shape)),
         "macs": int(graph_cost(graph).macs),
         "bytes": int(4 * numbers),
-        "seconds": median(times[own]),
+        **compared({candidates[name]: seconds for name, seconds in found.items()}),
         "errors": {},
-        "cannot": {candidates[name]: reason for name, reason in found.cannot.items()},
-        "peers": {name: ratio(times[name], times[own]) for name in peers},
+        "cannot": {candidates[name]: reason for name, reason in cannot.items()},
     }

@@ -49,7 +49,7 @@ def measured(rounds: int) -> list[dict]:
             cold, again = (_run(TRAIN, cache, "--epochs", "1")[0] for _ in range(2))
             seconds[train].append(cold - again)
     return [
-        {"name": name, "bar": BARS[name], "seconds": statistics.median(s), "high": max(s)}
+        {"name": name, "bar": BARS[name], "value": statistics.median(s), "high": max(s)}
         for name, s in seconds.items()
     ]
 

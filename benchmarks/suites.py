@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import accuracy, measure, models, networks, steps, tasks
+from benchmarks import accuracy, measure, models, networks, start, steps, tasks
 from benchmarks.tasks import HERE
 
 OURS = "ours"
@@ -68,7 +68,21 @@ class Suite:
     timer: Callable[..., Any] = measure.workers
 
 
-SUITES = {
+@dataclass(frozen=True)
+class Figures:
+    """Figures of ours alone: ``measured`` is told how many rounds, and gives rows.
+
+    A row has a ``name``, its ``value``, the median of the rounds, the highest of them (``high``),
+    and the ``bar`` that it should stay under.
+    """
+
+    title: str
+    says: str
+    measured: Callable[[int], list[dict]]
+    unit: str
+
+
+SUITES: dict[str, Suite | Figures] = {
     "prepared": Suite(
         "Prepared convolutions",
         "Weights are transformed once and the output's memory is used again, as far as each "
@@ -135,10 +149,18 @@ SUITES = {
     "accuracy": Suite(
         "Digits told apart",
         "All steps until 99 % of MNIST's test digits are told apart, the median of three seeds: "
-        "the same network, first weights, order and learning rates, data in memory.",
+        "the same network, first weights, order and learning rates, data in memory. PyTorch is "
+        "taken as its steps are the quickest.",
         accuracy.trainings,
         _STEPS,
         least=2.0,
         timer=accuracy.learners,
+    ),
+    "start": Figures(
+        "Start",
+        "How long a new process takes for the first time, with nothing compiled yet, and with all "
+        "of it there.",
+        start.measured,
+        "s",
     ),
 }

@@ -128,32 +128,3 @@ class Ours:
 
         of_any = self._graph.with_input_shape(("N", *x.shape[1:]))
         return predict(of_any, x, params=self._run.params, state=self._run.state)
-
-
-def _filter(task: Task) -> Call:
-    x, w = task.arrays()
-    dtype = np.uint8 if task.dtype == "uint8" else None
-    return Call(lambda: faltung.filter_image(x, w, dtype=dtype))
-
-
-def _step(task: Task) -> Call:
-    """As `faltung.training` takes it: plan, loss, optimiser."""
-    from benchmarks import steps
-    from faltung.training.losses import cross_entropy
-    from faltung.training.optimisers import SGD
-    from faltung.training.state import TrainState
-    from faltung.training.step import descend
-
-    graph, optimiser = steps.network(task), SGD(momentum=steps.MOMENTUM)
-    x, labels = steps.batch_of(task)
-    params = dict(graph.params)
-    run = TrainState(params, dict(graph.state), optimiser.init(params), seed=0)
-    feeds = {graph.inputs[0].name: x}
-
-    def step() -> float:
-        how: dict[str, Any] = {"key": (run.step,), "lr": steps.LR}
-        loss, _ = descend(graph, run, feeds, lambda y: cross_entropy(y, labels), optimiser, **how)
-        run.step += 1
-        return loss
-
-    return Call(step, lambda first: steps.series(first, step))

@@ -11,23 +11,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks come with the repository alone")
+from benchmarks.rounds import Rounds
 from benchmarks.tasks import Task
 from benchmarks.worker import Worker
 
 import faltung
-from benchmarks import __main__ as command
-from benchmarks import (
-    accuracy,
-    machine,
-    measure,
-    models,
-    networks,
-    oracle,
-    report,
-    steps,
-    suites,
-    tasks,
-)
+from benchmarks import accuracy, measure, models, networks, oracle, steps, suites, tasks
 from faltung import reference
 from faltung.analysis.layer_cost import graph_cost
 from faltung.kernels import roofline
@@ -158,11 +147,11 @@ def test_a_broken_kernel_is_not_timed() -> None:
     """As ours it ends the run, as a peer's it is named."""
     ours, broken = measure.Candidate("ours", 1), measure.Candidate("broken:shifted", 1)
     try:
-        row = measure.measured(SMALL[0], [ours, broken], rounds=1, block=0.001)
+        row = measure.measured(SMALL[0], [ours, broken], Rounds(1, 1), block=0.001)
         assert not row["peers"]
         assert row["cannot"]["broken:shifted"].startswith("is wrong by")
         with pytest.raises(measure.Wrong, match="broken:shifted, plain: is wrong by"):
-            measure.measured(SMALL[0], [broken, ours], rounds=1, block=0.001)
+            measure.measured(SMALL[0], [broken, ours], Rounds(1, 1), block=0.001)
     finally:
         ours.close()
         broken.close()
@@ -192,72 +181,12 @@ def test_ratios_are_medians_over_rounds() -> None:
     assert measure.best_ratio({"peers": {}}) is None
 
 
-def result(name: str, listed: bool, ratio: float) -> dict[str, Any]:
-    peer = {"seconds": ratio, "ratio": ratio, "low": ratio, "high": ratio}
-    return {
-        "name": name,
-        "listed": listed,
-        "shape": "1→1 8, 3",
-        "macs": 10**9,
-        "bytes": 10**6,
-        "seconds": 1.0,
-        "errors": {"ours": 1e-7, "pytorch": 2e-7},
-        "cannot": {"ncnn": "knows no batches"},
-        "peers": {"pytorch": peer},
-    }
-
-
-def test_bars_are_read_from_the_published_list_alone() -> None:
-    suite = suites.SUITES["prepared"]
-    rows = [result("a", True, 1.0), result("b", True, 4.0), result("c", False, 0.1)]
-    assert list(report.bars(suite, rows)) == [
-        ("geometric mean at least 1.4", True),
-        ("none below 0.9", True),
-    ]
-    rows[0] = result("a", True, 0.8)
-    assert [met for _, met in report.bars(suite, rows)] == [True, False]
-
-
-def test_runs_are_merged_into_one_document(tmp_path: Path) -> None:
-    """Rows of the same name are replaced, others stay; the document names what it is of."""
-    results: dict[str, Any] = {
-        "machine": machine.described(2),
-        "roofline": {"flops": 1e11, "bandwidths": {"1048576": 1e10}},
-        "versions": {"ours": "0", "pytorch": "2"},
-        "suites": {},
-    }
-    how = {"rounds": 5, "block": 0.3}
-    command.add(results, "prepared", [result("a", True, 1.0), result("b", False, 2.0)], how)
-    command.add(results, "prepared", [result("a", True, 3.0)], how)
-    command.save(results, tmp_path / "b.md")
-    text = (tmp_path / "b.md").read_text(encoding="utf-8")
-    assert "**3.00** (3.00–3.00)" in text
-    assert "**1.00**" not in text
-    assert "**2.00**" in text
-    assert "ncnn knows no batches: all." in text
-    assert machine.cpu_model() in text
-    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["suites"]["prepared"]
-
-
 def test_share_of_the_roofline_takes_the_narrower_limit() -> None:
     row = {"macs": 1000, "bytes": 100, "seconds": 10.0}
     limits = {"flops": 1e9, "bandwidths": {"64": 100.0, "128": 20.0, "256": 10.0}}
     assert roofline.share(row, limits) == 0.5
     assert roofline.share(row | {"bytes": 1000}, limits) == 10.0
     assert roofline.share(row, limits | {"flops": 100.0}) == 2.0
-
-
-def test_a_run_of_ours_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the command line to the document, in processes of their own."""
-    path = tmp_path / "b.md"
-    more = ["--rounds", "1", "--block", "0.001", "--threads", "1", "--write", str(path)]
-    command.main(["tiny", "one", "sob*", "--peers", "", *more])
-    said = capsys.readouterr().out
-    assert machine.cpu_model() in said
-    assert machine.commit() in said
-    assert "| sobel | 1→1 5x5, 3x3 |" in path.read_text(encoding="utf-8")
-    kept = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert [row["name"] for row in kept["suites"]["tiny"]["rows"]] == ["one", "sobel"]
 
 
 def test_work_is_counted_by_the_direct_algorithm() -> None:
@@ -283,7 +212,7 @@ def test_networks_of_any_batch_are_the_same_network() -> None:
 def test_whole_networks_are_timed_in_runtimes_of_their_own() -> None:
     named = {model.name: model for model in models.models()}
     assert sum(model.listed for model in named.values()) == 24
-    with models.runtimes([suites.OURS], 1, 1, 0.0, versions := {}) as timed:
+    with models.runtimes([suites.OURS], 1, Rounds(1, 1), 0.0, versions := {}) as timed:
         row = timed(named["resnet20.1"])
     assert versions == {suites.OURS: faltung.__version__}
     assert row["macs"] == graph_cost(named["resnet20.1"].made((1, 3, 32, 32))).macs
@@ -317,6 +246,29 @@ def test_digits_are_looked_at_every_fifty_steps(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(accuracy, "SHARE", 1.1)
     with pytest.raises(SystemExit, match="was not reached with seed 3"):
         accuracy.reached(Counting, seed=3)
+
+
+def test_who_takes_slow_steps_does_not_train(capsys: pytest.CaptureFixture[str]) -> None:
+    """The others do so with each seed; what comes of each is said as it comes."""
+
+    class Fake:
+        def __init__(self, name: str, seconds: float) -> None:
+            self.name, self.seconds, self.asked = name, seconds, list[str]()
+
+        def ask(self, what: str, task: Task, **more: Any) -> Any:
+            self.asked.append(what)
+            return self.seconds if what == "time" else {"seconds": self.seconds, "steps": 50}
+
+    (task,) = accuracy.trainings()
+    made = [Fake("ours", 1.0), Fake("near", 2.1), Fake("quick", 2.0), Fake("slow", 3.0)]
+    some: Any = accuracy.worth_training(task, made, 0.1)  # type: ignore[arg-type]
+    row = accuracy.measured(task, some)
+    assert [fake.asked.count("reach") for fake in made] == [3, 3, 3, 0]
+    assert {name: found["ratio"] for name, found in row["peers"].items()} == {
+        "near": 2.1,
+        "quick": 2.0,
+    }
+    assert "near, seed 2: 2.1 s, 50 steps" in capsys.readouterr().out
 
 
 def test_both_sides_of_a_training_learn_the_same(torch: Any) -> None:

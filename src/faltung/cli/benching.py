@@ -8,8 +8,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -102,8 +102,11 @@ def run(
     _show(screen, model, given, count, found)
 
 
-def timed(model: Path, x: Path, names: Sequence[str], threads: int, rounds: int) -> Timed:
-    """Time runtimes in turns, those that compute what ours does.
+@contextmanager
+def opened(
+    model: Path, x: Path, names: Sequence[str], threads: int
+) -> Iterator[tuple[list[Runtime], dict[str, str]]]:
+    """Give runtimes that compute what ours does, and why others do not.
 
     Parameters
     ----------
@@ -114,8 +117,6 @@ def timed(model: Path, x: Path, names: Sequence[str], threads: int, rounds: int)
         `OURS` first, then some of `PEERS`.
     threads
         Of each runtime.
-    rounds
-        How often each has its turn.
 
     Raises
     ------
@@ -126,7 +127,12 @@ def timed(model: Path, x: Path, names: Sequence[str], threads: int, rounds: int)
         runtimes = [Runtime(name, model, x, threads) for name in names]
         for runtime in runtimes:
             open_.callback(runtime.close)
-        able, cannot = _checked(runtimes)
+        yield _checked(runtimes)
+
+
+def timed(model: Path, x: Path, names: Sequence[str], threads: int, rounds: int) -> Timed:
+    """Time runtimes in turns, as often as there are rounds; the others as of `opened`."""
+    with opened(model, x, names, threads) as (able, cannot):
         times: dict[str, list[float]] = {runtime.name: [] for runtime in able}
         for turn in range(rounds):
             for runtime in able[turn % len(able) :] + able[: turn % len(able)]:
