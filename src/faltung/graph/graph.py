@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from faltung.errors import GraphError, message
+from faltung.kernels.pages import Pages
 from faltung.ops.operator import AbstractOperator, Array, Shape
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ def _frozen(arrays: Mapping[str, ArrayLike]) -> Mapping[str, Array]:
 
 
 def _is_unchangeable(array: Array) -> bool:
-    """Whether nobody can write to a read-only array by another name: it is alone, or in bytes."""
+    """Whether nobody can write to a read-only array: it is alone, in bytes, or in pages."""
     base: object = array
     while isinstance(base, np.ndarray) and not base.flags.writeable:
         base = base.base
-    return base is None or isinstance(base, bytes)
+    return base is None or isinstance(base, (bytes, Pages))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import onnx
@@ -10,6 +12,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from faltung.errors import FaltungError, ModelFileError, StorageError, message, plain
 from faltung.graph.graph import Graph
+from faltung.graph.onnx_apart import Apart, leave_inputs, split
 from faltung.graph.onnx_external import take_external
 from faltung.graph.onnx_shapes import Shapes
 from faltung.graph.onnx_sized import OpenSize, Reader, read_sized
@@ -46,21 +49,24 @@ def load_sized(
         The file cannot be read at all.
     """
     try:
-        # The file's bytes have no name: they are gone before its arrays are made.
-        model = parsed(_content(path))
+        apart = _split(path)
+        model = parsed(apart.content)
+        leave_inputs(model, apart.weights)
         unread: dict[str, str] = {}
-        constants = take_external(model, Path(path).parent, unread if unknown else None)
-        reader = Reader(model, constants, unknown, unread)
-        return read_sized(reader, shapes, open_size, assume)
+        outside = take_external(model, Path(path).parent, unread if unknown else None)
+        reader = Reader(model, apart.weights | outside, unknown, unread)
+        sized = read_sized(reader, shapes, open_size, assume)
+        return replace(sized, graph=_ordered(sized.graph, apart.names))
     except StorageError:
         raise
     except FaltungError as error:
         raise ModelFileError(f"{path}: {_one_line(error)}") from error
 
 
-def _content(path: str | Path) -> bytes:
+def _split(path: str | Path) -> Apart:
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            return split(file)
     except OSError as error:
         raise StorageError(message(str(path), f"cannot be read, {error.strerror}")) from error
 
@@ -91,7 +97,22 @@ def from_bytes(data: bytes) -> Graph:
     ModelFileError
         The bytes are damaged, or no ONNX model.
     """
-    return from_model(parsed(data))
+    apart = split(BytesIO(data))
+    model = parsed(apart.content)
+    leave_inputs(model, apart.weights)
+    return _ordered(from_model(model, constants=apart.weights), apart.names)
+
+
+def _ordered(graph: Graph, names: Sequence[str]) -> Graph:
+    """Return a graph with its arrays in the order in which a file has their names."""
+    place = {name: at for at, name in enumerate(names)}
+    if not place:
+        return graph
+
+    def ordered(arrays: Mapping[str, Array]) -> dict[str, Array]:
+        return dict(sorted(arrays.items(), key=lambda item: place.get(item[0], len(place))))
+
+    return replace(graph, params=ordered(graph.params), state=ordered(graph.state))
 
 
 def _one_line(error: BaseException) -> str:
