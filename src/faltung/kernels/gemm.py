@@ -8,7 +8,9 @@ number of a read where it is, into all lanes.
 
 Rows of b lie far apart, often a power of two: the first-level cache has no room for many such
 pieces, and no CPU guesses which one comes next. Where many rows of a pass over them, the first ones
-write the columns that they read into a strip, side by side, and the others find them there.
+write the columns that they read into a strip, side by side, and the others find them there. What no
+CPU guesses is asked for beforehand: columns while those before them are read, and where sums will
+be stored, with what is added to them, before they are computed.
 
 Either matrix may lie row by row or column by column. For a it makes no difference; columns of b
 that lie apart go through a transpose, some runs of k at a time.
@@ -83,22 +85,33 @@ def sum_panel(
     masked: bool = False,
     keeps: bool = False,
     goes_on: bool = False,
+    fetches: bool = False,
     activation: str,
     adds: bool,
 ) -> None:
     """Write up to ``count`` columns of up to ``left`` rows, a ``plane`` apart, nothing else.
 
     ``spread`` numbers lie between two vectors of b. With `masked`, no column past ``count`` is
-    read; with `keeps`, what is read is written to ``strip`` as well. With `goes_on`, the sums go on
-    from those that are there. ``numbers`` are those of the activation.
+    read; with `keeps`, what is read is written to ``strip`` as well; with `fetches`, the columns
+    behind are asked for. With `goes_on`, the sums go on from those that are there. ``numbers`` are
+    those of the activation.
     """
     # Where there are fewer rows, the last one is computed again.
     rows = [(left - 1).at_most(c) for c in range(channels)]
     starts = [w + row * near for row in rows]
     masks = [code.first(count - v * code.lanes) for v in range(vectors)]
+    lines = range(0, vectors * code.lanes, 64 // code.itemsize)
+    for row in rows:
+        for at in lines:
+            code.prefetch(to + (plane * row + at), writes=True)
+            if adds:
+                code.prefetch(residual + (plane * row + at))
 
     def columns(t: Int) -> list[Vector]:
         places = [b + (t * step + spread * v) for v in range(vectors)]
+        if fetches:
+            for at in lines:
+                code.prefetch(b + (t * step + (vectors * code.lanes + at)))
         if masked:
             read = zip(masks, places, strict=True)
             found = [code.load_some(mask, place) for mask, place in read]
@@ -169,9 +182,11 @@ def multiply_block(
             with code.loop(last, start=first) as p, code.either(is_whole) as (whole, border):
                 for branch, masked in ((whole, False), (border, True)):
                     with branch:
-                        multiply(p, *given, source + n, step, beside, masked=masked)
+                        multiply(
+                            p, *given, source + n, step, beside, masked=masked, fetches=not masked
+                        )
         elif way == KEPT:
-            multiply(first, *given, source + n, step, beside, masked=True, keeps=True)
+            multiply(first, *given, source + n, step, beside, masked=True, keeps=True, fetches=True)
             with code.loop(last, start=first + 1) as p:
                 multiply(p, *given, strip, code.integer(width), beside)
         else:

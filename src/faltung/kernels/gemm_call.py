@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 ENOUGH: Final = 1 << 19
 """Products of a block, at least: for less it is not worth waking a thread."""
-MANY: Final = 12
+MANY: Final = 3
 """Panels that pass over the same columns for which it is worth writing these side by side."""
 BLOCK: Final = 500.0
 """Cycles that each block of work takes beside its products."""
