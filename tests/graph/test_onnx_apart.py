@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def _nameless(made: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize("change", [_twice, _short, _negative, _typed_too, _half, _nameless])
-def test_what_is_not_plain_stays_in_the_message(change) -> None:
+def test_what_is_not_plain_stays_in_the_message(change: Callable[[onnx.ModelProto], None]) -> None:
     made = model(tensor("b", LARGE))
     change(made)
     data = made.SerializeToString()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 import onnx
@@ -30,7 +30,10 @@ INITIALIZER: Final = onnx.GraphProto.INITIALIZER_FIELD_NUMBER
 _T: Final = onnx.TensorProto
 ONCE: Final = {_T.DATA_TYPE_FIELD_NUMBER: 0, _T.NAME_FIELD_NUMBER: 2, _T.RAW_DATA_FIELD_NUMBER: 2}
 """Fields of a tensor that must be there once, and how they are written."""
-DTYPES: Final = {_T.FLOAT: np.dtype("<f4"), _T.DOUBLE: np.dtype("<f8")}
+DTYPES: Final[Mapping[int, np.dtype[Any]]] = {
+    int(_T.FLOAT): np.dtype(np.float32),
+    int(_T.DOUBLE): np.dtype(np.float64),
+}
 _VARINT, _LONG, _BYTES, _SHORT = 0, 1, 2, 5
 _MOST_BITS: Final = 64
 
@@ -63,7 +66,7 @@ class _Tensor(NamedTuple):
 
     name: str
     shape: tuple[int, ...]
-    dtype: np.dtype[np.generic] | None
+    dtype: np.dtype[Any] | None
     begin: int
 
 
@@ -238,12 +241,7 @@ def _values(file: BinaryIO, tensor: _Tensor) -> Array:
     file.seek(tensor.begin)
 
     def fill(array: Array) -> None:
-        room = memoryview(array.reshape(-1).view(np.uint8))
-        at = 0
-        while at < len(room):
-            read = file.readinto(room[at:])  # type: ignore[attr-defined]
-            if not read:
-                raise _Odd
-            at += read
+        if file.readinto(array.data) < array.nbytes:  # type: ignore[attr-defined]
+            raise _Odd
 
     return filled(tensor.shape, tensor.dtype, fill)
