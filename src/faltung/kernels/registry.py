@@ -18,6 +18,7 @@ from faltung.kernels import (
     direct_cost,
     filter_cost,
     polyphase_cost,
+    polyphase_dx_cost,
     pooling_cost,
     winograd_cost,
     winograd_dw_cost,
@@ -142,6 +143,7 @@ def _blocked(operation: str, packs: str, terms: Callable[[Window], int]) -> Row:
         is_compiled=True,
         costs=f"faltung.kernels.direct_cost:{operation}_blocked",
         packs=f"faltung.kernels.blocked_call:{packs}",
+        keeps=operation == "conv",
         fuses=True,
         replays=True,
     )
@@ -272,20 +274,22 @@ def _pooling(operation: str, terms: Callable[[Window], int]) -> Row:
     )
 
 
-def _polyphase(outputs: int) -> Row:
-    """Return the row of convolution with stride 2, by tiles of so many outputs a side."""
-    module = "faltung.kernels.polyphase_"
+def _polyphase(operation: str, outputs: int) -> Row:
+    """Return the row of stride 2, by tiles of so many positions a side of each phase."""
+    is_forward = operation == "conv"
+    costs = polyphase_cost if is_forward else polyphase_dx_cost
+    module = costs.__name__.removesuffix("cost")
     return Row(
-        f"conv_polyphase_f{outputs}_any_nchw",
-        "conv",
-        f"{module}call:conv_f{outputs}",
-        polyphase_cost.applies,
-        lambda window: polyphase_cost.terms(window, outputs),  # type: ignore[arg-type]
-        block=outputs,
+        f"{operation}_polyphase_f{outputs}_any_nchw",
+        operation,
+        f"{module}call:{operation}_f{outputs}",
+        costs.applies,
+        lambda window: costs.terms(window, outputs),
+        block=outputs if is_forward else 2 * outputs,
         is_compiled=True,
         costs=f"{module}cost:cycles_f{outputs}",
         is_exact=False,
-        growth=lambda window: polyphase_cost.growth(window, outputs),  # type: ignore[arg-type]
+        growth=lambda window: costs.growth(window, outputs),
         packs=f"{module}call:pack_f{outputs}",
         fuses=True,
         replays=True,
@@ -347,8 +351,8 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv", outputs=3),
     _winograd("conv", outputs=2),
     _winograd_rows("conv"),
-    _polyphase(outputs=4),
-    _polyphase(outputs=2),
+    _polyphase("conv", outputs=4),
+    _polyphase("conv", outputs=2),
     _filter(),
     _toom(),
     _numpy("conv_im2col", _conv_terms),
@@ -362,6 +366,8 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv_dx", outputs=3),
     _winograd("conv_dx", outputs=2),
     _winograd_rows("conv_dx"),
+    _polyphase("conv_dx", outputs=4),
+    _polyphase("conv_dx", outputs=2),
     _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),
     _numpy("conv_dx_col2im", _conv_dx_terms),
     _dw("direct"),

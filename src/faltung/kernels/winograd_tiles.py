@@ -106,15 +106,19 @@ def from_points(
     outputs: int,
     taps: int,
     apart: int = 1,
+    spread: int = 1,
 ) -> None:
-    """``y = Aᵀ S A + bias`` for tiles beside each other, whose sums are a ``pitch`` apart."""
+    """``y = Aᵀ S A + bias`` for tiles beside each other, whose sums are a ``pitch`` apart.
+
+    `apart` and `spread` are those of `to_points`.
+    """
     form = cook_toom(outputs, taps)
     size, start = form.size, code.load(bias)
-    every, step = range(size), apart * code.lanes
+    every, step = range(size), apart * spread * code.lanes
     with each_tile(code, count, apart, outputs) as (tile, pixel):
         at = sums + tile * pitch
         square = [[code.load(at + distance * (i * size + j)) for j in every] for i in every]
-        to = strip + pixel * code.lanes
+        to = strip + pixel * (spread * code.lanes)
         for i, row in enumerate(both_ways(code, form.to_output, square)):
             for j, vector in enumerate(row):
                 code.store(to + strip_pitch * i + j * step, vector + start)
