@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import accuracy, measure, models, networks, start, steps, tasks
+from benchmarks import accuracy, measure, models, networks, overhead, start, steps, tasks
 from benchmarks.tasks import HERE
 
 OURS = "ours"
@@ -155,6 +155,13 @@ SUITES: dict[str, Suite | Figures] = {
         _STEPS,
         least=2.0,
         timer=accuracy.learners,
+    ),
+    "overhead": Figures(
+        "Overhead of steps",
+        "What each step of a plan adds to a call where it has next to nothing to do: of a thread "
+        "alone, and of all threads, where a parallel region takes some 2 µs by itself.",
+        overhead.measured,
+        "µs",
     ),
     "start": Figures(
         "Start",

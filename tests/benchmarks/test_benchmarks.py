@@ -16,7 +16,7 @@ from benchmarks.tasks import Task
 from benchmarks.worker import Worker
 
 import faltung
-from benchmarks import accuracy, measure, models, networks, oracle, steps, suites, tasks
+from benchmarks import accuracy, measure, models, networks, oracle, overhead, steps, suites, tasks
 from faltung import reference
 from faltung.analysis.layer_cost import graph_cost
 from faltung.kernels import roofline
@@ -280,3 +280,12 @@ def test_both_sides_of_a_training_learn_the_same(torch: Any) -> None:
     for _ in range(3):
         assert here.step(x, labels, 0.01) == pytest.approx(there.step(x, labels, 0.01), rel=1e-4)
     np.testing.assert_allclose(here.predict(x), there.predict(x), rtol=1e-3, atol=1e-4)
+
+
+def test_steps_that_do_nothing_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans have as many steps as they are said to have."""
+    monkeypatch.setattr(overhead, "CALLS", 1)
+    monkeypatch.setattr(overhead, "STEPS", 3)
+    assert [row["bar"] for row in overhead.measured(1)] == [0.5, 2.5, 0.5]
+    made = overhead._plan(5)
+    np.testing.assert_array_equal(made(), np.zeros(overhead.SHAPE, np.float32))
