@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from faltung.datasets import Dataset
 from faltung.errors import GraphError
 from faltung.graph.graph import Graph
-from faltung.graph.layers import Chain, Dense, Dropout, Flatten, build
+from faltung.graph.layers import BatchNorm, Chain, Conv, Dense, Dropout, Flatten, Relu, build
 from faltung.training import evaluation
 from faltung.training.evaluation import Score, losses_of, predict, score
 from faltung.training.losses import cross_entropy
@@ -53,7 +54,7 @@ def test_losses_are_those_of_training() -> None:
 
 def test_parts_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = predict(scorer(), pixels().images)
-    monkeypatch.setattr(evaluation, "_BATCH", 2)
+    monkeypatch.setattr(evaluation, "BATCH", 2)
     assert np.array_equal(predict(scorer(), pixels().images), whole)
 
 
@@ -91,3 +92,28 @@ def test_a_network_for_other_images() -> None:
 def test_the_loss_of_a_score_is_a_mean() -> None:
     found = Score(np.array([1.0, 3.0]), np.array([0, 0]), np.array([0, 0]), 1)
     assert found.loss == 2.0
+
+
+def test_an_image_has_the_same_scores_in_any_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit: the last batch begins among images that were there before."""
+    chain = Chain(Conv(5, 3, padding=1), BatchNorm(), Relu(), Flatten(), Dense(4))
+    graph = build(chain, (2, 9, 7))
+    images = np.random.default_rng(0).standard_normal((7, 2, 9, 7)).astype(np.float32)
+    whole = predict(graph, images)
+    np.testing.assert_allclose(whole, graph(images), rtol=1e-4, atol=1e-5)
+    assert all(np.array_equal(predict(graph, images[i : i + 1])[0], whole[i]) for i in range(7))
+    monkeypatch.setattr(evaluation, "BATCH", 3)
+    assert np.array_equal(predict(graph, images), whole)
+
+
+def test_a_plan_is_kept_as_long_as_its_network() -> None:
+    graph = scorer()
+    predict(graph, pixels().images)
+    _, plan = evaluation._kept[graph]
+    predict(graph, pixels().images)
+    assert evaluation._kept[graph][1] is plan
+    before = len(evaluation._kept)
+    predict(graph, pixels().images, params={"dense1.weight": np.eye(3)})
+    del graph
+    gc.collect()
+    assert len(evaluation._kept) == before - 1

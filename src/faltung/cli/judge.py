@@ -17,13 +17,12 @@ from faltung.cli.settings import network_name, read_data
 from faltung.datasets import NAMES, Dataset
 from faltung.errors import DatasetError, FaltungError, ModelFileError, message
 from faltung.graph import Graph, load
-from faltung.plan.compiling import compile as planned
-from faltung.training.evaluation import Score, losses_of
+from faltung.training.evaluation import BATCH, Score, losses_of, parts_of
 from faltung.training.fit import check_fit
 from faltung.training.start import start_from
 
-CHUNK = 1000
-"""Images between two steps of the bar."""
+MANY = 1000
+"""Images from which on there is a bar."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,16 +162,15 @@ def judge(screen: Screen, subject: Subject) -> Verdict:
     """Run the model on all images."""
     start = time.perf_counter()
     pixels, labels = subject.images.images, subject.images.labels
-    chunks = track(
-        range(0, len(labels), CHUNK),
+    parts = track(
+        parts_of(subject.graph, pixels),
         "evaluating",
+        total=-(-len(labels) // BATCH),
         console=screen.err,
         transient=True,
-        disable=screen.is_quiet or not screen.err.is_terminal or len(labels) <= CHUNK,
+        disable=screen.is_quiet or not screen.err.is_terminal or len(labels) <= MANY,
     )
-    plan = planned(subject.graph, pixels[:CHUNK].shape)
-    parts = [np.asarray(plan(pixels[at : at + CHUNK])) for at in chunks]
-    logits = np.concatenate(parts).astype(np.float64)
+    logits = np.concatenate(list(parts)).astype(np.float64)
     predictions = logits.argmax(axis=1).astype(np.int64)
     result = Score(losses_of(logits, labels), predictions, labels, logits.shape[1])
     return Verdict(subject, logits, result, time.perf_counter() - start)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faltung.datasets import Dataset
-from faltung.graph.evaluate import evaluate
 from faltung.graph.graph import Graph
+from faltung.kernels.settings import token
 from faltung.training.fit import check_fit
 from faltung.training.state import Array
 
-_BATCH = 200  # images whose values are in memory together
+if TYPE_CHECKING:
+    from faltung.plan.plan import Plan
+
+BATCH: Final = 100
+"""Images whose values are in memory together, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +134,7 @@ def predict(
     params: Mapping[str, Array] | None = None,
     state: Mapping[str, Array] | None = None,
 ) -> Array:
-    """Return what a network puts out for images, computing a few hundred at a time.
+    """Return what a network puts out for images, by a plan (see `faltung.compile`).
 
     Parameters
     ----------
@@ -142,8 +148,8 @@ def predict(
     Returns
     -------
     array (N, classes)
-        Scores, as the network gives them. A network that overflows gives infinities or NaN here,
-        without a warning.
+        Scores, as the network gives them: those of an image do not depend on the others. A network
+        that overflows gives infinities or NaN here, without a warning.
 
     Examples
     --------
@@ -151,15 +157,48 @@ def predict(
     >>> predict(build(Flatten(), (1, 1, 2)), np.array([[[[3, 9]]], [[[4, 1]]]])).tolist()
     [[3.0, 9.0], [4.0, 1.0]]
     """
-    (name,) = (value.name for value in graph.inputs)
-    (output,) = graph.outputs
-    parts = []
-    for start in range(0, len(images), _BATCH):
-        with np.errstate(all="ignore"):  # a network that went wrong scores badly, it does not warn
-            part = {name: images[start : start + _BATCH]}
-            done = evaluate(graph, part, params=params, state=state)
-        parts.append(done.values[output])
+    parts = list(parts_of(graph, images, params=params, state=state))
     if not parts:
-        classes = graph.shapes()[output][1]
+        classes = graph.shapes()[graph.outputs[0]][1]
         return np.zeros((0, int(classes)), np.float32)
     return np.concatenate(parts)
+
+
+def parts_of(
+    graph: Graph,
+    images: Array,
+    *,
+    params: Mapping[str, Array] | None = None,
+    state: Mapping[str, Array] | None = None,
+) -> Iterator[Array]:
+    """Give what `predict` returns, a hundred images at a time, or less.
+
+    All batches have one size, for which there is one plan: the last begins early enough to be
+    whole, which changes no bit.
+    """
+    if params is not None or state is not None:
+        own = {
+            "params": {**graph.params, **(params or {})},
+            "state": {**graph.state, **(state or {})},
+        }
+        graph = graph.replace(**own)
+    count = len(images)
+    size = -(-count // max(1, -(-count // BATCH)))
+    for start in range(0, count, max(1, size)):
+        first = min(start, count - size)
+        batch = images[first : first + size]
+        outputs = np.asarray(_plan_of(graph, batch.shape)(batch))
+        yield outputs[start - first :]
+
+
+def _plan_of(graph: Graph, shape: tuple[int, ...]) -> Plan:
+    """Return a plan; the last one is kept as long as its network, whose numbers never change."""
+    from faltung.plan.plan import Plan
+
+    key, kept = (shape, token()), _kept.get(graph)
+    if kept is None or kept[0] != key:
+        kept = _kept[graph] = key, Plan(graph.with_input_shape(shape))
+    return kept[1]
+
+
+_kept: WeakKeyDictionary[Graph, tuple[Hashable, Plan]] = WeakKeyDictionary()
