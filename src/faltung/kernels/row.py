@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from inspect import signature
-from typing import Any
+from math import prod
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from faltung.geometry.window import ConvWindow, PoolWindow
 
 Window = ConvWindow | PoolWindow
 Kernel = Callable[..., NDArray[Any]]
+NUMBERED: Final = 1 << 24
+"""Whole numbers below this are exact in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Row:
         ``module:function``, called as ``function(window, w)``: the weights in the order in which
         the row reads them, which it takes as ``packed=``. Empty for a row that takes them as
         they are.
+    keeps : bool
+        Whether the packed weights are all weights as they are, besides zeros, in another order.
     fuses : bool
         Whether it takes an ``epilogue=``: what is done to each output before it is stored.
     replays : bool
@@ -70,6 +75,7 @@ class Row:
     is_exact: bool = True
     growth: Callable[[Window], float] = lambda window: 1.0
     packs: str = ""
+    keeps: bool = False
     fuses: bool = False
     replays: bool = False
 
@@ -85,6 +91,19 @@ class Row:
         """The weights in the order in which the row reads them, for its ``packed=``."""
         packed: NDArray[Any] = loaded(self.packs)(window, w)
         return packed
+
+    def comes_back(self, window: ConvWindow) -> bool:
+        """Whether weights come back from their packed form."""
+        return self.keeps and prod(window.w_shape) < NUMBERED
+
+    def unpacked(self, window: ConvWindow, packed: NDArray[Any]) -> NDArray[Any]:
+        """The weights that `pack` was given: where each is, packed numbers tell."""
+        numbers = np.arange(1, prod(window.w_shape) + 1, dtype=packed.dtype)
+        places = self.pack(window, numbers.reshape(window.w_shape)).reshape(-1)
+        is_weight = places != 0
+        w = np.empty(window.w_shape, packed.dtype)
+        w.reshape(-1)[places[is_weight].astype(np.intp) - 1] = packed.reshape(-1)[is_weight]
+        return w
 
     def cycles(self, window: Window, dtype: np.dtype[Any], is_prepared: bool = False) -> float:
         """Estimate one image's cycles on one core with AVX-512; see `faltung.kernels.cost`.
