@@ -6,6 +6,7 @@ import ctypes
 import mmap
 from collections.abc import Iterator, Sequence
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,14 @@ from faltung.kernels.choose import compiled_for
 
 GUARD = 0xA5
 COMPILED = (
-    *("blocked", "blocked_dw", "chain", "depthwise", "direct", "direct_dw", "exact", "filters"),
-    *(
-        "gemm",
-        "micro",
-        "norm_batch",
-        "numbers_together",
-        "optimise",
-        "packing",
-        "pointwise",
-        "polyphase",
-        "pooling",
-        "random_geometries",
-        "replay",
-    ),
-    *("simd", "vector_math", "winograd", "winograd_dw"),
+    *("blocked", "chain", "depthwise", "direct", "direct_and_blocked_dw", "exact", "filters"),
+    *("gemm", "micro", "norm_batch", "numbers_together", "optimise", "packing", "pointwise"),
+    *("polyphase", "polyphase_dx", "pooling", "random_geometries", "replay", "simd"),
+    *("vector_math", "winograd", "winograd_dw"),
 )
 """Modules about machine code alone: where nothing is compiled they have nothing to say."""
+
+assert all(Path(__file__).with_name(f"test_{name}.py").exists() for name in COMPILED)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
