@@ -2,7 +2,8 @@
 
 Nothing here changes a bit of the result. A block's tiles are transformed once; then all weights of
 its output channels go by. Few tiles a block make the weights go by more often, many do not fit a
-core's cache. Of all ways to cut, the one with the smallest estimate is taken.
+core's cache; the sums of all panels at once take room, those of a few read all tiles again for the
+next. Of all ways to cut, the one with the smallest estimate is taken.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ CACHE: Final = 900 * 1024
 """Bytes of a core's own cache that a block may take."""
 SHARED: Final = 20 * 1024 * 1024
 """Bytes of the cache that cores share: weights that are larger come from memory each time."""
+TAKEN: Final = 10 * 1024 * 1024
+"""Bytes of it that the blocks of all threads may take, so that it is left for what else there is."""
 STRIP: Final = 80 * 1024
 """Bytes of a strip: a small part of what is near, so that rows need no parts that overlap."""
 WIDEST: Final = 56
@@ -316,7 +319,9 @@ def schedule_of(
         moved += tiles * here * panels.vectors * 4
         is_near = weights + inputs + sums < CACHE
         rate = 48 if is_near else 10 if all_weights < SHARED else 6
-        again = inputs * -(-here // plan.together) / 24 if inputs + sums > CACHE else 0.0
+        taken = (inputs + sums) * min(threads, blocks)
+        far = 24 if taken < TAKEN else 5 * TAKEN / taken
+        again = inputs * -(-here // plan.together) / far if inputs + sums > CACHE else 0.0
         moved *= 1 + min(1.0, max(0.0, (inputs + sums) / CACHE - 1))
         rounds = -(-blocks // threads)
         return rounds * (max(products, weights / rate) + again + points * moved + 2000)
@@ -363,8 +368,9 @@ def _candidates(
     for frames, rows, columns in cuts:
         pixels = pixels_together(isa, frames * rows * columns, panels.vectors)
         for parts in {1, min(threads, panels.panels)}:
-            together = min(2, -(-panels.panels // parts))
-            yield Schedule(frames, rows, columns, parts, together, pixels)
+            here = -(-panels.panels // parts)
+            for together in {min(2, here), here}:
+                yield Schedule(frames, rows, columns, parts, together, pixels)
 
 
 def _shares(count: int) -> list[int]:
