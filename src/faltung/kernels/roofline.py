@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from faltung.kernels.compiled import kernel
-from faltung.kernels.isa import host_isa
+from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.pool import shared_pool
 from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
 
@@ -51,10 +51,8 @@ def copy(code: Code, arguments: Pointer, block: Int, thread: Int) -> None:
             code.store(y + i + n * code.lanes, vector)
 
 
-def peak() -> float:
+def peak(isa: Isa) -> float:
     """Return float32 operations a second, all threads together; a multiply-add counts as two."""
-    isa = host_isa()
-    assert isa is not None
     sums, pool = isa.registers * 3 // 4, shared_pool()
     numbers = np.full(16 * isa.lanes(4) * pool.threads, 0.5, np.float32)
     arguments = np.array([TURNS, numbers.ctypes.data])
@@ -64,13 +62,13 @@ def peak() -> float:
     return 2 * TURNS * sums * isa.lanes(4) * blocks / seconds
 
 
-def bandwidths() -> dict[int, float]:
+def bandwidths(isa: Isa) -> dict[int, float]:
     """Return bytes a second, read and written together, by how many are touched."""
-    return {size: _bandwidth(size) for size in SIZES}
+    return {size: _bandwidth(size, isa) for size in SIZES}
 
 
-def _bandwidth(size: int) -> float:
-    isa, pool = host_isa(), shared_pool()
+def _bandwidth(size: int, isa: Isa) -> float:
+    pool = shared_pool()
     x = np.ones(size // 8, np.float32)
     y = np.zeros_like(x)
     times = max(1, (1 << 26) // size)
@@ -106,4 +104,5 @@ def share(row: Mapping[str, Any], roofline: Mapping[str, Any]) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"flops": peak(), "bandwidths": bandwidths()}), file=sys.stdout)
+    here = required_isa("roofline")
+    print(json.dumps({"flops": peak(here), "bandwidths": bandwidths(here)}), file=sys.stdout)

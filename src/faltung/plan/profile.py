@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from faltung.kernels.isa import chosen
+from faltung.kernels.isa import Isa, host_isa
 from faltung.kernels.roofline import bandwidths, peak, share
 from faltung.report import AbstractReport, Table
 
@@ -152,12 +152,15 @@ def step_time(step: Step, seconds: float, arrays: Mapping[str, Array]) -> StepTi
     return StepTime(stage.name, name, step.kernel, seconds, macs, nbytes, part)
 
 
-@cache
 def roofline() -> Mapping[str, Any] | None:
     """Return what this machine can do at most, measured once; None where nothing is compiled."""
-    if chosen("") is None:
-        return None
-    return {"flops": peak(), "bandwidths": bandwidths()}
+    isa = host_isa()
+    return None if isa is None else _roofline(isa)
+
+
+@cache
+def _roofline(isa: Isa) -> Mapping[str, Any]:
+    return {"flops": peak(isa), "bandwidths": bandwidths(isa)}
 
 
 def _seconds(steps: Sequence[StepTime]) -> float:
