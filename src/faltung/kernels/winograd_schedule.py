@@ -27,7 +27,7 @@ CACHE: Final = 900 * 1024
 SHARED: Final = 20 * 1024 * 1024
 """Bytes of the cache that cores share: weights that are larger come from memory each time."""
 TAKEN: Final = 10 * 1024 * 1024
-"""Bytes of it that the blocks of all threads may take, so that it is left for what else there is."""
+"""Bytes of it that the blocks of all threads may take: weights and images go through it, too."""
 STRIP: Final = 80 * 1024
 """Bytes of a strip: a small part of what is near, so that rows need no parts that overlap."""
 WIDEST: Final = 56
