@@ -11,6 +11,8 @@ from types import ModuleType
 import hypothesis
 import pytest
 
+from faltung.kernels.choose import compiled_for
+
 ROOT = Path(__file__).parents[1]
 
 hypothesis.settings.register_profile("faltung", deadline=None, derandomize=True, print_blob=True)
@@ -50,6 +52,14 @@ def torch() -> ModuleType:
 def scipy() -> ModuleType:
     """SciPy, or a skip that names it."""
     return require_peer("scipy")
+
+
+@pytest.fixture
+def compiler() -> str:
+    """The instruction set that kernels are compiled for, or a skip where NumPy does everything."""
+    if not compiled_for():
+        pytest.skip("nothing is compiled here (FALTUNG_ISA=none)")
+    return compiled_for()
 
 
 @pytest.fixture

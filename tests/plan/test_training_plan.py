@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from faltung.errors import GraphError
+from faltung.errors import GraphError, KernelError
 from faltung.graph import Graph
 from faltung.graph import layers as L
 from faltung.graph.evaluate import evaluate
 from faltung.graph.gradients import gradients
 from faltung.kernels import leases
+from faltung.kernels.choose import compiled_for
 from faltung.kernels.memory import release
 from faltung.kernels.program import Program
 from faltung.kernels.threads import set_num_threads
@@ -174,6 +175,7 @@ def test_a_step_in_float32_is_near(graph: Graph) -> None:
     assert_near(stepped(planned(graph, training=True), feeds), interpreted(graph, feeds))
 
 
+@pytest.mark.usefixtures("compiler")
 def test_what_the_kernels_fuse_is_one_program_forward_and_one_back() -> None:
     plan = TrainingPlan(sized(residual()))
     assert [[type(run) for run in runs] for runs in plan._runs] == [[Program]] * 3
@@ -294,6 +296,10 @@ def test_what_the_environment_imposes_is_kept(name: str, monkeypatch: pytest.Mon
     graph = sized(residual())
     wanted = interpreted(graph, feeds_of(graph))
     monkeypatch.setenv("FALTUNG_KERNEL", name)
+    if name != "reference" and not compiled_for():
+        with pytest.raises(KernelError, match="nothing is compiled here"):
+            TrainingPlan(graph)
+        return
     plan = TrainingPlan(graph)
     kernels = {
         w.work.kernel for w in plan._works[0] if w.work.stage and "conv" in w.work.stage.name
@@ -302,6 +308,7 @@ def test_what_the_environment_imposes_is_kept(name: str, monkeypatch: pytest.Mon
     assert_near(stepped(plan, feeds_of(graph)), wanted)
 
 
+@pytest.mark.usefixtures("compiler")
 def test_memory_is_what_is_reported() -> None:
     graph = sized(residual(), 256)
     feeds = feeds_of(graph)
