@@ -45,12 +45,17 @@ class Dropout(AbstractElementwise):
         x = inputs[0]
         if not training or self.ratio == 0:
             return (x, np.ones(x.shape, dtype=bool))[: 1 + self.mask], {}, None
+        factor = self.drawn(x, key)
+        return (x * factor, factor > 0)[: 1 + self.mask], {}, factor
+
+    def drawn(self, x: Array, key: Key | None) -> Array:
+        """Return what each value is multiplied by in training: 0, or 1 / (1 - ratio)."""
         if key is None:
             raise GraphError(message("Dropout", "training needs a key", {}, "Pass key=(seed,)"))
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
         kept = generator.random(x.shape, dtype=np.float32) >= self.ratio
-        factor = kept * x.dtype.type(1 / (1 - self.ratio))
-        return (x * factor, kept)[: 1 + self.mask], {}, factor
+        factor: Array = kept * x.dtype.type(1 / (1 - self.ratio))
+        return factor
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Send ``dout`` through the values that stayed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from faltung.ops.operator import (
     Taps,
     point,
 )
+
+Steps: TypeAlias = tuple[tuple[Any, ...], ...]
+"""A chain, as `faltung.kernels.chain` has it."""
 
 
 class AbstractElementwise(AbstractOperator):
@@ -102,21 +105,31 @@ class LeakyRelu(AbstractElementwise):
     onnx_type: ClassVar[str] = "LeakyRelu"
     alpha: float = 0.01
 
+    @property
+    def steps(self) -> Steps:
+        """What computes it."""
+        return (("load", 0), ("leaky_relu", 0, float(self.alpha)))
+
+    @property
+    def steps_dx(self) -> Steps:
+        """What computes the gradient, of that of the output and the input."""
+        slope = ("number", float(self.alpha))
+        return (("load", 0), ("load", 1), slope, ("mul", 0, 2), ("where", 1, 0, 3))
+
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute ``x`` or ``alpha x``."""
         x = inputs[0]
-        y = dispatch.chained((("load", 0), ("leaky_relu", 0, float(self.alpha))), x)
+        y = dispatch.chained(self.steps, x)
         if y is None:
             y = np.where(x >= 0, x, x * x.dtype.type(self.alpha))
         return (y,), {}, x
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout`` where ``x > 0``, else ``alpha dout``."""
-        dout, alpha = douts[0], ("number", float(self.alpha))
-        steps = (("load", 0), ("load", 1), alpha, ("mul", 0, 2), ("where", 1, 0, 3))
-        dx = dispatch.chained(steps, dout, saved)
+        dout = douts[0]
+        dx = dispatch.chained(self.steps_dx, dout, saved)
         if dx is None:
             dx = np.where(saved > 0, dout, dout * dout.dtype.type(self.alpha))
         return (dx,)
@@ -137,16 +150,14 @@ class LeakyRelu(AbstractElementwise):
 
 
 _WITH_ONE: Final = (("load", 0), ("load", 1), ("number", 1.0))
-_LOGISTIC_DX: Final = (*_WITH_ONE, ("mul", 0, 1), ("sub", 2, 1), ("mul", 3, 4))
-"""``dout y (1 - y)``, in one pass."""
-_TANH_DX: Final = (*_WITH_ONE, ("square", 1), ("sub", 2, 3), ("mul", 0, 4))
-"""``dout (1 - y y)``, in one pass."""
 
 
 class Sigmoid(AbstractElementwise):
     """``y = 1 / (1 + exp(-x))``, without overflow on either side."""
 
     onnx_type: ClassVar[str] = "Sigmoid"
+    steps: ClassVar[Steps] = (("load", 0), ("logistic", 0))
+    steps_dx: ClassVar[Steps] = (*_WITH_ONE, ("mul", 0, 1), ("sub", 2, 1), ("mul", 3, 4))
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
@@ -156,7 +167,7 @@ class Sigmoid(AbstractElementwise):
         It is off by three units in the last place, at most, where a kernel computes it.
         """
         x = inputs[0]
-        y = dispatch.chained((("load", 0), ("logistic", 0)), x, as_numpy=False)
+        y = dispatch.chained(self.steps, x, as_numpy=False)
         if y is None:
             e = np.exp(-np.abs(x))
             y = np.asarray(np.where(x >= 0, 1, e) / (1 + e))
@@ -164,7 +175,7 @@ class Sigmoid(AbstractElementwise):
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout y (1 - y)``."""
-        dx = dispatch.chained(_LOGISTIC_DX, douts[0], saved)
+        dx = dispatch.chained(self.steps_dx, douts[0], saved)
         return (np.asarray(douts[0] * saved * (1 - saved)) if dx is None else dx,)
 
 
@@ -172,19 +183,21 @@ class Tanh(AbstractElementwise):
     """``y = tanh(x)``."""
 
     onnx_type: ClassVar[str] = "Tanh"
+    steps: ClassVar[Steps] = (("load", 0), ("tanh", 0))
+    steps_dx: ClassVar[Steps] = (*_WITH_ONE, ("square", 1), ("sub", 2, 3), ("mul", 0, 4))
 
     def forward(
         self, inputs: Sequence[Array], *, training: bool = False, key: Key | None = None
     ) -> Result:
         """Compute the hyperbolic tangent, by a kernel within two units in the last place."""
-        y = dispatch.chained((("load", 0), ("tanh", 0)), inputs[0], as_numpy=False)
+        y = dispatch.chained(self.steps, inputs[0], as_numpy=False)
         if y is None:
             y = np.asarray(np.tanh(inputs[0]))
         return (y,), {}, y
 
     def backward(self, saved: Any, douts: Sequence[Array]) -> tuple[Array | None, ...]:
         """Return ``dout (1 - y**2)``."""
-        dx = dispatch.chained(_TANH_DX, douts[0], saved)
+        dx = dispatch.chained(self.steps_dx, douts[0], saved)
         return (np.asarray(douts[0] * (1 - saved * saved)) if dx is None else dx,)
 
 
