@@ -175,8 +175,13 @@ def _pool(threads: int) -> Pool:
 
 
 def shared_pool() -> Pool:
-    """Return the pool that every kernel of this process shares; a forked child's works alone."""
-    return _pool(1 if _process.is_child else num_threads())
+    """Return the pool that every kernel of this process shares."""
+    return _pool(shared_threads())
+
+
+def shared_threads() -> int:
+    """Return how many threads the shared pool has; a forked child's works alone."""
+    return 1 if _process.is_child else num_threads()
 
 
 class _Process:

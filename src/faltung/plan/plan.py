@@ -19,7 +19,7 @@ from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph, named
 from faltung.graph.unknown import check_known
 from faltung.kernels.memory import empty
-from faltung.kernels.pool import shared_pool
+from faltung.kernels.pool import shared_threads
 from faltung.kernels.program import Program
 from faltung.kernels.settings import settings
 from faltung.ops.operator import Array, Shape
@@ -299,7 +299,7 @@ class Plan:
             if step.run is not None or step.launches
         )
         self._given_back(memory)
-        return Profile(found, min(whole), self.nbytes, shared_pool().threads)
+        return Profile(found, min(whole), self.nbytes, shared_threads())
 
 
 def _laid_out(graph: Graph) -> Layout:

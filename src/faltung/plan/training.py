@@ -18,7 +18,7 @@ from faltung.graph.unknown import check_known
 from faltung.kernels.memory import LINE
 from faltung.kernels.optimise import finite
 from faltung.kernels.optimise import pieces as cut_into_pieces
-from faltung.kernels.pool import shared_pool
+from faltung.kernels.pool import shared_threads
 from faltung.kernels.program import Program
 from faltung.ops.operator import Array, Key
 from faltung.plan.flat import DType, Flat, flat_copies, flat_like
@@ -252,7 +252,7 @@ class TrainingPlan:
             self._is_open = False
             times.append([self._timed(work) for works in self._works[:2] for work in works])
         found = work_times(self._works[0], self._works[1], np.min(times, axis=0), self._arrays)
-        return Profile(found, min(whole), self.nbytes, shared_pool().threads)
+        return Profile(found, min(whole), self.nbytes, shared_threads())
 
     def _timed(self, work: Recorded) -> float:
         runs = runs_of([work], self._temporary)
