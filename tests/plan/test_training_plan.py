@@ -330,7 +330,8 @@ def test_memory_is_what_is_reported() -> None:
 def test_a_profile_has_both_ways(graph: Graph) -> None:
     report = TrainingPlan(graph).profile(feeds_of(graph), runs=2, key=KEY)
     names = [step.name for step in report.steps]
-    assert sum(name.endswith(" back") for name in names) > len(names) / 2
+    pieces_back = sum(name.endswith(" back") for name in names)
+    assert pieces_back > (len(names) / 2 if compiled_for() else 0)
     assert "of roofline" in str(report)
     macs = [node.operator.cost(shapes).macs for node, shapes in shapes_of(graph)]
     assert sum(step.macs for step in report.steps if not step.name.endswith(" back")) == sum(macs)

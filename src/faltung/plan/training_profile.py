@@ -11,7 +11,7 @@ from faltung.plan.room import Step
 from faltung.plan.tape import Arrays
 from faltung.plan.taped import Recorded
 
-PRODUCTS: Final = ("conv", "matmul")
+PRODUCTS: Final = ("conv", "matmul", "interpreter")
 """Beginnings of the names of kernels that do the multiplications of their stage."""
 
 
