@@ -49,7 +49,7 @@ def conv_pointwise(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) 
     taken = 0 if window.out_space == window.space else window.in_channels * prod(window.out_space)
     return (
         _pointwise(window, dtype, window.group_out, window.group_in)
-        + moved(taken, dtype, 1.0)
+        + moved(taken, dtype, 5.0)
         + results(window.out_shape, dtype)
     )
 
