@@ -203,6 +203,17 @@ def test_a_folder_that_cannot_be_synced(
     assert names(tmp_path) == ["a"]
 
 
+def test_a_file_that_can_be_made_anew_waits_for_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its folder, which may hold thousands, is not read."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: pytest.fail("synced"))
+    monkeypatch.setattr(atomic, "remove_stale", lambda *given: pytest.fail("looked for litter"))
+    atomic.write_bytes(tmp_path / "a", NEW, synced=False)
+    assert (tmp_path / "a").read_bytes() == NEW
+    assert names(tmp_path) == ["a"]
+
+
 CHILD = """
 import os, signal, sys
 from faltung import atomic

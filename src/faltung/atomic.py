@@ -37,7 +37,7 @@ _CAUSES: dict[int, tuple[str, str]] = {
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, synced: bool = True) -> Iterator[BinaryIO]:
     """Open a binary file whose content takes the place of ``path`` when the block ends.
 
     The content goes to a temporary name in the same folder, is flushed and synced, and is then
@@ -50,6 +50,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ----------
     path : str or path
         The file to make or replace. Its folder must exist.
+    synced : bool
+        False for one of many files that can be made anew: nobody waits for the disk, and what a
+        crash left behind in the folder is not looked for. A crash of the machine may then leave
+        any content: the file should hold a checksum.
 
     Yields
     ------
@@ -80,13 +84,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with _create(temporary, target) as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if synced:
+                    os.fsync(file.fileno())
             temporary.replace(target)
-        _sync_folder(target.parent)
-        remove_stale(target.parent, target.name)
+        if synced:
+            _sync_folder(target.parent)
+            remove_stale(target.parent, target.name)
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> None:
+def write_bytes(
+    path: str | os.PathLike[str], data: bytes | Iterable[bytes], *, synced: bool = True
+) -> None:
     """Make or replace ``path`` with ``data``, wholly or not at all; see `replacing`.
 
     Parameters
@@ -95,6 +103,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> 
         The file to make or replace.
     data : bytes or iterable of bytes
         The content, in one piece or in several.
+    synced : bool
+        As `replacing`.
 
     Raises
     ------
@@ -102,7 +112,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> 
         As `replacing`.
     """
     pieces = (data,) if isinstance(data, bytes) else data
-    with replacing(path) as file:
+    with replacing(path, synced=synced) as file:
         for piece in pieces:
             file.write(piece)
 

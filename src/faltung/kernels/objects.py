@@ -7,6 +7,7 @@ renames it, and whoever is last wins with the same bytes.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -52,8 +53,15 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
         code = make()
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write_bytes(path, hashlib.sha256(code).digest() + code)
+            _sweep(path.parent)
+            atomic.write_bytes(path, hashlib.sha256(code).digest() + code, synced=False)
     return code
+
+
+@functools.cache
+def _sweep(folder: Path) -> None:
+    """Remove what crashes left behind, once: of thousands of files, not before each one."""
+    atomic.remove_stale(folder)
 
 
 def _read(path: Path) -> bytes | None:
