@@ -25,6 +25,8 @@ FIRST: Final = 1000
 FEW: Final = 40
 MANY: Final = 400
 """How many choices of form, channels, dtype and epilogue a row's first seeds have, and others."""
+ERA: Final = 100_000
+"""Seeds that share those choices; others have others."""
 LARGEST: Final = {1: 70, 2: 21, 3: 9}
 """Positions along an axis, by how many axes there are."""
 LONG: Final = ((15,), (17,), (33,), (64,), (16, 16), (15, 15), (1, 15), (3, 21), (31, 31))
@@ -129,8 +131,9 @@ def drawn(row: Row, seed: int, is_large: bool = False) -> Case | None:
     numbers differ from seed to seed all the same.
     """
     pool, random = (FEW if seed < FIRST else MANY), Random(f"{row.name} {seed}")
+    member = seed // ERA * pool + seed % pool
     for turn in range(40):
-        choice = Random(f"{row.name} {seed % pool} {turn}")
+        choice = Random(f"{row.name} {member} {turn}")
         dtype = np.dtype(np.float32 if choice.random() < 0.7 else np.float64)
         form, channels = choice.choice(_forms_of(row)), choice.random()
         extras = _extras(row, choice)

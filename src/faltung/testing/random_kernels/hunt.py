@@ -18,14 +18,18 @@ from queue import Empty, SimpleQueue
 from faltung.kernels.isa import VARIABLE
 from faltung.kernels.registry import ROWS, Row
 from faltung.testing.random_kernels.check import ARGUMENTS
+from faltung.testing.random_kernels.worker import PROGRESS
 
-CHUNK = 250
-"""Seeds that a worker is told at once."""
+TRIED = 50
+"""Seeds that are tried for each case at most: some have none, or need too much compiled."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some seeds of a row on an instruction set; see `worker.findings`."""
+    """Some seeds of a row on an instruction set, and at most so many cases of them, where not 0.
+
+    See `worker.findings`.
+    """
 
     isa: str
     row: str
@@ -33,6 +37,7 @@ class Chunk:
     stop: int
     what: str = "values"
     how: str = ""
+    most: int = 0
 
 
 @dataclass
@@ -50,20 +55,13 @@ def rows(names: Sequence[str] = ()) -> list[Row]:
 
 
 def chunks(isa: str, cases: int, seed: int = 0, names: Sequence[str] = ()) -> list[Chunk]:
-    """Share out so many cases over the rows: an eighth as many for those that NumPy runs.
-
-    On other than the widest instruction set the rows of NumPy are left out.
-    """
-    chosen = rows(names)
-    weights = {row.name: 8 if row.is_compiled else 1 for row in chosen}
+    """Share out so many cases over the rows: an eighth as many for those that NumPy runs."""
+    weights = {row.name: 8 if row.is_compiled else 1 for row in rows(names)}
     total = sum(weights.values())
-    made = []
-    for name, weight in weights.items():
-        stop = seed + max(1, cases * weight // total)
-        made += [
-            Chunk(isa, name, first, min(first + CHUNK, stop)) for first in range(seed, stop, CHUNK)
-        ]
-    return made
+    shares = {name: -(-cases * weight // total) for name, weight in weights.items()}
+    return [
+        Chunk(isa, name, seed, seed + TRIED * share, most=share) for name, share in shares.items()
+    ]
 
 
 def hunt(work: Iterable[Chunk], processes: int = 2) -> Found:
@@ -106,7 +104,7 @@ class _Worker:
         self.isa = isa
         self._folder = tempfile.TemporaryDirectory()
         self._progress = Path(self._folder.name, "progress")
-        self._progress.write_bytes(bytes(8))
+        self._progress.write_bytes(bytes(PROGRESS.size))
         self._start()
 
     def _start(self) -> None:
@@ -138,14 +136,15 @@ class _Worker:
     def _died(self, chunk: Chunk, found: Found, lock: threading.Lock) -> Chunk | None:
         code = self.process.wait()
         self._close_pipes()
-        seed = int.from_bytes(self._progress.read_bytes(), "little")
+        seed, before = PROGRESS.unpack(self._progress.read_bytes())
         said = f"--isa {chunk.isa} --row {chunk.row} --seed {seed}: the process ended, code {code}"
         with lock:
-            found.checked[chunk.isa, chunk.row] += seed - chunk.start + 1
+            found.checked[chunk.isa, chunk.row] += before + 1
             found.wrong.append(said)
         self._start()
-        is_done = chunk.how or seed + 1 >= chunk.stop
-        return None if is_done else replace(chunk, start=seed + 1)
+        left = replace(chunk, start=seed + 1, most=chunk.most and chunk.most - before - 1)
+        is_done = chunk.how or left.start >= left.stop or (chunk.most and not left.most)
+        return None if is_done else left
 
     def _close_pipes(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
