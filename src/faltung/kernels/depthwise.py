@@ -3,8 +3,9 @@
 One block of work is some rows of some output planes. For each, the addresses of all input rows that
 are needed are written into a table, that of a row of zeros for what is above, below, before or
 behind the input; then `depthwise_rows` slides over them, a few output rows at a time. Nothing is
-copied. The last rows of a plane are taken together with some that are done: those are not written
-again.
+copied. Rows are short, and no CPU guesses how all of them go on: each time, what lies behind them
+is asked for. The last rows of a plane are taken together with some that are done: those are not
+written again.
 """
 
 from __future__ import annotations
@@ -64,6 +65,12 @@ def fill_table(
         code.build.store(address.value, place.value, align=8)
 
 
+def fetch(code: Code, place: Pointer, count: Int, *, writes: bool = False) -> None:
+    """Tell the CPU that so many numbers are needed soon."""
+    with code.loop(count, step=64 // code.itemsize) as at:
+        code.prefetch(place + at, writes=writes)
+
+
 @kernel(slide_rows, fill_table, arguments=INTS, block=INT, thread=INT)
 def depthwise_block(
     code: Code,
@@ -106,7 +113,12 @@ def depthwise_block(
         residual = code.address(of("residual")) + (of("out_first") + place)
         w = code.address(of("w")) + channel * weights
         bias = code.address(of("bias")) + channel
+        # What the next unit reads and writes lies behind what this one does.
+        from_z, from_y = z * of("stride_depth"), (first + count) * of("stride_y")
+        soon = code.address(source) + (from_z * of("height") + from_y) * of("width")
         with code.loop(count, step=rows) as r:
+            fetch(code, soon + r * step * of("width"), rows * step * of("width"))
+            fetch(code, y + (count + r) * of("out_pitch"), rows * of("out_pitch"), writes=True)
             # The last rows of a strip overlap those before; a strip has at least so many.
             start = r.at_most(count - rows)
             offset = start * of("out_pitch")
