@@ -6,28 +6,30 @@ sizes that no stride divides, padding that differs on the two sides, kernels of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from math import prod
 from typing import Final
 
 import numpy as np
 
 from faltung import ops
-from faltung.geometry.padding import PaddingLike
 from faltung.graph import Graph
 from faltung.graph import layers as L
-from faltung.graph.symbols import AbstractLayer, Input, Symbol
+from faltung.graph.symbols import Symbol
+from faltung.ops.operator import Array
+from faltung.testing.random_layers import Drawing, Layer, space_of
 
-SPACE: Final = {1: (25, 40), 2: (11, 18), 3: (7, 9)}
-"""Least and largest size of an image, by how many axes it has."""
-ROOM: Final = {1: 80, 2: 30, 3: 14}
-"""Sizes past which nothing is enlarged any more."""
+MOST_PLACES: Final = 400
+"""Past so many, each place does not look at all others."""
 
 
-def random_graph(seed: int, axes: int | None = None, *, training: bool = False) -> Graph:
+def random_graph(
+    seed: int, axes: int | None = None, *, training: bool = False, blocks: bool = False
+) -> Graph:
     """Return a random network, always the same for one seed.
 
     Every network has a branch that ends in an Add and one that ends in a Concat, a dilated
-    convolution, a transposed one and a Resize; the rest is drawn.
+    convolution, a transposed one and a Resize; the rest is drawn. Biases, scales and statistics
+    are no zeros and ones, which would hide what is done with them.
 
     Parameters
     ----------
@@ -38,133 +40,58 @@ def random_graph(seed: int, axes: int | None = None, *, training: bool = False) 
     training
         With what is there for training, too: normalisation by the batch behind convolutions, also
         in a branch that ends in an Add, dropout, two dense layers.
+    blocks
+        With what networks in use are made of, too, and with layers of more channels: residual,
+        dense and split blocks, separable convolutions, skips from before a pooling to behind a
+        transposed convolution, attention, shuffled channels, padding below 0.
 
     Examples
     --------
     >>> sorted({node.operator.onnx_type for node in random_graph(0).nodes} & {"Add", "Concat"})
     ['Add', 'Concat']
     """
-    drawing = _Drawing(seed, axes)
-    must: list[Callable[[Symbol], Symbol]] = [
-        drawing.add,
-        drawing.concat,
-        drawing.dilated,
-        drawing.transposed,
-        drawing.resize,
+    drawing = _Blocks(seed, axes, blocks)
+    must: list[Layer] = [
+        *(drawing.add, drawing.concat, drawing.dilated, drawing.transposed, drawing.resize)
     ]
-    may: list[Callable[[Symbol], Symbol]] = [
-        drawing.conv,
-        drawing.grouped,
-        drawing.pool,
-        drawing.blur,
-        drawing.act,
-        drawing.pad,
-        drawing.gate,
+    may: list[Layer] = [
+        *(drawing.conv, drawing.grouped, drawing.pool, drawing.blur),
+        *(drawing.act, drawing.pad, drawing.gate),
     ]
     if training:
         must += [drawing.normalised, drawing.block]
         may += [drawing.drop, drawing.normalised, drawing.block]
-    chosen = must + [may[i] for i in drawing.rng.integers(0, len(may), 4)]
+    if blocks:
+        may += [
+            *(drawing.large, drawing.cropped, drawing.groups, drawing.function, drawing.standard),
+            *(drawing.separable, drawing.growing, drawing.split, drawing.shuffled),
+            *(drawing.skip, drawing.attention),
+        ]
+    chosen = must + [may[i] for i in drawing.rng.integers(0, len(may), 5 if blocks else 4)]
     x = drawing.start()
     for i in drawing.rng.permutation(len(chosen)):
         x = chosen[i](x)
     x = drawing.classifier(x) if training else drawing.head(x)
-    return L.build(x, seed=seed, metadata={"network": f"random {seed}"})
+    graph = L.build(x, seed=seed, metadata={"network": f"random {seed}"})
+    return _with_drawn_vectors(graph, drawing.rng)
 
 
-class _Drawing:
-    """Draws one network, layer by layer."""
+def _with_drawn_vectors(graph: Graph, rng: np.random.Generator) -> Graph:
+    """Draw what a network starts with as zeros or ones: biases, scales and statistics."""
 
-    def __init__(self, seed: int, axes: int | None) -> None:
-        self.rng = np.random.default_rng([seed, 4])
-        self.axes = int(self.rng.integers(1, 4)) if axes is None else axes
+    def drawn(array: Array) -> Array:
+        if array.ndim != 1:
+            return array
+        if array.any():  # scales and variances
+            return rng.uniform(0.5, 1.5, array.shape).astype(array.dtype)
+        return rng.normal(0, 0.25, array.shape).astype(array.dtype)
 
-    def start(self) -> Symbol:
-        least, most = SPACE[self.axes]
-        space = (self.number(least, most) for _ in range(self.axes))
-        return Input((self.number(1, 3), *space))
+    params = {name: drawn(array) for name, array in graph.params.items()}
+    return graph.replace(params=params, state={n: drawn(a) for n, a in graph.state.items()})
 
-    def number(self, least: int, most: int) -> int:
-        return int(self.rng.integers(least, most + 1))
 
-    def each(self, least: int, most: int) -> tuple[int, ...]:
-        return tuple(self.number(least, most) for _ in range(self.axes))
-
-    def one_of(self, choices: Sequence[str]) -> str:
-        return choices[self.number(0, len(choices) - 1)]
-
-    def padding(self) -> PaddingLike:
-        pairs = tuple((self.number(0, 2), self.number(0, 2)) for _ in range(self.axes))
-        word = self.one_of(("same", "same_lower", "valid", ""))
-        return word or pairs
-
-    def stride(self, x: Symbol) -> int | tuple[int, ...]:
-        """Only larger images are made smaller."""
-        return self.each(1, 2) if min(_space(x)) >= 8 else 1
-
-    def fits(self, layer: AbstractLayer, x: Symbol) -> Symbol:
-        """Add a layer if it leaves something, else nothing."""
-        y = layer(x)
-        return y if min(_space(y)) >= 3 else x
-
-    def conv(self, x: Symbol) -> Symbol:
-        mode = self.one_of(("zeros", "zeros", "reflect", "replicate", "circular"))
-        layer = L.Conv(
-            self.number(1, 4),
-            self.each(1, 3),
-            stride=self.stride(x),
-            padding=self.padding(),
-            padding_mode=mode,
-        )
-        return self.fits(layer, x)
-
-    def dilated(self, x: Symbol) -> Symbol:
-        layer = L.Conv(self.number(1, 4), self.each(2, 3), padding="same", dilation=self.each(2, 3))
-        return layer(x)
-
-    def grouped(self, x: Symbol) -> Symbol:
-        """Each channel by itself, one or two filters for each."""
-        channels = int(x.shape[1])
-        many = channels * self.number(1, 2)
-        return self.fits(L.Conv(many, self.each(1, 3), padding=self.padding(), groups=channels), x)
-
-    def transposed(self, x: Symbol) -> Symbol:
-        stride = 2 if max(_space(x)) <= ROOM[self.axes] // 2 else 1
-        layer = L.ConvTranspose(
-            self.number(1, 3),
-            self.each(2, 3),
-            stride=stride,
-            padding=self.number(0, 1),
-            output_padding=self.number(0, stride - 1),
-        )
-        return layer(x)
-
-    def resize(self, x: Symbol) -> Symbol:
-        grows = max(_space(x)) <= ROOM[self.axes] // 2
-        scale = 2.0 if grows else 0.5 if min(_space(x)) >= 6 else 1.5
-        mode = self.one_of(("nearest", "linear"))
-        at = self.one_of(("half_pixel", "asymmetric"))
-        scales = (scale,) * self.axes
-        where = tuple(range(2, 2 + self.axes))
-        operator = ops.Resize(scales, axes=where, mode=mode, coordinate=at)
-        return L.Operation(operator)(x)
-
-    def pool(self, x: Symbol) -> Symbol:
-        kind = (L.MaxPool, L.AvgPool)[self.number(0, 1)]
-        ceil = bool(self.number(0, 1))
-        layer = kind(self.each(2, 3), stride=self.stride(x), padding=1, ceil_mode=ceil)
-        return self.fits(layer, x)
-
-    def blur(self, x: Symbol) -> Symbol:
-        return self.fits(L.BlurPool(3, stride=2 if min(_space(x)) >= 8 else 1), x)
-
-    def act(self, x: Symbol) -> Symbol:
-        choices = (L.Relu(), L.Sigmoid(), L.LeakyRelu(), L.BatchNorm())
-        return choices[self.number(0, len(choices) - 1)](x)
-
-    def pad(self, x: Symbol) -> Symbol:
-        pads = tuple((self.number(-1, 2), self.number(-1, 2)) for _ in range(self.axes))
-        return self.fits(L.Operation(ops.Pad(((0, 0), (0, 0), *pads))), x)
+class _Blocks(Drawing):
+    """Draws what several layers make together."""
 
     def gate(self, x: Symbol) -> Symbol:
         """Squeeze and excite: each channel times a number that all of space decides."""
@@ -181,7 +108,7 @@ class _Drawing:
         return L.Residual(body)(x)
 
     def normalised(self, x: Symbol) -> Symbol:
-        conv = L.Conv(self.number(1, 4), self.each(1, 3), padding="same", bias=self.is_so())
+        conv = L.Conv(self.width(), self.each(1, 3), padding="same", bias=self.is_so())
         layers = (conv, L.BatchNorm(), *((L.Relu(),) if self.is_so() else ()))
         return L.Chain(*layers)(x)
 
@@ -195,17 +122,71 @@ class _Drawing:
         total = L.Add()(inner(x), other) if self.is_so() else L.Add()(other, inner(x))
         return L.Relu()(total) if self.is_so() else total
 
-    def drop(self, x: Symbol) -> Symbol:
-        return L.Dropout(0.3)(x)
-
-    def is_so(self) -> bool:
-        return bool(self.number(0, 1))
-
     def concat(self, x: Symbol) -> Symbol:
         near = L.Conv(self.number(1, 2), 1)(x)
         far = L.Conv(self.number(1, 2), 3, padding="same", dilation=self.number(1, 3))(x)
         pooled = L.MaxPool(3, stride=1, padding=1)(x)
         return L.Conv(self.number(2, 4), 1)(L.Concat()(near, far, pooled))
+
+    def separable(self, x: Symbol) -> Symbol:
+        """An inverted residual block: more channels, each by itself, fewer again."""
+        channels = int(x.shape[1])
+        many = channels * self.number(1, 3)
+        body = L.Chain(
+            *(L.Conv(many, 1, bias=False), L.BatchNorm(), L.Clip(0.0, 6.0)),
+            *(L.Conv(many, 3, padding=1, groups=many, bias=False), L.BatchNorm(), L.Relu()),
+            *(L.Conv(channels, 1, bias=False), L.BatchNorm()),
+        )
+        return L.Residual(body)(x) if self.is_so() else body(x)
+
+    def growing(self, x: Symbol) -> Symbol:
+        """A dense block: each convolution reads all that came before."""
+        for _ in range(2):
+            layer = L.Chain(L.BatchNorm(), L.Relu(), L.Conv(self.number(1, 3), 3, padding=1))
+            x = L.Concat()(x, layer(x))
+        return x
+
+    def split(self, x: Symbol) -> Symbol:
+        """Cut channels in two; one part goes through a convolution."""
+        inner = L.Conv(2 * self.number(1, 2), 1)(x)
+        half = int(inner.shape[1]) // 2
+        one, other = (L.Operation(ops.Slice((at,), (at + half,), (1,)))(inner) for at in (0, half))
+        body = L.Chain(L.Conv(half, 3, padding=1), L.Sigmoid())
+        return L.Concat()(one, L.Mul()(other, body(other)) if self.is_so() else body(other))
+
+    def shuffled(self, x: Symbol) -> Symbol:
+        """Take turns between the channels of two groups."""
+        inner = L.Conv(2 * self.number(1, 3), 1)(x)
+        half, space = int(inner.shape[1]) // 2, space_of(inner)
+        turned = (0, 2, 1, *range(3, 3 + len(space)))
+        return L.Chain(
+            L.Operation(ops.Reshape((0, 2, half, *space))),
+            L.Operation(ops.Transpose(turned)),
+            L.Operation(ops.Reshape((0, 2 * half, *space))),
+        )(inner)
+
+    def skip(self, x: Symbol) -> Symbol:
+        """Down by a pooling, up again by a transposed convolution, beside what was there before."""
+        odd = tuple(n % 2 for n in space_of(x))
+        body = L.Chain(
+            *(L.MaxPool(2), L.Conv(self.width(), 3, padding=1), L.Relu()),
+            L.ConvTranspose(self.number(1, 3), 2, stride=2, output_padding=odd),
+        )
+        return L.Conv(self.width(), 3, padding=1)(L.Concat()(x, body(x)))
+
+    def attention(self, x: Symbol) -> Symbol:
+        """Add to each place a mean of all, weighed by a softmax over what they have in common."""
+        channels, space = int(x.shape[1]), space_of(x)
+        if prod(space) > MOST_PLACES:
+            return x
+        asked, there, worth = (
+            L.Operation(ops.Reshape((0, channels, prod(space))))(L.Conv(channels, 1)(x))
+            for _ in range(3)
+        )
+        turned = L.Operation(ops.Transpose((0, 2, 1)))
+        shares = L.Operation(ops.Softmax(-1))(L.Operation(ops.MatMul())(turned(asked), there))
+        mean = L.Operation(ops.MatMul())(worth, turned(shares))
+        return L.Add()(L.Operation(ops.Reshape((0, channels, *space)))(mean), x)
 
     def head(self, x: Symbol) -> Symbol:
         """Nothing, a mean over space, or a dense layer."""
@@ -220,7 +201,3 @@ class _Drawing:
         """Two dense layers, on all of space or on its mean."""
         first = L.GlobalAvgPool() if self.is_so() else L.Conv(1, 1)
         return L.Chain(first, L.Flatten(), L.Dense(4), L.Relu(), L.Dense(3))(x)
-
-
-def _space(x: Symbol) -> tuple[int, ...]:
-    return tuple(int(n) for n in x.shape[2:])
