@@ -110,9 +110,17 @@ class Conv(AbstractOperator):
     def _all_pads(self, window: ConvWindow) -> Pads:
         return ((0, 0), (0, 0), *window.pads)
 
+    def is_laid_out(self, window: ConvWindow) -> bool:
+        """Whether there is padding that no kernel has: of another mode than zeros, or below 0.
+
+        Files have it in a node of its own, which gives the same bits only if this does as well.
+        """
+        amounts = [p for pair in window.pads for p in pair]
+        return any(amounts) and (self.padding_mode != "zeros" or min(amounts) < 0)
+
     def padded(self, window: ConvWindow, x: Array) -> tuple[ConvWindow, Array]:
-        """Zero padding is the kernel's own; the other modes are laid out first."""
-        if self.padding_mode == "zeros" or not any(map(any, window.pads)):
+        """Zero padding is the kernel's own; what is not is laid out first."""
+        if not self.is_laid_out(window):
             return window, x
         padded = pad(x, self._all_pads(window), self.padding_mode)
         inner = ConvWindow.of(

@@ -4,6 +4,7 @@
   pixels that makes one channel for each tap, whose channels are then woven into a larger image: of
   few output channels, which would fill no vector.
 - ``x clip(x + 3, 0, 6) / 6``, spelled in four nodes, is HardSwish.
+- Padding below 0 is a node of its own before a convolution, as in files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from faltung import ops
+from faltung.geometry.padding import explicit_padding
 from faltung.graph.graph import Graph, Node
 from faltung.ops.operator import Array
 
@@ -31,7 +33,29 @@ def rewritten(graph: Graph) -> Graph:
     graph
         Any graph.
     """
-    return _with_weaving(_with_hard_swish(graph))
+    return _with_weaving(_with_cropping(_with_hard_swish(graph)))
+
+
+def _with_cropping(graph: Graph) -> Graph:
+    arrays: Mapping[str, Array] = {**graph.params, **graph.state}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        operator = node.operator
+        if isinstance(operator, ops.Conv) and _crops(operator) and node.inputs[1] in arrays:
+            x, *others = node.inputs
+            padded, axes = f"{x}.cropped for {node.name}", arrays[node.inputs[1]].ndim - 2
+            pads = explicit_padding(operator.padding, *((1,) * axes for _ in range(4)))
+            pad = ops.Pad(((0, 0), (0, 0), *pads), operator.padding_mode)
+            nodes.append(Node(f"{node.name}.crop", pad, (x,), (padded,)))
+            operator = dataclasses.replace(operator, padding=0)
+            node = dataclasses.replace(node, operator=operator, inputs=(padded, *others))
+        nodes.append(node)
+    return dataclasses.replace(graph, nodes=tuple(nodes))
+
+
+def _crops(operator: ops.Conv) -> bool:
+    amounts = operator.padding
+    return not isinstance(amounts, str) and bool((np.asarray(amounts) < 0).any())
 
 
 def _with_weaving(graph: Graph) -> Graph:

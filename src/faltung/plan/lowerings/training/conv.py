@@ -21,7 +21,8 @@ def train_conv(stage: Stage, tape: Tape) -> Backward | None:
     window = operator.window(tape.values[x].shape, tape.values[w].shape)
     exact, dtype = operator.exact or tape.exact, tape.values[x].dtype
     row = tape.row("conv", window, dtype, exact=exact, prepared=True)
-    if operator.padding_mode != "zeros" or row is None or not row.fuses or 0 in window.out_shape:
+    is_ours = row is not None and row.fuses and not operator.is_laid_out(window)
+    if row is None or not is_ours or 0 in window.out_shape:
         return None
     b, residual, y = (bias[0] if bias else ""), stage.residual, stage.output
 
