@@ -74,10 +74,10 @@ def agree(figures: dict[str, Any], graph: Graph, image: np.ndarray) -> None:
     names = [graph.inputs[0].name, *(node.outputs[0] for node in shown_nodes(graph))]
     assert [each["name"] for each in figures["layers"]][1:] == [n.name for n in shown_nodes(graph)]
     for name, layer in zip(names, figures["layers"], strict=True):
-        value, error = (array.reshape(layer["shape"])[: layer["shown"]] for array in near[name])
+        value, error = (array.reshape(layer["shape"])[: layer["shown"]] for array in near[name][:2])
         shown = np.array(layer["values"]).reshape(value.shape)
         assert (np.abs(shown - value) <= error).all(), layer["name"]
-    value, error = (array[0] for array in near[graph.outputs[0]])
+    value, error = (array[0] for array in near[graph.outputs[0]][:2])
     powers = np.exp(value - value.max())
     # To first order p moves by at most 2 max|error| p(1 - p), and p(1 - p) <= 1/4.
     room = float(error.max()) + 1e-12

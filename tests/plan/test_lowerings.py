@@ -21,7 +21,8 @@ from faltung.ops.operator import AbstractOperator, Example
 from faltung.plan.compiling import compile as planned
 from faltung.plan.lowerings import LOWERINGS, lowering_of
 from faltung.plan.plan import Plan
-from faltung.testing.rounding import Near, error_bounds
+from faltung.testing.near import Near
+from faltung.testing.rounding import error_bounds
 
 HERE = [isa.name for isa in ISAS if has(isa)]
 RNG = np.random.default_rng(0)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faltung import ops
 from faltung.errors import GraphError, KernelError
+from faltung.geometry.padding import PaddingLike
 from faltung.graph import Graph
 from faltung.graph import layers as L
+from faltung.graph.sources import load
 from faltung.graph.symbols import Input
 from faltung.kernels import leases
 from faltung.kernels.choose import compiled_for
@@ -65,7 +68,7 @@ def coarsest(graph: Graph, shape: tuple[int, ...]) -> dict[str, str]:
 
 def held_in_every_way(seed: int) -> int:
     """Direct sums, the chosen rows, and the coarsest; return how many steps the last has."""
-    graph = random_graph(seed)
+    graph = random_graph(seed, blocks=True)
     shape = input_of(graph).shape
     held_to_the_bound(graph, planned(graph, shape, exact=True), exact=True)
     held_to_the_bound(graph, planned(graph, shape))
@@ -88,7 +91,7 @@ def test_a_plan_equals_the_interpreter_on_two_thousand_networks() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_interpreter_is_held_to_the_bound_of_its_rows(seed: int) -> None:
-    graph = random_graph(seed)
+    graph = random_graph(seed, blocks=True)
     x = input_of(graph)
     bounds = error_bounds(graph, {graph.inputs[0].name: x}, choices={})
     for name, array in zip(graph.outputs, parts_of(graph(x)), strict=True):
@@ -177,6 +180,25 @@ def test_choices_can_be_saved_and_imposed() -> None:
     np.testing.assert_array_equal(plan(x), again(x))
 
 
+@pytest.mark.parametrize(
+    ("channels", "space", "padding"),
+    [((32, 8), (22, 15), ((1, -2), (-1, -2))), ((8, 16), (8, 18), ((1, 1), (-1, -1)))],
+)
+def test_padding_below_0_gives_the_same_bits_from_a_file(
+    channels: tuple[int, int], space: tuple[int, int], padding: PaddingLike, tmp_path: Path
+) -> None:
+    """Files crop first: an image of another size, for which another row could be chosen."""
+    graph = L.build(L.Conv(channels[1], 3, padding=padding), (channels[0], *space))
+    graph.save(tmp_path / "cropped.onnx")
+    again = load(tmp_path / "cropped.onnx")
+    x = input_of(graph)
+    np.testing.assert_array_equal(graph(x), again(x))
+    np.testing.assert_array_equal(planned(graph, x.shape)(x), planned(again, x.shape)(x))
+    trained = [planned(each.with_input_shape(x.shape), training=True) for each in (graph, again)]
+    one, other = (list(plan.forward(x).values()) for plan in trained)
+    np.testing.assert_array_equal(one, other)
+
+
 def test_an_open_size_is_refused() -> None:
     with pytest.raises(GraphError, match="every size of the inputs must be a number"):
         planned(residual())
@@ -207,7 +229,7 @@ def test_outputs_are_the_callers_own() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_threads_calls_and_splits_of_the_batch_change_no_bit(seed: int) -> None:
-    graph = random_graph(seed)
+    graph = random_graph(seed, blocks=True)
     x = np.concatenate([input_of(graph)] * 2) * np.float32(0.7)
     x[1::2] += 1
     try:

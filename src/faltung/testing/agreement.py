@@ -18,7 +18,8 @@ from faltung.graph import Graph, Node
 from faltung.graph.evaluate import evaluate
 from faltung.ops.operator import Array
 from faltung.report import AbstractReport, Table
-from faltung.testing.rounding import Near, node_bound
+from faltung.testing.near import Near
+from faltung.testing.rounding import node_bound
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _along(axis: AxisWindow) -> NDArray[np.int64]:
     return taps + np.arange(axis.out_size)[None] * axis.stride - axis.pad_lo
 
 
-def _columns(axes: Axes, x: Array, outside: float = 0.0) -> Array:
+def under_taps(axes: Axes, x: Array, outside: float = 0.0) -> Array:
     """Return (N, C, taps, outputs): the input under each tap."""
     size = prod(x.shape[2:])
     flat = np.full((*x.shape[:2], size + 1), outside)
@@ -52,7 +52,7 @@ def _columns(axes: Axes, x: Array, outside: float = 0.0) -> Array:
     return flat[..., places(axes)]
 
 
-def _added(axes: Axes, columns: Array) -> Array:
+def added(axes: Axes, columns: Array) -> Array:
     """Add (N, C, taps, outputs) to where they come from; what is outside is dropped."""
     at, images = places(axes), prod(columns.shape[:2])
     space = tuple(axis.size for axis in axes)
@@ -65,7 +65,7 @@ def _added(axes: Axes, columns: Array) -> Array:
 def conv(window: ConvWindow, x: Array, w: Array) -> Array:
     """Cross-correlation without bias."""
     groups, n, outputs = window.groups, window.batch, prod(window.out_space)
-    columns = _columns(window.axes, x).reshape(n, groups, window.reduction, outputs)
+    columns = under_taps(window.axes, x).reshape(n, groups, window.reduction, outputs)
     weights = w.astype(np.float64).reshape(groups, window.group_out, window.reduction)
     y: Array = np.matmul(weights, columns).reshape(window.out_shape)
     return y
@@ -77,13 +77,13 @@ def conv_dx(window: ConvWindow, dout: Array, w: Array) -> Array:
     weights = w.astype(np.float64).reshape(groups, window.group_out, -1).transpose(0, 2, 1)
     columns = np.matmul(weights, dout.reshape(n, groups, window.group_out, outputs))
     shape = (n, window.in_channels, prod(window.kernel), outputs)
-    return _added(window.axes, columns.reshape(shape))
+    return added(window.axes, columns.reshape(shape))
 
 
 def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
     """Gradient of `conv` with respect to w."""
     groups, n, outputs = window.groups, window.batch, prod(window.out_space)
-    columns = _columns(window.axes, x).reshape(n, groups, window.reduction, outputs)
+    columns = under_taps(window.axes, x).reshape(n, groups, window.reduction, outputs)
     sums = dout.astype(np.float64).reshape(n, groups, window.group_out, outputs)
     each: Array = np.matmul(sums, columns.transpose(0, 1, 3, 2))
     dw: Array = each.sum(0)
@@ -92,23 +92,23 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
 
 def max_pool(window: PoolWindow, x: Array) -> Array:
     """Largest value under each window."""
-    y: Array = _columns(window.axes, x, -np.inf).max(2)
+    y: Array = under_taps(window.axes, x, -np.inf).max(2)
     return y.reshape(window.out_shape)
 
 
 def max_pool_dx(window: PoolWindow, x: Array, dout: Array) -> Array:
     """All to the first of the largest, in row-major order."""
-    columns = _columns(window.axes, x, -np.inf)
+    columns = under_taps(window.axes, x, -np.inf)
     taken = np.zeros_like(columns)
     first = columns.argmax(2)[:, :, None]
     np.put_along_axis(taken, first, dout.reshape(*dout.shape[:2], 1, prod(window.out_space)), 2)
-    return _added(window.axes, taken)
+    return added(window.axes, taken)
 
 
 def avg_pool(window: PoolWindow, x: Array, count_include_pad: bool) -> Array:
     """Mean under each window."""
     divisors = _divisors(window, count_include_pad)
-    y: Array = _columns(window.axes, x).sum(2) / divisors
+    y: Array = under_taps(window.axes, x).sum(2) / divisors
     return y.reshape(window.out_shape)
 
 
@@ -118,7 +118,7 @@ def avg_pool_dx(window: PoolWindow, dout: Array, count_include_pad: bool) -> Arr
         window, count_include_pad
     )
     taps = prod(axis.kernel for axis in window.axes)
-    return _added(window.axes, np.repeat(shares, taps, 2))
+    return added(window.axes, np.repeat(shares, taps, 2))
 
 
 def _divisors(window: PoolWindow, count_include_pad: bool) -> Array:
