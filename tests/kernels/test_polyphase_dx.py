@@ -45,7 +45,8 @@ def drawn(seed: int) -> tuple[ConvWindow, Any, Any, Any] | None:
         return None
     dtype = np.float32 if seed % 2 else np.float64
     shapes = (window.out_shape, w_shape, (channels,))
-    return window, *(rng.standard_normal(s).astype(dtype) for s in shapes)
+    dout, w, b = (rng.standard_normal(s).astype(dtype) for s in shapes)
+    return window, dout, w, b
 
 
 def within(outputs: int, window: ConvWindow, dout: Any, w: Any, b: Any, dx: Any) -> bool:

@@ -64,7 +64,7 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
     work = max(products, size / (16 if size < FAR else 6))
     work += tiles * square * (3.0 * ins * ways + 4 * 4.0 * outs)
     if not is_prepared:
-        work += size * (0.3 if size > FAR / 2 else 0.13)
+        work += cost.CALL / window.groups + size * (0.3 if size > FAR / 2 else 0.13)
     images = cost.moved(prod(window.x_shape[1:]), dtype, 0.5)
     return cost.CALL + window.groups * work + images + cost.results(window.x_shape, dtype)
 

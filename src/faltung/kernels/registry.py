@@ -23,6 +23,7 @@ from faltung.kernels import (
     winograd_cost,
     winograd_dw_cost,
     winograd_rows_cost,
+    winograd_signal_cost,
 )
 from faltung.kernels.row import Kernel as Kernel
 from faltung.kernels.row import Row as Row
@@ -83,11 +84,10 @@ def _fits_strips(window: Window, dtype: np.dtype[Any]) -> bool:
 
 
 def _compiled(name: str, function: str, terms: Callable[[Window], int], packs: str = "") -> Row:
-    """Return the row of a direct kernel; its estimate has the operation's and its name."""
-    operation = name.rpartition("_")[0]
+    """Return the row of a direct kernel; its estimate has its name."""
     return Row(
         f"{name}_any_nchw",
-        operation,
+        name.rpartition("_")[0],
         f"faltung.kernels.{function}",
         _fits_strips,
         terms,
@@ -171,21 +171,21 @@ def _winograd(operation: str, outputs: int) -> Row:
     )
 
 
-def _winograd_rows(operation: str) -> Row:
-    """Return the row of few channels, or of their gradient, in Winograd's form down the rows."""
-    is_forward, costs = operation == "conv", winograd_rows_cost
-    module = "faltung.kernels.winograd_rows_"
+def _one_axis(name: str, costs: Any, operation: str = "conv") -> Row:
+    """Return the row of a convolution, or its gradient, in Winograd's form on one axis."""
+    is_forward = operation == "conv"
+    module = costs.__name__.removesuffix("cost")
     return Row(
-        f"{operation}_winograd_rows_f4_any_nchw",
+        f"{operation}_winograd_{name}_any_nchw",
         operation,
         f"{module}call:{operation}",
         costs.applies if is_forward else costs.applies_dx,
-        costs.terms if is_forward else costs.dx_terms,  # type: ignore[arg-type]
+        costs.terms if is_forward else costs.dx_terms,
         block=costs.OUTPUTS,
         is_compiled=True,
         costs=f"{module}cost:{'' if is_forward else 'dx_'}cycles",
         is_exact=False,
-        growth=costs.growth,  # type: ignore[arg-type]
+        growth=costs.growth,
         packs=f"{module}call:pack" if is_forward else "",
         fuses=True,
         replays=True,
@@ -327,12 +327,11 @@ def _toom() -> Row:
 
 def _tiles(operation: str, terms: Callable[[Window], int]) -> Row:
     """Return the row of a pooling whose windows tile the input."""
-    is_max = operation.startswith("max")
     return Row(
         f"{operation}_tiles_any_nchw",
         operation,
         f"faltung.kernels.pooling_tiles_call:{operation}",
-        pooling_cost.is_tiled if is_max else pooling_cost.is_mean_tiled,
+        pooling_cost.is_tiled if operation.startswith("max") else pooling_cost.is_mean_tiled,
         terms,
         is_compiled=True,
         costs="faltung.kernels.pooling_cost:tile_cycles",
@@ -350,7 +349,8 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv", outputs=4),
     _winograd("conv", outputs=3),
     _winograd("conv", outputs=2),
-    _winograd_rows("conv"),
+    _one_axis("rows_f4", winograd_rows_cost),
+    _one_axis("signal", winograd_signal_cost),
     _polyphase("conv", outputs=4),
     _polyphase("conv", outputs=2),
     _filter(),
@@ -365,7 +365,7 @@ ROWS: tuple[Row, ...] = (
     _winograd("conv_dx", outputs=4),
     _winograd("conv_dx", outputs=3),
     _winograd("conv_dx", outputs=2),
-    _winograd_rows("conv_dx"),
+    _one_axis("rows_f4", winograd_rows_cost, "conv_dx"),
     _polyphase("conv_dx", outputs=4),
     _polyphase("conv_dx", outputs=2),
     _numpy("conv_dx_adjoint", _conv_dx_terms, "conv_dx_adjoint", _has_adjoint),
