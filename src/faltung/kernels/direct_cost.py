@@ -98,7 +98,7 @@ def _blocked(
     share = 0.25 if is_far else 0.84
     return (
         CALL
-        + packing(window, dtype, is_prepared, 0.6 if taps > 1 and not is_backward else 0.8)
+        + packing(window, dtype, is_prepared, 0.8 if is_backward else 0.6 if taps > 1 else 0.45)
         + window.groups * channels * taps * blocks * products / share
         + moved(taken, dtype, 0.5 if columns.source >= lanes(dtype) else 3.0)
         + moved(prod(shape[1:]), dtype, 0.9 if len(columns.phases) > 1 else 0.5)
