@@ -339,20 +339,26 @@ def _cut(
     lanes: int,
     threads: int,
 ) -> Cut:
-    """Return how work is cut so that what a block transforms stays near."""
+    """Return how work is cut so that what a block transforms stays near, and no thread is idle."""
     tile_rows, tile_columns = (-(-axis.out_size // outputs) for axis in window.axes)
     width, image_tiles = own.vectors * lanes, tile_rows * tile_columns
     together = min(own.panels, max(1, 64 // width))
     summed = own.channel_groups * own.lane_blocks * lanes + together * width
     per_tile = (outputs + taps_of(window) - 1) ** 2 * summed * dtype.itemsize
     most = max(FEW, CACHE // per_tile)
+    wanted = -(-threads // (window.batch * window.groups))
+    # Parts of the output channels each transform all that they read: many tiles are shared instead.
+    if own.panels < wanted or image_tiles >= wanted * FEW // 2:
+        most = min(most, -(-tile_rows // wanted) * tile_columns)
     strips = -(-tile_rows // max(1, most // tile_columns))
     strip_rows = -(-tile_rows // strips)
     strips = -(-tile_rows // strip_rows)
     images = min(window.batch, max(1, FEW // image_tiles)) if strips == 1 else 1
     whole = -(-window.batch // images) * window.groups * strips
-    parts = 1 if whole >= threads else min(-(-own.panels // together), -(-threads // whole))
-    return Cut(images, strip_rows, parts, together)
+    if whole >= threads:
+        return Cut(images, strip_rows, 1, together)
+    parts = min(own.panels, -(-threads // whole))
+    return Cut(images, strip_rows, parts, min(together, -(-own.panels // parts)))
 
 
 def _cut_to_transform(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from faltung.geometry.window import ConvWindow
-from faltung.kernels.cost import CALL, VECTOR, lanes, moved, products, results
+from faltung.kernels.cost import CALL, OWN, VECTOR, lanes, moved, products, results
 
 LARGEST: Final = 7
 """Taps along a side at most: of more, points are so many that rounding grows fast."""
@@ -97,10 +97,11 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
     phases = sum(len(phases_at(p, size, window.kernel[0], is_wide=is_wide)) for p in range(size**2))
     ins = 4 * -(-window.group_in // width) if is_wide else -(-4 * window.group_in // width)
     depth = phases * (-(-window.group_in // width) * width if is_wide else window.group_in)
-    into, back = outputs**2 * 13 + size**2 * 7.5, outputs**2 * 7.5 + size**2 * 4.5
+    into, back = outputs**2 * 7.0 + size**2 * 4.5, outputs**2 * 5.0 + size**2 * 3.0
     # Weights are read once for each image, from far away where there are many.
     weights = depth * outs * width
-    reading = moved(weights, dtype, 0.3 if weights * dtype.itemsize < FAR else 0.75)
+    is_near, is_held = (weights * dtype.itemsize <= most for most in (OWN, FAR))
+    reading = moved(weights, dtype, 0.15 if is_near else 0.3 if is_held else 0.75)
     work = max(tiles * products(depth * outs * width, dtype, 0.7), reading)
     work += tiles * (ins * into + outs * back)
     if not is_prepared:
