@@ -15,12 +15,15 @@ from faltung.testing.mutants import Verdict, hunt, mutants_of, sample, verdicts
 from faltung.testing.mutants import __main__ as program
 from faltung.testing.mutants.mutant import answer, replaced
 
-SAMPLE = sample(8, seed=2)
+
+@pytest.fixture(scope="module")
+def eight_of_each() -> dict[str, list[str]]:
+    return sample(8, seed=2)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_some_planted_bugs_are_found(operator: str) -> None:
-    found = hunt(operator, SAMPLE[operator])
+def test_some_planted_bugs_are_found(operator: str, eight_of_each: dict[str, list[str]]) -> None:
+    found = hunt(operator, eight_of_each[operator])
     assert len(found) == 8
     assert [v for v in found if not v.killed_by] == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from faltung.testing.mutants.convolution import convolution_mutants
 from faltung.testing.mutants.dense import dense_mutants
 from faltung.testing.mutants.files import file_mutants
@@ -35,4 +37,10 @@ def mutants_of(cls: Operator) -> list[Mutant]:
     >>> len(mutants_of(Relu)) >= 12
     True
     """
-    return [mutant for maker in MAKERS for mutant in maker(cls)]
+    return list(_mutants_of(cls))
+
+
+@cache
+def _mutants_of(cls: Operator) -> tuple[Mutant, ...]:
+    # Which there are the operator's own cases tell, some of them only by what comes out.
+    return tuple(mutant for maker in MAKERS for mutant in maker(cls))
