@@ -361,7 +361,7 @@ def test_schedules_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     x = rng.standard_normal((5, 36, 22, 18)).astype(np.float32)
     w = rng.standard_normal((150, 36, 3, 3)).astype(np.float32)
     window = ConvWindow.of(x.shape, w.shape, padding=((2, 0), (1, 1)))
-    wanted = winograd_call.conv_f4(window, x, w)
+    wanted = winograd_call.conv(window, x, w, outputs=4)
     rows, columns = tiles_of(window, 4)
     cuts = [(1, 1, 1), (1, 2, 3), (1, rows, columns), (1, rows, 2), (2, rows, columns)]
     for cut in [*cuts, (5, rows, columns)]:
@@ -369,7 +369,7 @@ def test_schedules_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
             plan = winograd_schedule.Schedule(*cut, parts, together, pixels)
             winograd_schedule.layout_of.cache_clear()
             monkeypatch.setattr(winograd_schedule, "schedule_of", lambda *given, p=plan: p)
-            np.testing.assert_array_equal(winograd_call.conv_f4(window, x, w), wanted)
+            np.testing.assert_array_equal(winograd_call.conv(window, x, w, outputs=4), wanted)
     winograd_schedule.layout_of.cache_clear()
 
 
@@ -379,13 +379,13 @@ def test_schedules_of_phases_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> N
     x = rng.standard_normal((2, 18, 31, 38)).astype(np.float32)
     w = rng.standard_normal((40, 18, 3, 3)).astype(np.float32)
     window = ConvWindow.of(x.shape, w.shape, padding=((3, 2), (2, 1)), dilation=(3, 2))
-    wanted = winograd_call.conv_f2(window, x, w)
+    wanted = winograd_call.conv(window, x, w, outputs=2)
     rows, columns = tiles_of(window, 2)
     for frames, height, width in product((1, 2), (1, 4, 7, rows), (2, 6, columns)):
         plan = winograd_schedule.Schedule(frames, height, width, 2, 1, 5)
         winograd_schedule.layout_of.cache_clear()
         monkeypatch.setattr(winograd_schedule, "schedule_of", lambda *given, p=plan: p)
-        np.testing.assert_array_equal(winograd_call.conv_f2(window, x, w), wanted)
+        np.testing.assert_array_equal(winograd_call.conv(window, x, w, outputs=2), wanted)
     winograd_schedule.layout_of.cache_clear()
 
 
@@ -395,12 +395,12 @@ def test_schedules_of_volumes_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> 
     x = rng.standard_normal((2, 18, 7, 22, 18)).astype(np.float32)
     w = rng.standard_normal((40, 18, 3, 3, 3)).astype(np.float32)
     window = ConvWindow.of(x.shape, w.shape, padding=((2, 1), (2, 0), (1, 1)))
-    wanted = winograd_call.conv_f4(window, x, w)
+    wanted = winograd_call.conv(window, x, w, outputs=4)
     for frames, rows, columns in product((1, 3, 8), (1, 4, 6), (2, 5)):
         plan = winograd_schedule.Schedule(frames, rows, columns, 2, 1, 5)
         winograd_schedule.layout_of.cache_clear()
         monkeypatch.setattr(winograd_schedule, "schedule_of", lambda *given, p=plan: p)
-        np.testing.assert_array_equal(winograd_call.conv_f4(window, x, w), wanted)
+        np.testing.assert_array_equal(winograd_call.conv(window, x, w, outputs=4), wanted)
     winograd_schedule.layout_of.cache_clear()
 
 
@@ -480,4 +480,4 @@ def test_nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.zeros((1, 1, 3, 3), np.float32)
     rule = "winograd: nothing is compiled here, got FALTUNG_ISA=none. Unset FALTUNG_ISA"
     with pytest.raises(KernelError, match=rule):
-        winograd_call.conv_f4(ConvWindow.of(x.shape, x.shape), x, x)
+        winograd_call.conv(ConvWindow.of(x.shape, x.shape), x, x, outputs=4)

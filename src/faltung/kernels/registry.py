@@ -151,21 +151,20 @@ def _blocked(operation: str, packs: str, terms: Callable[[Window], int]) -> Row:
 
 def _winograd(operation: str, outputs: int) -> Row:
     """Return the row of a convolution, or its gradient to the input, in Winograd's form."""
-    is_forward = operation == "conv"
-    name, module = f"f{outputs}", "faltung.kernels.winograd_call:"
+    is_forward, form = operation == "conv", f"outputs={outputs}"
     terms = winograd_cost.terms if is_forward else winograd_cost.dx_terms
     return Row(
-        f"{operation}_winograd_{name}_any_nchw",
+        f"{operation}_winograd_f{outputs}_any_nchw",
         operation,
-        f"{module}{operation}_{name}",
+        f"faltung.kernels.winograd_call:{operation} {form}",
         lambda window, dtype: winograd_cost.applies(window, dtype, outputs),
         lambda window: terms(window, outputs),  # type: ignore[arg-type]
         block=outputs,
         is_compiled=True,
-        costs=f"faltung.kernels.winograd_cost:{'' if is_forward else 'dx_'}{name}",
+        costs=f"faltung.kernels.winograd_cost:{'' if is_forward else 'dx_'}cycles {form}",
         is_exact=False,
         growth=lambda window: winograd_cost.growth(window, outputs),  # type: ignore[arg-type]
-        packs=f"{module}pack_{'' if is_forward else 'dx_'}{name}",
+        packs=f"faltung.kernels.winograd_call:pack{'' if is_forward else '_dx'} {form}",
         fuses=True,
         replays=True,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from inspect import signature
 from math import prod
@@ -35,7 +35,8 @@ class Row:
     operation : str
         What it computes: a function of `faltung.ops.dispatch`.
     function : str
-        ``module:function``, called as ``function(window, *arrays)``.
+        ``module:function``, called as ``function(window, *arrays)``. What stands behind it, as in
+        ``module:function outputs=4``, is given by that name: a number that algorithms share.
     applies : callable
         Whether the row takes this window and dtype; from these alone, never from values.
     terms : callable
@@ -145,7 +146,9 @@ def _parameters(function: str) -> frozenset[str]:
 
 @cache
 def loaded(name: str) -> Callable[..., Any]:
-    """Return ``module:function``; its module is imported."""
-    module, _, function = name.partition(":")
+    """Return ``module:function``, with the numbers behind it; its module is imported."""
+    path, *numbers = name.split()
+    module, _, function = path.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
-    return found
+    given = dict(number.split("=") for number in numbers)
+    return partial(found, **{word: int(n) for word, n in given.items()}) if given else found

@@ -25,34 +25,14 @@ from faltung.kernels.winograd_weights import transform_weights
 Array = NDArray[Any]
 
 
-def pack_f2(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_f2` reads them."""
-    return _pack(window, w, 2)
+def pack(window: ConvWindow, w: Array, *, outputs: int) -> Array:
+    """Return the weights as `conv` reads them."""
+    return _pack(window, w, outputs)
 
 
-def pack_f3(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_f3` reads them."""
-    return _pack(window, w, 3)
-
-
-def pack_f4(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_f4` reads them."""
-    return _pack(window, w, 4)
-
-
-def pack_dx_f2(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_dx_f2` reads them."""
-    return _pack(adjoint(window), w, 2, flips=True)
-
-
-def pack_dx_f3(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_dx_f3` reads them."""
-    return _pack(adjoint(window), w, 3, flips=True)
-
-
-def pack_dx_f4(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_dx_f4` reads them."""
-    return _pack(adjoint(window), w, 4, flips=True)
+def pack_dx(window: ConvWindow, w: Array, *, outputs: int) -> Array:
+    """Return the weights as `conv_dx` reads them."""
+    return _pack(adjoint(window), w, outputs, flips=True)
 
 
 def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Array:
@@ -89,7 +69,7 @@ def _pack(window: ConvWindow, w: Array, outputs: int, flips: bool = False) -> Ar
     return packed
 
 
-def conv_f2(
+def conv(
     window: ConvWindow,
     x: Array,
     w: Array,
@@ -98,94 +78,13 @@ def conv_f2(
     out: Array | None = None,
     packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Convolve by tiles of 2 by 2: 2.25 times fewer products, hardly less exact than directly."""
-    return _conv(window, x, w, packed, b, out, epilogue, 2)
-
-
-def conv_f3(
-    window: ConvWindow,
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    out: Array | None = None,
-    packed: Array | None = None,
-    epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Convolve by tiles of 3 by 3: 3.2 times fewer products (5 by 5: 4.6), a digit less exact."""
-    return _conv(window, x, w, packed, b, out, epilogue, 3)
-
-
-def conv_f4(
-    window: ConvWindow,
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    out: Array | None = None,
-    packed: Array | None = None,
-    epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Convolve by tiles of 4 by 4: 4 times fewer products, a digit less exact."""
-    return _conv(window, x, w, packed, b, out, epilogue, 4)
-
-
-def conv_dx_f2(
-    window: ConvWindow,
-    dout: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    out: Array | None = None,
-    packed: Array | None = None,
-    epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Return the gradient of the input, by tiles of 2 by 2 of its own."""
-    packed = pack_dx_f2(window, w) if packed is None else packed
-    return _conv(adjoint(window), dout, w, packed, b, out, epilogue, 2)
-
-
-def conv_dx_f3(
-    window: ConvWindow,
-    dout: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    out: Array | None = None,
-    packed: Array | None = None,
-    epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Return the gradient of the input, by tiles of 3 by 3 of its own."""
-    packed = pack_dx_f3(window, w) if packed is None else packed
-    return _conv(adjoint(window), dout, w, packed, b, out, epilogue, 3)
-
-
-def conv_dx_f4(
-    window: ConvWindow,
-    dout: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    out: Array | None = None,
-    packed: Array | None = None,
-    epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Return the gradient of the input, by tiles of 4 by 4 of its own."""
-    packed = pack_dx_f4(window, w) if packed is None else packed
-    return _conv(adjoint(window), dout, w, packed, b, out, epilogue, 4)
-
-
-def _conv(
-    window: ConvWindow,
-    x: Array,
-    w: Array,
-    packed: Array | None,
-    b: Array | None,
-    out: Array | None,
-    epilogue: Epilogue,
     outputs: int,
 ) -> Array:
+    """Convolve by tiles of so many outputs a side.
+
+    By 2 there are 2.25 times fewer products than directly, hardly less exact; by 3 there are 3.2
+    (for kernels of 5 by 5: 4.6), by 4 there are 4 times fewer, a digit less exact.
+    """
     isa = required_isa("winograd")
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
@@ -212,3 +111,20 @@ def _conv(
     }
     launch(winograd_block, isa, FIELDS, layout.fields, arrays, layout.blocks, **constants)
     return y
+
+
+def conv_dx(
+    window: ConvWindow,
+    dout: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    out: Array | None = None,
+    packed: Array | None = None,
+    epilogue: Epilogue = PLAIN,
+    outputs: int,
+) -> Array:
+    """Return the gradient of the input, by tiles of so many of its numbers a side; as `conv`."""
+    packed = pack_dx(window, w, outputs=outputs) if packed is None else packed
+    how: dict[str, Any] = {"out": out, "epilogue": epilogue, "outputs": outputs}
+    return conv(adjoint(window), dout, w, b, packed=packed, **how)

@@ -166,40 +166,20 @@ def _image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:
     return cost.moved(numbers, dtype, 1.0 if is_crowded else 0.3)
 
 
-def f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Cycles of a convolution by tiles of 2 by 2."""
-    return _cycles(window, dtype, is_prepared, 2)
-
-
-def f3(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Cycles of a convolution by tiles of 3 by 3.
+def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs: int) -> float:
+    """Cycles of a convolution by tiles of so many outputs a side.
 
     Images of a batch share what few tiles of one leave idle. So where tiles of 4 by 4 have less to
     multiply, those of 3 by 3 do not count as faster.
     """
-    own = _cycles(window, dtype, is_prepared, 3)
-    if window.kernel[-1] not in TAPS[4]:
+    own = _cycles(window, dtype, is_prepared, outputs)
+    if outputs != 3 or window.kernel[-1] not in TAPS[4]:
         return own
     size = window.kernel[-1] - 1
     three, four = (prod(tiles_of(window, m)) * (m + size) ** 2 for m in (3, 4))
     return own if three < four else max(own, _cycles(window, dtype, is_prepared, 4))
 
 
-def f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Cycles of a convolution by tiles of 4 by 4."""
-    return _cycles(window, dtype, is_prepared, 4)
-
-
-def dx_f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Cycles of the gradient of the input by tiles of 2 by 2."""
-    return _cycles(adjoint(window), dtype, is_prepared, 2)
-
-
-def dx_f3(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Cycles of the gradient of the input by tiles of 3 by 3."""
-    return f3(adjoint(window), dtype, is_prepared)
-
-
-def dx_f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """Cycles of the gradient of the input by tiles of 4 by 4."""
-    return _cycles(adjoint(window), dtype, is_prepared, 4)
+def dx_cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs: int) -> float:
+    """Cycles of the gradient of the input by tiles of so many of its numbers a side."""
+    return cycles(adjoint(window), dtype, is_prepared, outputs)
