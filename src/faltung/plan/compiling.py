@@ -7,9 +7,11 @@ from typing import Literal, overload
 
 from faltung.errors import GraphError, message
 from faltung.graph.graph import Graph
+from faltung.graph.unknown import check_known
 from faltung.ops.operator import Shape
 from faltung.plan.plan import Plan
 from faltung.plan.training import TrainingPlan
+from faltung.plan.weights import simplified
 
 
 @overload
@@ -92,4 +94,8 @@ def compile(  # noqa: A001
             raise GraphError(message("compile", rule, values, cure))
     if training:
         return TrainingPlan(sized, exact=exact)
-    return Plan(sized, exact=exact, choices=choices)
+    check_known(sized, "compile")
+    simpler, weights = simplified(sized)
+    # Weights go as they are packed, unless somebody else holds the network.
+    del graph, sized
+    return Plan(simpler, weights, exact=exact, choices=choices)

@@ -18,12 +18,14 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from faltung import ops
 from faltung.graph.graph import Graph, Node
+from faltung.kernels.pages import filled
 from faltung.ops.operator import Array
 
 LARGEST: Final = 1 << 24
@@ -201,10 +203,11 @@ def _scaled(conv: Node, after: Node, affine: Affine, arrays: dict[str, Array]) -
         # (I, O / groups, *kernel): the input channels of a group lie together.
         groups = conv.operator.groups
         scale = affine.scale.reshape(groups, 1, w.shape[1], *(1 for _ in w.shape[2:]))
-        whole = w.reshape(groups, -1, *w.shape[1:]) * scale
+        parts = w.reshape(groups, -1, *w.shape[1:])
     else:
-        whole = w * affine.scale.reshape(-1, *(1 for _ in w.shape[1:]))
-    new_w = whole.reshape(w.shape).astype(w.dtype)
+        scale, parts = affine.scale.reshape(-1, *(1 for _ in w.shape[1:])), w
+    new_w = filled(parts.shape, w.dtype, partial(np.multiply, parts, scale, casting="same_kind"))
+    new_w = new_w.reshape(w.shape)
     new_b = (affine.scale * bias + affine.shift).astype(w.dtype)
     names = tuple(f"{after.outputs[0]}.folded.{kind}" for kind in ("w", "b"))
     arrays.update(zip(names, (new_w, new_b), strict=True))

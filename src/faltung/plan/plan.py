@@ -17,21 +17,19 @@ from faltung import ops
 from faltung.errors import GraphError, message
 from faltung.graph.evaluate import fed
 from faltung.graph.graph import Graph, named
-from faltung.graph.unknown import check_known
-from faltung.kernels.memory import empty
+from faltung.kernels.memory import empty, release
 from faltung.kernels.pool import shared_threads
 from faltung.kernels.program import Program
 from faltung.kernels.settings import settings
 from faltung.ops.operator import Array, Shape
 from faltung.plan.chains import chained
-from faltung.plan.fold import folded
 from faltung.plan.lowerings import lowering_of
 from faltung.plan.profile import Profile, step_time
-from faltung.plan.rewrite import rewritten
 from faltung.plan.room import Choices, Room, Step
 from faltung.plan.runs import Bound, bound_in, runs_of
 from faltung.plan.stages import Stage, stages
 from faltung.plan.values import Layout, described, places
+from faltung.plan.weights import Arrays, Weights, united
 
 SHAPES: Final = 8
 """How many shapes of inputs a plan remembers beside its own."""
@@ -47,6 +45,7 @@ class Memory(NamedTuple):
     array, and write the one that is returned.
     """
 
+    whole: Array
     arrays: Mapping[str, Array]
     steps: Sequence[Step]
     runs: Sequence[Program | Callable[[], object]]
@@ -87,7 +86,7 @@ class Memory(NamedTuple):
 
 
 class Footprint(NamedTuple):
-    """Bytes that a plan holds beside the network that it was made of.
+    """Bytes that a plan holds.
 
     Parameters
     ----------
@@ -96,7 +95,9 @@ class Footprint(NamedTuple):
     scratch
         Working memory of one call's kernels, which take it in turn.
     weights
-        Weights in the order in which kernels read them; all calls share these.
+        Weights as kernels read them, and those that other kernels may need, for inputs of other
+        shapes; all calls share these. Where a kernel reads an array of the network as it is, who
+        holds the network has the same one.
     """
 
     values: int
@@ -118,23 +119,30 @@ class Plan:
     Parameters
     ----------
     graph
-        Whose input sizes are all numbers.
+        What `faltung.plan.weights.simplified` makes of a network; input sizes are all numbers.
+    weights
+        Its constants.
     exact, choices
         As of `faltung.compile`.
 
     Attributes
     ----------
-    graph : Graph
-        The network, for inputs of the plan's shapes.
+    inputs : tuple of Value
+        The network's, in the plan's shapes.
     nbytes : int
         Room for the values of one call, in bytes.
     """
 
     def __init__(
-        self, graph: Graph, *, exact: bool = False, choices: Mapping[str, str] | None = None
+        self,
+        graph: Graph,
+        weights: Weights,
+        *,
+        exact: bool = False,
+        choices: Mapping[str, str] | None = None,
     ) -> None:
-        check_known(graph, "compile")
-        self.graph = graph
+        self.inputs = graph.inputs
+        self._graph, self._weights = graph, weights
         self._choices = Choices(exact, dict(choices or {}))
         self._layout = _laid_out(graph)
         unknown = sorted({*self._choices.imposed} - {stage.name for stage in self._layout.order})
@@ -143,11 +151,12 @@ class Plan:
             raise GraphError(message("compile", rule, {"unknown": unknown}, cure))
         self.nbytes = self._layout.places.roots.nbytes
         self._idle: list[Memory] = [self._memory()]
+        release()  # what kernels took while they were noted has room in the plan from now on
         self._others: OrderedDict[tuple[Shape, ...], Plan] = OrderedDict()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        inputs = ", ".join(f"{v.name} {v.shape}" for v in self.graph.inputs)
+        inputs = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
         return f"<Plan {inputs}: {len(self._layout.order)} steps, {self.nbytes:,} bytes>"
 
     @property
@@ -160,12 +169,10 @@ class Plan:
         """How much memory the plan holds, for one call at a time."""
         memory = self._taken()
         scratch = sum(run.nbytes for run in memory.runs if isinstance(run, Program))
+        read = [a for step in memory.steps for n in step.launches for a in n.arrays.values()]
         self._given_back(memory)
-        own = {id(a) for a in (*self.graph.params.values(), *self.graph.state.values())}
-        graph = self._layout.graph
-        folded_in = (*graph.params.values(), *graph.state.values())
-        made = sum(array.nbytes for array in folded_in if id(array) not in own)
-        return Footprint(self.nbytes, scratch, self._choices.nbytes + made)
+        weights = united([*self._weights.held(), *read], memory.whole)
+        return Footprint(self.nbytes, scratch, weights)
 
     def __call__(self, x: ArrayLike | Mapping[str, ArrayLike]) -> Array | tuple[Array, ...]:
         """Run the network for inference.
@@ -181,15 +188,15 @@ class Plan:
         numpy.ndarray or tuple of numpy.ndarray
             As `Graph` gives them.
         """
-        given = {name: np.asarray(a) for name, a in named(self.graph, x, "x").items()}
+        given = {name: np.asarray(a) for name, a in named(self._graph, x, "x").items()}
         plan = self._for({name: a.shape for name, a in given.items()})
         memory = plan._taken()
         try:
             # The steps have addresses alone: the arrays must stay until they have run.
-            fitting = {v.name: fed(v, given[v.name]) for v in plan.graph.inputs}
+            fitting = {v.name: fed(v, given[v.name]) for v in plan.inputs}
             for name, array in fitting.items():
                 memory.take(name, array)
-            made = {name: memory.give(name) for name in plan.graph.outputs}
+            made = {name: memory.give(name) for name in plan._graph.outputs}
             memory.run()
             outputs = tuple(
                 memory.arrays[name].copy() if array is None else array
@@ -201,14 +208,13 @@ class Plan:
 
     def _for(self, shapes: Mapping[str, tuple[int, ...]]) -> Plan:
         """Return the plan for inputs of these shapes: this one, or one made before."""
-        if all(shapes[v.name] == v.shape for v in self.graph.inputs):
+        if all(shapes[v.name] == v.shape for v in self.inputs):
             return self
-        key = tuple(shapes[v.name] for v in self.graph.inputs)
+        key = tuple(shapes[v.name] for v in self.inputs)
         with self._lock:
             if key not in self._others:
-                graph = self.graph.with_input_shape(dict(shapes))
-                imposed = self._choices.imposed
-                self._others[key] = Plan(graph, exact=self._choices.exact, choices=imposed)
+                graph, how = self._graph.with_input_shape(dict(shapes)), self._choices
+                self._others[key] = Plan(graph, self._weights, exact=how.exact, choices=how.imposed)
                 if len(self._others) > SHAPES:
                     self._others.popitem(last=False)
             self._others.move_to_end(key)
@@ -230,17 +236,17 @@ class Plan:
         layout = self._layout
         whole = np.empty(self.nbytes + LINE, np.uint8)
         aligned = whole[-whole.ctypes.data % LINE :]
-        constants = {**layout.graph.params, **layout.graph.state}
-        arrays: dict[str, Array] = dict(constants)
+        values: dict[str, Array] = {}
         computed = [name for stage in layout.order for name in stage.outputs]
         for name in (*(v.name for v in layout.graph.inputs), *computed):
-            arrays[name] = layout.places.array(name, layout.values[name], aligned)
-        known = frozenset(constants)
-        room = Room(arrays, self._choices, known, layout.places.inside, aligned)
+            values[name] = layout.places.array(name, layout.values[name], aligned)
+        arrays = Arrays(values, self._weights)
+        room = Room(arrays, self._choices, self._weights, layout.places.inside, aligned)
         with np.errstate(all="ignore"):
             steps = [_lowered(stage, room) for stage in layout.order]
         runs = runs_of(steps)
-        return Memory(arrays, steps, [run.call for run in runs], bound_in(layout, arrays, runs))
+        calls = [run.call for run in runs]
+        return Memory(aligned, arrays, steps, calls, bound_in(layout, arrays, runs))
 
     def timed(self, x: ArrayLike | Mapping[str, ArrayLike]) -> list[tuple[Step, float]]:
         """Run the network once and return the seconds of each step.
@@ -255,9 +261,9 @@ class Plan:
         list of (Step, float)
             In their order; steps that do nothing are among them.
         """
-        given = named(self.graph, x, "x")
+        given = named(self._graph, x, "x")
         memory = self._taken()
-        for value in self.graph.inputs:
+        for value in self.inputs:
             np.copyto(memory.arrays[value.name], fed(value, given[value.name]))
         times = []
         with np.errstate(all="ignore"):
@@ -292,22 +298,19 @@ class Plan:
             self(x)
             whole.append(time.perf_counter() - begin)
         times = [self.timed(x) for _ in range(max(1, runs))]
-        memory = self._taken()
         found = tuple(
-            step_time(step, min(each[at][1] for each in times), memory.arrays)
+            step_time(step, min(each[at][1] for each in times), self._layout.values)
             for at, (step, _) in enumerate(times[0])
             if step.run is not None or step.launches
         )
-        self._given_back(memory)
         return Profile(found, min(whole), self.nbytes, shared_threads())
 
 
 def _laid_out(graph: Graph) -> Layout:
-    simpler = rewritten(folded(graph))
-    shapes = simpler.shapes()
-    order = chained(simpler, stages(simpler, shapes), shapes)
-    values = described(simpler)
-    return Layout(simpler, order, values, places(simpler, order, values))
+    shapes = graph.shapes()
+    order = chained(graph, stages(graph, shapes), shapes)
+    values = described(graph)
+    return Layout(graph, order, values, places(graph, order, values))
 
 
 def _lowered(stage: Stage, room: Room) -> Step:

@@ -15,6 +15,7 @@ from faltung.report import AbstractReport, Table
 if TYPE_CHECKING:
     from faltung.ops.operator import Array
     from faltung.plan.room import Step
+    from faltung.plan.values import Value
 
 LISTED: Final = 24
 """Steps that the table names, those that take longest."""
@@ -125,7 +126,7 @@ class Profile(AbstractReport):
         return {**whole, "steps": steps}
 
 
-def step_time(step: Step, seconds: float, arrays: Mapping[str, Array]) -> StepTime:
+def step_time(step: Step, seconds: float, arrays: Mapping[str, Array | Value]) -> StepTime:
     """Return what a step took beside what it does.
 
     Parameters
@@ -135,7 +136,7 @@ def step_time(step: Step, seconds: float, arrays: Mapping[str, Array]) -> StepTi
     seconds
         That it took.
     arrays
-        The values that it reads and writes, by name.
+        The values that it reads and writes by name, or what they are.
     """
     stage = step.stage
     known = [name for name in (*stage.inputs, *stage.outputs) if name in arrays]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ from faltung.kernels.settings import settings
 from faltung.ops.operator import Array
 from faltung.plan.stages import Stage
 from faltung.plan.values import Inside
+from faltung.plan.weights import Weights
 
 
 class Step(NamedTuple):
@@ -47,16 +47,11 @@ class Step(NamedTuple):
 
 @dataclass
 class Choices:
-    """Which row runs each stage, and the weights in the order in which the rows read them.
-
-    All pieces of memory of one plan share them.
-    """
+    """Which row runs each stage; all pieces of memory of one plan share it."""
 
     exact: bool
     imposed: Mapping[str, str] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
-    _packed: dict[tuple[str, str], Array] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def row(self, stage: Stage, operation: str, window: Window, dtype: Any) -> Row:
         """Return the row for a stage; always the same one."""
@@ -66,19 +61,6 @@ class Choices:
         row = choose(operation, window, dtype, imposed, isa, exact=exact, prepared=True)
         self.taken[stage.name] = row.name
         return row
-
-    def packed(self, stage: Stage, row: str, make: Callable[[], Array]) -> Array:
-        """Return a stage's weights for a row, made once."""
-        with self._lock:
-            key = (stage.name, row)
-            if key not in self._packed:
-                self._packed[key] = make()
-            return self._packed[key]
-
-    @property
-    def nbytes(self) -> int:
-        """How much room the weights take."""
-        return sum(array.nbytes for array in self._packed.values())
 
 
 OF_WEIGHTS: Final = frozenset({"w", "bias"})
@@ -94,9 +76,9 @@ class Room:
     arrays
         Every value by name: views of the memory, and the network's constants.
     choices
-        Rows and weights.
+        Rows.
     known
-        Names of the values that are constants.
+        The values that are constants.
     inside
         Values that lie where a concatenation of them will be, and in which.
     memory
@@ -105,7 +87,7 @@ class Room:
 
     arrays: Mapping[str, Array]
     choices: Choices
-    known: frozenset[str]
+    known: Weights
     inside: Mapping[str, Inside]
     memory: Array
 
@@ -166,8 +148,7 @@ class Room:
 
         What is computed of the network's weights alone has been computed, and is kept.
         """
-        constants = [array for name, array in self.arrays.items() if name in self.known]
-        kept, launches, values = [*constants], [], [self.memory, made]
+        kept, launches, values = self.known.held(), [], [self.memory, made]
         for launch in recorder.launches:
             given = list(launch.arrays.values())
             if any(_is_in(array, values) for array in given):

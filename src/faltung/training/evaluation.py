@@ -193,11 +193,11 @@ def parts_of(
 
 def _plan_of(graph: Graph, shape: tuple[int, ...]) -> Plan:
     """Return a plan; the last one is kept as long as its network, whose numbers never change."""
-    from faltung.plan.plan import Plan
+    from faltung.plan.compiling import compile as planned
 
     key, kept = (shape, token()), _kept.get(graph)
     if kept is None or kept[0] != key:
-        kept = _kept[graph] = key, Plan(graph.with_input_shape(shape))
+        kept = _kept[graph] = key, planned(graph, shape)
     return kept[1]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-import numpy as np
-
 from faltung import ops
 from faltung.geometry import ConvWindow
 from faltung.kernels.epilogue import Epilogue
@@ -23,8 +21,8 @@ def lower_conv(stage: Stage, room: Room) -> Step | None:
     assert isinstance(operator, ops.Conv)
     if operator.padding_mode != "zeros" or any(name not in room.known for name in inputs[1:]):
         return None
-    shapes = (room.arrays[name].shape for name in inputs[:2])
-    return _step(stage, room, "conv", operator.window(*shapes))
+    x, w = room.arrays[inputs[0]], room.known.like(inputs[1])
+    return _step(stage, room, "conv", operator.window(x.shape, w.shape))
 
 
 def lower_conv_transpose(stage: Stage, room: Room) -> Step | None:
@@ -33,15 +31,16 @@ def lower_conv_transpose(stage: Stage, room: Room) -> Step | None:
     assert isinstance(operator, ops.ConvTranspose)
     if any(name not in room.known for name in inputs[1:]):
         return None
-    x, w = (room.arrays[name] for name in inputs[:2])
+    x, w = room.arrays[inputs[0]], room.known.like(inputs[1])
     # An infinity among packed weights would meet the zeros around the image.
-    if not np.isfinite(w).all():
+    if not room.known.is_finite(inputs[1]):
         return None
     return _step(stage, room, "conv_dx", operator.window(x.shape, w.shape).adjoint)
 
 
 def _step(stage: Stage, room: Room, operation: str, window: ConvWindow) -> Step | None:
-    x, w, *more = (room.arrays[name] for name in stage.main.inputs)
+    x_name, w_name, *b_name = stage.main.inputs
+    x = room.arrays[x_name]
     row = room.choices.row(stage, operation, window, x.dtype)
     residual = room.arrays[stage.residual] if stage.residual else None
     if not row.fuses or not row.takes("b"):
@@ -49,7 +48,9 @@ def _step(stage: Stage, room: Room, operation: str, window: ConvWindow) -> Step 
     y, epilogue = room.arrays[stage.output], Epilogue(*stage.activation, residual)
     given: dict[str, Any] = {"out": y, "epilogue": epilogue}
     if row.packs:
-        given["packed"] = room.choices.packed(stage, row.name, lambda: row.pack(window, w))
-    call = partial(row.load(), window, x, w, more[0] if more else None, **given)
+        given["packed"] = room.known.packed(stage.main.name, w_name, row, window)
+    w = room.known.like(w_name) if row.packs else room.arrays[w_name]
+    b = room.arrays[b_name[0]] if b_name else None
+    call = partial(row.load(), window, x, w, b, **given)
     is_parallel = window.batch * row.cycles(window, x.dtype, True) >= SMALL
     return room.row_step(stage, row.name, call, is_parallel=is_parallel)

@@ -42,14 +42,10 @@ def lower_gemm(stage: Stage, room: Room) -> Step | None:
             return None
         b = np.broadcast_to(b, (1, columns))[0] * b.dtype.type(operator.beta)
 
-    def scaled() -> Array:
-        rows = w if operator.trans_b else w.T
-        return np.ascontiguousarray(
-            rows if operator.alpha == 1 else rows * w.dtype.type(operator.alpha)
-        )
-
-    is_ready = operator.trans_b and operator.alpha == 1 and w.flags.c_contiguous
-    return _step(stage, room, x, w if is_ready else room.choices.packed(stage, "dense", scaled), b)
+    rows = np.ascontiguousarray(w) if operator.trans_b else room.known.turned(inputs[1])
+    if operator.alpha != 1:
+        rows = rows * w.dtype.type(operator.alpha)
+    return _step(stage, room, x, rows, b)
 
 
 def lower_matmul(stage: Stage, room: Room) -> Step | None:
@@ -61,7 +57,7 @@ def lower_matmul(stage: Stage, room: Room) -> Step | None:
     # The batch has no part in the choice: an image has the same bits in any.
     if prod(x.shape[1:-1]) >= MANY:
         return _products(stage, room, x.reshape(-1, x.shape[-1]), w)
-    rows = room.choices.packed(stage, "dense", lambda: np.ascontiguousarray(w.T))
+    rows = room.known.turned(stage.main.inputs[1])
     return _step(stage, room, x.reshape(-1, x.shape[-1]), rows, None)
 
 
