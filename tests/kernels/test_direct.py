@@ -80,14 +80,14 @@ def check_gradient(seed: int, guarded: Any) -> bool:
 def test_random_geometries(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exact on small integers, no stray byte, on every instruction set."""
     monkeypatch.setenv(VARIABLE, isa)
-    assert sum(check(seed, guarded) for seed in range(160)) >= 100
+    assert sum(check(seed, guarded) for seed in range(40)) >= 25
 
 
 @pytest.mark.parametrize("isa", HERE)
 def test_random_gradients(isa: str, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gradient of the input, too; strides of 1 to 4 on each axis."""
     monkeypatch.setenv(VARIABLE, isa)
-    assert sum(check_gradient(seed, guarded) for seed in range(100)) >= 60
+    assert sum(check_gradient(seed, guarded) for seed in range(30)) >= 18
 
 
 @pytest.mark.long
