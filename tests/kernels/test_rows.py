@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -194,7 +195,8 @@ def allowed(row: Row, window: Window, arrays: list[Array], dtype: np.dtype[Any])
 
 
 ROWS = tuple(row for row in ALL if compiled_for() or not row.is_compiled)
-ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+row_name = attrgetter("name")
+ROW = pytest.mark.parametrize("row", ROWS, ids=row_name)
 DTYPE = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 ROW_AND_CASE = pytest.mark.parametrize(
     ("row", "case"),
@@ -228,10 +230,22 @@ def test_error_stays_within_the_row_s_bound(row: Row, case: str, dtype: np.dtype
     assert (error <= allowed(row, window, arrays, dtype)).all()
 
 
-@ROW
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.is_compiled], ids=row_name)
 @DTYPE
 @given(data=st.data())
 def test_any_geometry_is_exact(row: Row, dtype: np.dtype[Any], data: st.DataObject) -> None:
+    check_drawn(row, dtype, data)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.is_compiled], ids=row_name)
+@DTYPE
+@given(data=st.data())
+@settings(max_examples=8)  # nearly each is compiled anew; `test_random_geometries` shares variants
+def test_some_geometries_are_exact(row: Row, dtype: np.dtype[Any], data: st.DataObject) -> None:
+    check_drawn(row, dtype, data)
+
+
+def check_drawn(row: Row, dtype: np.dtype[Any], data: st.DataObject) -> None:
     window = data.draw(windows_for(row))
     if row.applies(window, dtype):
         check_exact(row, window, dtype)
