@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from faltung.kernels.polyphase_cost import phases_at, taps_of
 from faltung.kernels.registry import ROWS
 
 HERE = [isa.name for isa in ISAS if has(isa)]
-CONV: dict[int, Callable[..., Any]] = {2: polyphase_call.conv_f2, 4: polyphase_call.conv_f4}
+CONV: dict[int, Callable[..., Any]] = {
+    outputs: partial(polyphase_call.conv, outputs=outputs) for outputs in (2, 4)
+}
 BY_OUTPUTS = {
     outputs: next(row for row in ROWS if row.name == f"conv_polyphase_f{outputs}_any_nchw")
     for outputs in (2, 4)
@@ -88,7 +91,7 @@ def test_the_check_sees_a_broken_kernel() -> None:
     window = ConvWindow.of((2, 3, 17, 16), (4, 3, 3, 3), padding=1, stride=2)
     rng = np.random.default_rng(0)
     x, w, b = (rng.standard_normal(s) for s in (window.x_shape, window.w_shape, (4,)))
-    y = polyphase_call.conv_f4(window, x, w, b)
+    y = polyphase_call.conv(window, x, w, b, outputs=4)
     assert within(4, window, x, w, b, y)
     for wrong in (y[..., ::-1], np.roll(y, 1, -1), np.zeros_like(y), y - b.reshape(4, 1, 1)):
         assert not within(4, window, x, w, b, wrong)
@@ -139,9 +142,9 @@ def test_what_follows_is_fused(guarded: Any) -> None:
     window = ConvWindow.of((2, 20, 15, 13), (33, 20, 3, 3), padding=1, stride=2)
     x, w, b = (rng.standard_normal(s) for s in (window.x_shape, window.w_shape, (33,)))
     residual, out = rng.standard_normal(window.out_shape), guarded.array(window.out_shape, x.dtype)
-    plain = polyphase_call.conv_f2(window, x, w, b)
+    plain = polyphase_call.conv(window, x, w, b, outputs=2)
     epilogue = Epilogue("clip", -0.5, 3.0, guarded.copy(residual))
-    y = polyphase_call.conv_f2(window, x, w, b, out=out, epilogue=epilogue)
+    y = polyphase_call.conv(window, x, w, b, out=out, epilogue=epilogue, outputs=2)
     assert y is out
     np.testing.assert_array_equal(y, np.clip(plain + residual, -0.5, 3.0))
 

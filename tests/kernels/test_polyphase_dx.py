@@ -6,6 +6,7 @@ Its rows are also drawn by `faltung.testing.random_kernels`, with guard pages, a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,7 @@ from faltung.testing.random_kernels.oracle import block_sums
 
 HERE = [isa.name for isa in ISAS if has(isa)]
 CONV: dict[int, Callable[..., Any]] = {
-    2: polyphase_dx_call.conv_dx_f2,
-    4: polyphase_dx_call.conv_dx_f4,
+    outputs: partial(polyphase_dx_call.conv_dx, outputs=outputs) for outputs in (2, 4)
 }
 BY_OUTPUTS = {
     outputs: next(row for row in ROWS if row.name == f"conv_dx_polyphase_f{outputs}_any_nchw")
@@ -93,7 +93,7 @@ def test_the_check_sees_a_broken_kernel(padding: int) -> None:
     window = ConvWindow.of((2, 3, 18, 16), (4, 3, 4, 4), padding=padding, stride=2)
     rng = np.random.default_rng(0)
     dout, w, b = (rng.standard_normal(s) for s in (window.out_shape, window.w_shape, (3,)))
-    dx = polyphase_dx_call.conv_dx_f4(window, dout, w, b)
+    dx = polyphase_dx_call.conv_dx(window, dout, w, b, outputs=4)
     assert within(4, window, dout, w, b, dx)
     for wrong in (dx[..., ::-1], np.roll(dx, 1, -1), np.zeros_like(dx), dx - b.reshape(3, 1, 1)):
         assert not within(4, window, dout, w, b, wrong)
@@ -128,9 +128,9 @@ def test_what_follows_is_fused(guarded: Any) -> None:
     window = ConvWindow.of((2, 33, 15, 13), (20, 33, 4, 4), padding=1, stride=2)
     dout, w, b = (rng.standard_normal(s) for s in (window.out_shape, window.w_shape, (33,)))
     residual, out = rng.standard_normal(window.x_shape), guarded.array(window.x_shape, dout.dtype)
-    plain = polyphase_dx_call.conv_dx_f2(window, dout, w, b)
+    plain = polyphase_dx_call.conv_dx(window, dout, w, b, outputs=2)
     epilogue = Epilogue("clip", -0.5, 3.0, guarded.copy(residual))
-    dx = polyphase_dx_call.conv_dx_f2(window, dout, w, b, out=out, epilogue=epilogue)
+    dx = polyphase_dx_call.conv_dx(window, dout, w, b, out=out, epilogue=epilogue, outputs=2)
     assert dx is out
     np.testing.assert_array_equal(dx, np.clip(plain + residual, -0.5, 3.0))
 

@@ -106,17 +106,8 @@ def panels_of(group_in: int, group_out: int, kernel_size: int, outputs: int, lan
     )
 
 
-def pack_f2(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_f2` reads them."""
-    return _pack(window, w, 2)
-
-
-def pack_f4(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_f4` reads them."""
-    return _pack(window, w, 4)
-
-
-def _pack(window: ConvWindow, w: Array, outputs: int) -> Array:
+def pack(window: ConvWindow, w: Array, *, outputs: int) -> Array:
+    """Return the weights as `conv` reads them."""
     isa = required_isa(f"conv_polyphase_f{outputs}_any_nchw")
     lanes, kernel_size = isa.lanes(w.dtype.itemsize), window.kernel[0]
     own = panels_of(window.group_in, window.group_out, kernel_size, outputs, lanes)
@@ -144,7 +135,7 @@ def _lines(kernel_size: int, lanes: int) -> int:
     return (lanes * kernel_size**2 + lanes) * lanes
 
 
-def conv_f2(
+def conv(
     window: ConvWindow,
     x: Array,
     w: Array,
@@ -153,22 +144,9 @@ def conv_f2(
     out: Array | None = None,
     packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
+    outputs: int,
 ) -> Array:
-    """Convolve with stride 2 by tiles of 2 by 2 outputs; parameters are those of `conv_f4`."""
-    return _conv(window, x, w, packed, b, out, epilogue, 2)
-
-
-def conv_f4(
-    window: ConvWindow,
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    out: Array | None = None,
-    packed: Array | None = None,
-    epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Convolve with stride 2 by tiles of 4 by 4 outputs.
+    """Convolve with stride 2 by tiles of so many outputs a side.
 
     Parameters
     ----------
@@ -183,30 +161,19 @@ def conv_f4(
     out : array (N, O, *out_space), C-contiguous, optional
         Where the result goes.
     packed : array, optional
-        What `pack_f4` gave for these weights.
+        What `pack` gave for these weights.
     epilogue : Epilogue, optional
         What is done to each output before it is stored.
+    outputs : int
+        Of a tile, on each side: 2 or 4.
     """
-    return _conv(window, x, w, packed, b, out, epilogue, 4)
-
-
-def _conv(
-    window: ConvWindow,
-    x: Array,
-    w: Array,
-    packed: Array | None,
-    b: Array | None,
-    out: Array | None,
-    epilogue: Epilogue,
-    outputs: int,
-) -> Array:
     isa = required_isa(f"conv_polyphase_f{outputs}_any_nchw")
     y = memory.empty(window.out_shape, x.dtype) if out is None else out
     if not y.size:
         return y
     layout = _layout(window, x.dtype, isa, outputs, num_threads(), packed is not None)
     if packed is None and layout.constants["is_packed"]:
-        packed = _pack(window, w, outputs)
+        packed = pack(window, w, outputs=outputs)
     width = layout.fields["panels"] * layout.fields["panel_width"]
     arrays = {
         "x": np.ascontiguousarray(x),

@@ -112,13 +112,3 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
         far = CALL / window.groups + size * (0.3 if size > FAR / 2 else 0.13)
         work += near if is_at_once else max(near, far)
     return CALL + window.groups * work + results(window.out_shape, dtype)
-
-
-def cycles_f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """`cycles` of tiles of 2 by 2 outputs."""
-    return cycles(window, dtype, is_prepared, 2)
-
-
-def cycles_f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """`cycles` of tiles of 4 by 4 outputs."""
-    return cycles(window, dtype, is_prepared, 4)

@@ -48,17 +48,8 @@ class Layout(NamedTuple):
     offsets: Array
 
 
-def pack_f2(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_dx_f2` reads them."""
-    return _pack(window, w, 2)
-
-
-def pack_f4(window: ConvWindow, w: Array) -> Array:
-    """Return the weights as `conv_dx_f4` reads them."""
-    return _pack(window, w, 4)
-
-
-def _pack(window: ConvWindow, w: Array, outputs: int) -> Array:
+def pack(window: ConvWindow, w: Array, *, outputs: int) -> Array:
+    """Return the weights as `conv_dx` reads them."""
     isa = required_isa(f"conv_dx_polyphase_f{outputs}_any_nchw")
     lanes, kernel_size = isa.lanes(w.dtype.itemsize), window.kernel[0]
     own = _panels(window, lanes)
@@ -86,7 +77,7 @@ def _pack(window: ConvWindow, w: Array, outputs: int) -> Array:
     return packed
 
 
-def conv_dx_f2(
+def conv_dx(
     window: ConvWindow,
     dout: Array,
     w: Array,
@@ -95,22 +86,9 @@ def conv_dx_f2(
     out: Array | None = None,
     packed: Array | None = None,
     epilogue: Epilogue = PLAIN,
+    outputs: int,
 ) -> Array:
-    """Return the input's gradient by tiles of 2 by 2 of each phase; see `conv_dx_f4`."""
-    return _conv_dx(window, dout, w, packed, b, out, epilogue, 2)
-
-
-def conv_dx_f4(
-    window: ConvWindow,
-    dout: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    out: Array | None = None,
-    packed: Array | None = None,
-    epilogue: Epilogue = PLAIN,
-) -> Array:
-    """Return the input's gradient by tiles of 4 by 4 of each phase.
+    """Return the input's gradient by tiles of so many numbers a side of each phase.
 
     Parameters
     ----------
@@ -125,23 +103,12 @@ def conv_dx_f4(
     out : array in the input's shape, C-contiguous, optional
         Where the result goes.
     packed : array, optional
-        What `pack_f4` gave for these weights.
+        What `pack` gave for these weights.
     epilogue : Epilogue, optional
         What is done to each number before it is stored.
+    outputs : int
+        Of a tile, on each side: 2 or 4.
     """
-    return _conv_dx(window, dout, w, packed, b, out, epilogue, 4)
-
-
-def _conv_dx(
-    window: ConvWindow,
-    dout: Array,
-    w: Array,
-    packed: Array | None,
-    b: Array | None,
-    out: Array | None,
-    epilogue: Epilogue,
-    outputs: int,
-) -> Array:
     isa = required_isa(f"conv_dx_polyphase_f{outputs}_any_nchw")
     dx = memory.empty(window.x_shape, dout.dtype) if out is None else out
     if not dx.size:
@@ -149,7 +116,7 @@ def _conv_dx(
     layout = _layout(window, dout.dtype, isa, outputs, num_threads())
     arrays = {
         "x": np.ascontiguousarray(dout),
-        "w": _pack(window, w, outputs) if packed is None else packed,
+        "w": pack(window, w, outputs=outputs) if packed is None else packed,
         "bias": bias_of(adjoint(window), b, layout.channels, dout.dtype),
         "y": dx,
         "residual": residual_of(epilogue, dx),

@@ -67,13 +67,3 @@ def cycles(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool, outputs:
         work += cost.CALL / window.groups + size * (0.3 if size > FAR / 2 else 0.13)
     images = cost.moved(prod(window.x_shape[1:]), dtype, 0.5)
     return cost.CALL + window.groups * work + images + cost.results(window.x_shape, dtype)
-
-
-def cycles_f2(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """`cycles` of tiles of 2 by 2 positions of each phase."""
-    return cycles(window, dtype, is_prepared, 2)
-
-
-def cycles_f4(window: ConvWindow, dtype: np.dtype[Any], is_prepared: bool) -> float:
-    """`cycles` of tiles of 4 by 4 positions of each phase."""
-    return cycles(window, dtype, is_prepared, 4)

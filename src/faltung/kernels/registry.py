@@ -277,19 +277,19 @@ def _polyphase(operation: str, outputs: int) -> Row:
     """Return the row of stride 2, by tiles of so many positions a side of each phase."""
     is_forward = operation == "conv"
     costs = polyphase_cost if is_forward else polyphase_dx_cost
-    module = costs.__name__.removesuffix("cost")
+    module, form = costs.__name__.removesuffix("cost"), f"outputs={outputs}"
     return Row(
         f"{operation}_polyphase_f{outputs}_any_nchw",
         operation,
-        f"{module}call:{operation}_f{outputs}",
+        f"{module}call:{operation} {form}",
         costs.applies,
         lambda window: costs.terms(window, outputs),
         block=outputs if is_forward else 2 * outputs,
         is_compiled=True,
-        costs=f"{module}cost:cycles_f{outputs}",
+        costs=f"{module}cost:cycles {form}",
         is_exact=False,
         growth=lambda window: costs.growth(window, outputs),
-        packs=f"{module}call:pack_f{outputs}",
+        packs=f"{module}call:pack {form}",
         fuses=True,
         replays=True,
     )
