@@ -273,6 +273,16 @@ def test_a_parameter_with_several_readers_gets_the_gradients_of_all() -> None:
     held_to_the_bound(sized(both))
 
 
+def test_a_bias_before_a_relu_and_a_normalisation_has_a_gradient() -> None:
+    """Without the ReLU it is 0: the mean is taken away."""
+    chain = L.Chain(L.Conv(4, 3), L.Relu(), L.BatchNorm(), L.Conv(2, 3), L.BatchNorm())
+    graph = sized(L.build(chain, (2, 9, 9)).astype("float64"))
+    held_to_the_bound(graph)
+    grads = stepped(TrainingPlan(graph), feeds_of(graph)).grads
+    assert grads["conv1.bias"].all()
+    assert not grads["conv2.bias"].any()
+
+
 def test_an_output_that_others_read_and_one_without_gradient() -> None:
     chain = L.Chain(L.Conv(3, 3, padding=1), L.Relu(), L.Conv(2, 1))
     one = sized(L.build(chain, (2, 6, 6)).astype("float64"))

@@ -59,10 +59,12 @@ def _give_dw(stage: Stage, tape: Tape, window: ConvWindow, g: str, exact: bool) 
 def _give_db(stage: Stage, tape: Tape, g: str) -> None:
     """Sum the gradient, unless a normalisation by the batch follows, to which a bias is nothing.
 
-    It takes the mean away: the gradient that comes back from it sums to 0 in each channel.
+    It takes the mean away: the gradient that comes back from it sums to 0 in each channel, unless
+    a ReLU lies between.
     """
     b = stage.main.inputs[2]
-    if b in tape.needed and tape.readers[b] == 1 and tape.is_centred(stage.output):
+    is_centred = tape.is_centred(stage.output) and not stage.activation[0]
+    if b in tape.needed and tape.readers[b] == 1 and is_centred:
         tape.gradients[b] = gradient_of(b)
         return
 
