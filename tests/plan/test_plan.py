@@ -20,7 +20,7 @@ from faltung.kernels import leases
 from faltung.kernels.choose import compiled_for
 from faltung.kernels.memory import release
 from faltung.kernels.registry import rows_of
-from faltung.kernels.threads import num_threads, set_num_threads
+from faltung.kernels.threads import num_threads
 from faltung.plan.compiling import compile as planned
 from faltung.plan.plan import Plan
 from faltung.testing.random_graphs import random_graph
@@ -225,29 +225,6 @@ def test_outputs_are_the_callers_own() -> None:
     plan(x + 1)
     np.testing.assert_array_equal(first, kept)
     assert isinstance(plan, Plan)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_threads_calls_and_splits_of_the_batch_change_no_bit(seed: int) -> None:
-    graph = random_graph(seed, blocks=True)
-    x = np.concatenate([input_of(graph)] * 2) * np.float32(0.7)
-    x[1::2] += 1
-    try:
-        found = []
-        for threads in (1, 2, 3):
-            set_num_threads(threads)
-            found.append(planned(graph, x.shape)(x))
-    finally:
-        set_num_threads(None)
-    plan = planned(graph, x.shape)
-    whole = plan(x)
-    for other in (*found, plan(x)):
-        for a, b in zip(parts_of(whole), parts_of(other), strict=True):
-            np.testing.assert_array_equal(a, b)
-    one = planned(graph, (1, *x.shape[1:]))
-    for n in range(len(x) if compiled_for() else 0):  # NumPy takes dense layers as one product
-        for a, b in zip(parts_of(whole), parts_of(one(x[n : n + 1])), strict=True):
-            np.testing.assert_array_equal(a[n : n + 1], b)
 
 
 def parts_of(y: np.ndarray | tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

@@ -108,9 +108,12 @@ class _Blocks(Drawing):
         return L.Residual(body)(x)
 
     def normalised(self, x: Symbol) -> Symbol:
+        """By the batch, before a ReLU, behind one, or without."""
         conv = L.Conv(self.width(), self.each(1, 3), padding="same", bias=self.is_so())
-        layers = (conv, L.BatchNorm(), *((L.Relu(),) if self.is_so() else ()))
-        return L.Chain(*layers)(x)
+        behind: tuple[L.AbstractLayer, ...] = (L.BatchNorm(),)
+        if self.is_so():
+            behind = (L.BatchNorm(), L.Relu()) if self.is_so() else (L.Relu(), L.BatchNorm())
+        return L.Chain(conv, *behind)(x)
 
     def block(self, x: Symbol) -> Symbol:
         """Add the input, as it is or convolved, to what is normalised; and cut off, perhaps."""
