@@ -43,7 +43,7 @@ FIELDS: Final = (
 """What a block is told. ``x`` is dout, of `summed` channels, ``y`` is dx.
 
 Phase 0 reads dout from ``-lead`` on, phase 1 from ``later`` positions after that; points of the two
-phases of columns are ``apart``.
+phases of columns are ``apart``, by 0 where they share them.
 """
 
 
