@@ -78,6 +78,7 @@ def held_to_the_bound(graph: Graph, plan: TrainingPlan | None = None) -> None:
     douts = douts_of(outputs)
     seen = observed_step(plan, feeds, douts, KEY)
     held_to(step_bounds(graph, feeds, douts, KEY, seen), seen)
+    assert 2 * len(seen.values) > len(graph.nodes)
     got = stepped(plan, feeds)
     assert {*got.grads} == {*graph.params} & {*seen.grads}
     assert {*got.state} == {*seen.state}
