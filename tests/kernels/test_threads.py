@@ -12,7 +12,11 @@ import pytest
 
 from faltung.errors import KernelError
 from faltung.geometry import ConvWindow
-from faltung.kernels import blas, numpy_conv, numpy_dense
+from faltung.kernels import blas, numpy_conv, numpy_dense, pool, program
+from faltung.kernels.compiled import kernel
+from faltung.kernels.isa import host_isa
+from faltung.kernels.replay import Launch
+from faltung.kernels.simd import INT, INTS, Code, Int, Pointer
 from faltung.kernels.threads import in_order, num_threads
 
 WINDOW = ConvWindow.of((40, 8, 28, 28), (16, 8, 3, 3), stride=2, padding=1)
@@ -119,3 +123,33 @@ def test_matmul_of_either_size(n: int) -> None:
     rng = np.random.default_rng(1)
     a, b = rng.integers(-9, 10, (2, n, n)).astype(np.float64)
     np.testing.assert_array_equal(numpy_dense.matmul(a, b), a @ b)
+
+
+@kernel(arguments=INTS, block=INT, thread=INT)
+def count_slowly(code: Code, arguments: Pointer, block: Int, thread: Int) -> None:
+    """Add to the count of a thread, one after the other."""
+    place = code.ints(code.address(arguments[0])) + thread
+    with code.loop(arguments[1]):
+        pool._add(code, place, 0, 1)
+
+
+@pytest.mark.skipif(host_isa() is None, reason="nothing can be compiled for this CPU")
+def test_helpers_stay_awake_from_one_step_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of one thread takes long; in the next one they take part again."""
+    monkeypatch.setattr(pool, "SPINS", 1)
+    own = pool.Pool(2)
+    monkeypatch.setattr(program, "shared_pool", lambda: own)
+    alone, together = np.zeros(2, np.int64), np.zeros(2, np.int64)
+    address = count_slowly.address("f32", host_isa())
+    times, blocks, runs = {"alone": 600_000, "together": 20_000}, 40, 3
+    launches = [
+        Launch(address, ("x", "times"), {"times": times[name]}, {"x": counts}, blocks, 0, 0)
+        for name, counts in (("alone", alone), ("together", together))
+    ]
+    steps = program.Program(launches, [False, True])
+    for _ in range(runs):  # a busy machine may keep a thread from running for a while
+        steps.run()
+    own.close()
+    assert alone.tolist() == [runs * blocks * times["alone"], 0]
+    assert together.sum() == runs * blocks * times["together"]
+    assert together[1] > 0

@@ -5,7 +5,9 @@ which block is decided as they go, and changes no bit of the result. Whoever cal
 helper wakes up, it does everything itself, and never waits for a thread that has not begun.
 
 The loop of a helper is machine code, called by a thread of Python's without the interpreter's lock.
-It watches a word in memory for `SPINS` turns; then it returns to Python and sleeps on a lock.
+It watches a word in memory for `SPINS` turns; then it returns to Python and sleeps on a lock, from
+which only Python wakes it. So as long as machine code opens one job after the other (``held``), it
+watches on, however long a job or what lies between two of them may take.
 So nothing here depends on OpenMP or on any other library's threads. After ``fork`` a child has
 no helpers and works alone; two threads that call at once do not meet: the second works alone.
 
@@ -39,7 +41,7 @@ PAUSES: Final = 32
 _LINE: Final = 16
 """64-bit words between two that different threads write: two cache lines."""
 # Words of a job.
-_EPOCH, _OPEN, _FUNCTION, _ARGUMENTS, _BLOCKS, _YIELD = range(6)
+_EPOCH, _OPEN, _FUNCTION, _ARGUMENTS, _BLOCKS, _YIELD, _HELD = range(7)
 _NEXT, _ACTIVE, _STOP = _LINE, 2 * _LINE, 3 * _LINE
 _WORDS: Final = 4 * _LINE
 
@@ -134,7 +136,7 @@ def call_alone(code: Code, function: Int, arguments: Int, blocks: Int) -> None:
 
 @kernel(job=INTS, seen=INTS)
 def _help(code: Code, job: Pointer, seen: Pointer, *, spins: int) -> None:
-    """Watch for jobs and take part in them, until nothing has come for a while.
+    """Watch for jobs and take part in them, until nothing has come for a while, nor is held.
 
     ``seen`` holds the epoch of the last job that this helper took part in, and its number.
     """
@@ -144,7 +146,8 @@ def _help(code: Code, job: Pointer, seen: Pointer, *, spins: int) -> None:
     watch, look, join, work, leave, turn, end = (build.append_basic_block(n) for n in names)
     build.branch(watch)
     build.position_at_end(watch)
-    is_over = build.or_(left.get() <= 0, _read(code, job, _STOP) > 0)
+    is_idle = build.and_(left.get() <= 0, _read(code, job, _HELD).equals(0))
+    is_over = build.or_(is_idle, _read(code, job, _STOP) > 0)
     build.cbranch(is_over, end, look)
     build.position_at_end(look)
     epoch = _read(code, job, _EPOCH)
@@ -253,16 +256,19 @@ class Pool:
     def taken(self) -> Iterator[int]:
         """Give the job's address, all helpers awake; 0 where the calling thread works alone.
 
-        For machine code that opens many jobs, one after the other (see `dispatch`).
+        They stay awake meanwhile: machine code that opens many jobs, one after the other, can wake
+        nobody (see `dispatch`).
         """
         is_alone = self.threads == 1 or _process.is_child
         if is_alone or not self._calls.acquire(blocking=False):
             yield 0
             return
         try:
+            self._job[_HELD] = 1
             self._wake(self.threads)
             yield self._place
         finally:
+            self._job[_HELD] = 0
             self._calls.release()
 
     def close(self) -> None:
@@ -285,7 +291,8 @@ class Pool:
             bell.acquire(blocking=False)
             with self._count:
                 self._asleep.append(bell)
-            if self._job[_OPEN] and self._job[_EPOCH] != seen[0]:
+            is_open = self._job[_OPEN] and self._job[_EPOCH] != seen[0]
+            if is_open or self._job[_HELD]:
                 # A job began before anybody knew that this one sleeps: nobody wakes it for that.
                 with self._count:
                     if bell in self._asleep:
