@@ -67,6 +67,19 @@ def test_random_geometries(
     assert sum(check(row, seed, guarded) for seed in range(14)) >= 8
 
 
+@pytest.mark.parametrize("padding", [(0, -1), (-1, 0), (-2, -1)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_pixels_that_no_output_reads(row: Any, axis: int, padding: Any, guarded: Any) -> None:
+    """Rows of a kernel of one position are one long row, but not where some are cropped."""
+    pads = [padding if at == axis else (0, 0) for at in range(3)]
+    window = ConvWindow.of((2, 3, 4, 5, 8), (4, 3, 1, 1, 1), padding=pads)
+    rng = np.random.default_rng(0)
+    x, dout = (rng.integers(-4, 5, s).astype("f4") for s in (window.x_shape, window.out_shape))
+    dw = row.conv_dw(window, guarded.copy(x), guarded.copy(dout))
+    np.testing.assert_array_equal(dw, numpy_conv_dw(window, x, dout))
+    guarded.check()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("isa", HERE)
 def test_many_random_geometries(

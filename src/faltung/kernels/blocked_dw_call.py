@@ -16,7 +16,7 @@ from faltung.kernels.blocked_dw import FIELDS, blocked_gradient_block
 from faltung.kernels.blocked_dw_cost import chunk_of, reads_around, register_block
 from faltung.kernels.isa import Isa, required_isa
 from faltung.kernels.launch import launch
-from faltung.kernels.reaches import three_axes
+from faltung.kernels.reaches import is_pointwise, three_axes
 
 Array = NDArray[Any]
 
@@ -74,7 +74,7 @@ def conv_dw(window: ConvWindow, x: Array, dout: Array) -> Array:
 def _axes(window: ConvWindow) -> tuple[AxisWindow, AxisWindow, AxisWindow]:
     """Return three axes; where each pixel is by itself, they are one long row."""
     depth, rows, columns = three_axes(window.axes)
-    if all(axis.kernel == axis.stride == 1 and not reads_around(axis) for axis in window.axes):
+    if is_pointwise(window.axes):
         rows, columns = AxisWindow(1, 1), AxisWindow(rows.size * columns.size, 1)
     return depth, rows, columns
 

@@ -70,10 +70,15 @@ def three_axes(axes: tuple[AxisWindow, ...]) -> tuple[AxisWindow, ...]:
     return (AxisWindow(1, 1),) * (3 - len(axes)) + axes
 
 
+def is_pointwise(axes: tuple[AxisWindow, ...]) -> bool:
+    """Whether each pixel is by itself, and none is left out by negative padding."""
+    return all((a.kernel, a.stride, a.pad_lo, a.out_size) == (1, 1, 0, a.size) for a in axes)
+
+
 def reaches(window: ConvWindow, *, is_backward: bool) -> tuple[Reach, ...]:
     """Return three axes; where each pixel is by itself, they are one long row."""
     axes = three_axes(window.axes)
-    if all((a.kernel, a.stride, a.pad_lo, a.out_size) == (1, 1, 0, a.size) for a in axes):
+    if is_pointwise(axes):
         pixels = axes[0].size * axes[1].size * axes[2].size
         axes = (AxisWindow(1, 1), AxisWindow(1, 1), AxisWindow(pixels, 1))
     return tuple(backward_reach(a) if is_backward else forward_reach(a) for a in axes)
