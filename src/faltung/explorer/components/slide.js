@@ -4,22 +4,21 @@
  *
  * @import { Term } from "faltung/convolution"
  * @import { Cell, Outline } from "faltung/grid"
+ * @import { Part } from "faltung/slide-words"
  * @import { State, Store } from "faltung/store"
  * @import { Shown, View } from "faltung/view"
- *
- * @typedef {["input" | "kernel" | "output", number, number, number]} Part a cell of one of the grids
  */
 
-import { button, controls } from "faltung/controls";
 import { convolution, outShape, terms } from "faltung/convolution";
 import { el } from "faltung/dom";
 import { Frame } from "faltung/frame";
 import { dropped } from "faltung/geometry";
 import { Grid } from "faltung/grid";
-import { number, sumOf } from "faltung/numbers";
 import { Player } from "faltung/player";
+import { panel } from "faltung/slide-panel";
 import { pythonOf } from "faltung/slide-python";
-import { example, fields, fit, KERNELS, layerOf, padsOf, violation } from "faltung/slide-state";
+import { example, fields, fit, layerOf, padsOf, violation } from "faltung/slide-state";
+import { edges, feeds, sum } from "faltung/slide-words";
 
 /** @type {View} */
 export const slide = {
@@ -296,46 +295,11 @@ class Slide {
 
   /** @param {Part | null} active @param {Term[]} products @param {{ output: number[], term: Term }[]} used */
   #say(active, products, used) {
-    this.frame.setNote(violation(this.store.state) || this.#edges());
+    const { state } = this.store;
+    this.frame.setNote(violation(state) || edges(this.layer, state.transposed, this.positions()));
     if (!active) this.frame.setFormula("");
-    else if (active[0] === "output") this.frame.setFormula(this.#sum(active, products));
-    else this.frame.setFormula(this.#feeds(active, used));
-  }
-
-  /** What happens at the edges. */
-  #edges() {
-    const { state } = this.store;
-    const [rows, cols] = this.layer.axes;
-    if (!this.positions()) return "The kernel covers more than the padded input: the output is empty.";
-    if (state.transposed) return "";
-    const lost = [[dropped(rows), "row"], [dropped(cols), "column"]].filter(([n]) => Number(n) > 0);
-    if (!lost.length) return "";
-    const parts = lost.map(([n, word]) => `${n} ${word}${n === 1 ? "" : "s"}`);
-    return `The stride does not divide: the last ${parts.join(" and ")} of the padded input (hatched) reach no output.`;
-  }
-
-  /** @param {Part} part @param {Term[]} products */
-  #sum([, co, y, x], products) {
-    const name = this.shape[0] > 1 ? `y[${co}, ${y}, ${x}]` : `y[${y}, ${x}]`;
-    const padded = products.filter(({ isInside }) => !isInside).length;
-    const note = padded ? `   (${padded} of ${products.length} taps on padding)` : "";
-    return `${name} = ${sumOf(products.map(({ a, b }) => [a, b]))}${note}`;
-  }
-
-  /** @param {Part} part @param {{ output: number[], term: Term }[]} used */
-  #feeds([kind, grid, y, x], used) {
-    const { state } = this.store;
-    const outputs = new Set(used.map(({ output }) => output.join())).size;
-    const to = `${outputs} output${outputs === 1 ? "" : "s"}`;
-    if (kind === "kernel") {
-      const first = this.#firstKernel();
-      return `w[${first}, ${grid}, ${y}, ${x}] = ${number(state.w[first][grid][y][x])}: one weight, used for ${used.length} products in ${to}`;
-    }
-    const given = state.x[grid][y]?.[x];
-    const name = given === undefined ? `padding at (${y}, ${x}) = 0` : `x[${grid}, ${y}, ${x}] = ${number(given)}`;
-    if (!used.length) return `${name} reaches no output`;
-    const shown = used.slice(0, 6).map(({ output, term }) => `y[${output.join(", ")}] by ${number(term.b)}`);
-    return `${name} goes to ${to}: ${shown.join(", ")}${used.length > 6 ? ` … ${used.length - 6} more` : ""}`;
+    else if (active[0] === "output") this.frame.setFormula(sum(active, this.shape[0], products));
+    else this.frame.setFormula(feeds(active, state, this.#firstKernel(), used));
   }
 
   // What is done ---------------------------------------------------------------------------
@@ -378,61 +342,6 @@ class Slide {
     else return false;
     return true;
   }
-}
-
-/** @param {Store} store @returns {HTMLElement[]} */
-function panel(store) {
-  const kernels = el(
-    "select",
-    { "aria-label": "A known kernel" },
-    el("option", { value: "" }, "a known kernel …"),
-    ...Object.keys(KERNELS).map((name) => el("option", { value: name }, name)),
-  );
-  kernels.addEventListener("change", () => {
-    const kernel = KERNELS[kernels.value];
-    if (kernel) store.set({ axes: "2", kernel_height: 3, kernel_width: 3, w: store.state.w.map((/** @type {any[]} */ j) => j.map(() => kernel)) });
-    kernels.value = "";
-  });
-  const draw = button("Random input", () => store.set({ x: store.state.x.map((/** @type {number[][]} */ rows) => rows.map((row) => row.map(() => Math.floor(Math.random() * 10)))) }));
-  const sizes = controls(store, fields, ["axes", "height", "width", "kernel_height", "kernel_width"], "Sizes");
-  const pads = controls(store, fields, ["padding", "top", "bottom", "left", "right"], "Padding");
-  const steps = el("fieldset", { class: "ft-controls" }, el("legend", {}, "Steps"), ...pairs(store));
-  const channels = controls(store, fields, ["in_channels", "out_channels", "groups"], "Channels");
-  const kinds = controls(store, fields, ["flip", "transposed"], "Kind");
-  store.subscribe((state) => {
-    for (const row of sizes.querySelectorAll("[data-field='height'], [data-field='kernel_height']")) {
-      /** @type {HTMLElement} */ (row).hidden = state.axes === "1";
-    }
-    for (const row of pads.querySelectorAll("[data-field]:not([data-field='padding'])")) {
-      const isRow = ["top", "bottom"].includes(/** @type {HTMLElement} */ (row).dataset.field ?? "");
-      /** @type {HTMLElement} */ (row).hidden = state.padding !== "each" || (isRow && state.axes === "1");
-    }
-  });
-  return [sizes, steps, pads, channels, kinds, el("div", { class: "ft-buttons" }, kernels, draw)];
-}
-
-/** Stride and dilation, each for rows and columns. @param {Store} store */
-function pairs(store) {
-  return ["stride", "dilation"].map((name) => {
-    const max = name === "stride" ? 5 : 4;
-    const boxes = ["rows", "columns"].map((axis, i) => {
-      const box = el("input", { type: "number", min: "1", max: String(max), "aria-label": `${name} over ${axis}` });
-      box.addEventListener("change", () => {
-        const both = [...store.state[name]];
-        both[i] = Math.min(max, Math.max(1, Math.round(Number(box.value) || 1)));
-        store.set({ [name]: both });
-      });
-      store.subscribe((state) => {
-        box.value = String(state[name][i]);
-        box.hidden = i === 0 && state.axes === "1";
-      });
-      return box;
-    });
-    const label = name === "stride" ? "Stride" : "Dilation";
-    const row = el("div", { class: "ft-control ft-pair" }, el("span", {}, label), ...boxes);
-    row.dataset.field = name;
-    return row;
-  });
 }
 
 /** The box around some cells. @param {Cell[]} cells @param {string} colour @returns {Outline & { h: number, w: number }} */
