@@ -113,6 +113,9 @@ def _without_scales(graph: Graph) -> Graph:
         order[place] = node.outputs[0]
         del nodes[node.inputs[0]]
         nodes[node.outputs[0]] = _scaled(before, node, affine, arrays)
+        for name in before.inputs[1:]:  # nobody else reads what was scaled before
+            if name not in graph.params and name not in graph.state:
+                del arrays[name]
     used = {name for node in nodes.values() for name in node.inputs} | set(graph.outputs)
     state = {n: a for n, a in arrays.items() if n in used and n not in graph.params}
     params = {n: a for n, a in graph.params.items() if n in used}
