@@ -177,11 +177,8 @@ def parts_of(
     whole, which changes no bit.
     """
     if params is not None or state is not None:
-        own = {
-            "params": {**graph.params, **(params or {})},
-            "state": {**graph.state, **(state or {})},
-        }
-        graph = graph.replace(**own)
+        own = {**graph.params, **(params or {})}
+        graph = graph.replace(params=own, state={**graph.state, **(state or {})})
     count = len(images)
     size = -(-count // max(1, -(-count // BATCH)))
     for start in range(0, count, max(1, size)):
