@@ -173,7 +173,7 @@ def mixed() -> Graph:
     return L.build(
         L.Chain(
             *(L.Normalize((1.0,), (2.0,)), L.Conv(8, 3, padding=1), L.LeakyRelu(), L.AvgPool(2)),
-            *(L.Dropout(0.5), L.Conv(3, 3), L.Sigmoid(), L.Flatten(), L.Dense(9), L.Relu()),
+            *(L.Dropout(0.5), L.Conv(3, 3), L.Clip(-1, 1), L.Flatten(), L.Dense(9), L.Relu()),
             L.Dense(5),
         ),
         (1, 12, 12),
