@@ -80,15 +80,18 @@ def fold(
     """``dw[co, ci, t] = Σ over runs of sums[run, ci, t, co]``.
 
     Runs are ``run`` numbers apart, vectors of one tap ``width`` in all; in ``dw`` output channels
-    are a ``plane`` apart. ``lines`` is working memory for the taps, and `lanes` vectors more.
+    are a ``plane`` apart, and a channel's taps follow those of the one before, as in the sums. So
+    whole squares are turned, of as many taps as a vector has lanes: ``lines`` is memory for one.
     """
-    with code.loop(channels_in) as ci, code.loop(channels_out, step=code.lanes) as co:
-        with code.loop(taps) as t:
-            place = sums + ((ci * taps + t) * width + co)
+    size, step = channels_in * taps, code.integer(code.lanes)
+    with code.loop(size, step=code.lanes) as first, code.loop(channels_out, step=code.lanes) as co:
+        count = (size - first).at_most(code.lanes)
+        with code.loop(count) as t:
+            place = sums + ((first + t) * width + co)
             total: Variable = code.variable(widened(code, code.load(place)))
             with code.loop(runs, start=1) as r:
                 total.set(total.get() + widened(code, code.load(place + r * run)))
             code.store(lines + t * code.lanes, narrowed(code, total.get()))
-        out = dw + (co * plane + ci * taps)
-        step, left = code.integer(code.lanes), channels_out - co
-        row_from_lanes.call_apart(code, lines, step, out, plane, left, taps, out)
+        out = dw + (co * plane + first)
+        left = channels_out - co
+        row_from_lanes.call_apart(code, lines, step, out, plane, left, count, out)
