@@ -73,5 +73,5 @@ def transform_phases(
                 found = both_ways(code, form.from_weights, taken)
                 for p, vector in enumerate(vector for row in found for vector in row):
                     code.store(begin + (of("point_size") * p + c * width), vector)
-            with code.loop(length, start=count) as c, code.loop(points) as p:
-                code.store(begin + (of("point_size") * p + c * width), code.constant(0.0))
+            with code.loop(length, start=count) as c, code.loop(points) as point:
+                code.store(begin + (of("point_size") * point + c * width), code.constant(0.0))
