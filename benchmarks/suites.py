@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import accuracy, measure, models, networks, overhead, start, steps, tasks
+from benchmarks import accuracy, measure, memory, models, networks, overhead, start, steps, tasks
 from benchmarks.tasks import HERE
 
 OURS = "ours"
@@ -162,6 +162,15 @@ SUITES: dict[str, Suite | Figures] = {
         "alone, and of all threads, where a parallel region takes some 2 µs by itself.",
         overhead.measured,
         "µs",
+    ),
+    "memory": Figures(
+        "Memory of whole networks",
+        "By how much a new process grows when it loads, plans and runs a network for one image, "
+        "over what it has once a model of one layer has run: at most, beside ONNX Runtime with its "
+        "usual settings and as many threads; and in the end, beside what `plan.footprint` reports, "
+        "which leaves out the plan's own objects and machine code, 3 to 6 MB.",
+        memory.measured,
+        "%",
     ),
     "start": Figures(
         "Start",
