@@ -265,6 +265,27 @@ def test_parts_are_put_together_and_shuffled(count: int) -> None:
     assert not compiled_for() or "interpreter" not in kernels(plan)
 
 
+PADS = [
+    ((0, 0), (8, 8), (0, 0)),
+    ((0, 1), (1, 2), (3, 0)),
+    ((0, 0), (-1, 2), (2, -3)),
+    ((0, 0),) * 3,
+]
+
+
+@pytest.mark.parametrize("pads", PADS)
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+@pytest.mark.parametrize("channels", [3, 1])
+def test_padding_is_copied(pads: Any, dtype: str, channels: int) -> None:
+    """Before, behind and between; below 0 it crops, here to nothing."""
+    x = Value("x", (2, channels, 5), dtype)
+    graph = Graph((x,), (Node("pad", ops.Pad(pads, value=1.5), ("x",), ("y",)),), ("y",), {}, {})
+    plan = planned(graph, x.shape)
+    given = RNG.normal(size=x.shape).astype(dtype)
+    np.testing.assert_array_equal(plan(given), graph(given))
+    assert set(kernels(plan)) == {"copy"}
+
+
 @pytest.mark.usefixtures("compiler")
 def test_a_whole_network_is_one_program() -> None:
     layers = [L.Conv(8, 3, padding=1), L.BatchNorm(), L.Relu(), L.MaxPool(2), L.Flatten()]

@@ -20,6 +20,7 @@ LOWERINGS: Final = {
     "AbstractReshape": "moves:lower_view",
     "AbstractSqueeze": "moves:lower_view",
     "Identity": "moves:lower_part",
+    "Pad": "moves:lower_pad",
     "Slice": "moves:lower_part",
     "Split": "moves:lower_part",
     "Expand": "moves:lower_part",

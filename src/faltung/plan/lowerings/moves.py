@@ -1,4 +1,4 @@
-"""Operators that compute nothing: other shapes, and values one after the other."""
+"""Operators that compute nothing: other shapes, parts, and values side by side."""
 
 from __future__ import annotations
 
@@ -36,6 +36,25 @@ def lower_concat(stage: Stage, room: Room) -> Step | None:
             moves.append((place, x))
 
     return copies(stage, room, moves) if moves else Step(stage, "in place")
+
+
+def lower_pad(stage: Stage, room: Room) -> Step | None:
+    """Copy what is left of the input to its place, and the constant around it."""
+    operator = stage.main.operator
+    assert isinstance(operator, ops.Pad)
+    x, y = room.arrays[stage.main.inputs[0]], room.arrays[stage.output]
+    if operator.mode != "zeros":
+        return None
+    sizes = list(zip(operator.pads, x.shape, y.shape, strict=True))
+    left = tuple(slice(max(-lo, 0), n - max(-hi, 0)) for (lo, hi), n, _ in sizes)
+    inside = [slice(max(lo, 0), n - max(hi, 0)) for (lo, hi), _, n in sizes]
+    moves = [(y[tuple(inside)], x[left])]
+    constant = np.full(1, operator.value, x.dtype)
+    for axis, place in enumerate(inside):
+        for outside in (slice(0, place.start), slice(place.stop, None)):
+            border = y[(*inside[:axis], outside)]
+            moves.append((border, np.broadcast_to(constant, border.shape)))
+    return copies(stage, room, [(place, values) for place, values in moves if place.size])
 
 
 def lower_part(stage: Stage, room: Room) -> Step | None:
