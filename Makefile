@@ -71,7 +71,7 @@ lint: $(VENV)/.lint  ## style, types and the direction of imports
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH" $(VENV)/node/node_modules/.bin/tsc
 
-bench: $(VENV)/.bench  ## install the peers, time faltung against them, in 20 minutes (ARGS="prepared --quick")
+bench: $(VENV)/.bench  ## install the peers, time faltung against them, in half an hour (ARGS="prepared --quick")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.test  ## make what the documentation shows anew

@@ -42,7 +42,7 @@ HOW = f"""## How it is measured
 AGAIN = """## How to repeat it
 
 ```console
-$ make bench                                                 # everything, about twenty minutes
+$ make bench                                                 # everything, about half an hour
 $ make bench ARGS="all --write docs/benchmarks.md"           # the same, and write this page
 $ make bench ARGS="gradients --write docs/benchmarks.md"     # one suite, and its section alone
 $ make bench ARGS="prepared 'resnet*' --quick --peers ncnn"  # a first look at some lines

@@ -101,17 +101,7 @@ def measured(task: Task, candidates: Sequence[Candidate], rounds: Rounds, block:
     The first candidate is ours: if it is wrong nothing is timed. A peer that is wrong is not timed
     either, and is named.
     """
-    cannot, errors = {}, {}
-    for candidate in candidates:
-        error = candidate.ask("error", task)
-        if isinstance(error, str):
-            cannot[candidate.name] = error
-        elif not error <= LARGEST_ERROR:
-            cannot[candidate.name] = f"is wrong by {error:.1e} of the largest value"
-        else:
-            errors[candidate.name] = error
-        if candidate is candidates[0] and cannot:
-            raise Wrong(f"{candidate.name}, {task.name}: {cannot[candidate.name]}")
+    errors, cannot = checked(task, candidates)
     able = [candidate for candidate in candidates if candidate.name in errors]
     times = race({c.name: partial(c.ask, "time", task, block=block) for c in able}, rounds)
     return {
@@ -124,6 +114,23 @@ def measured(task: Task, candidates: Sequence[Candidate], rounds: Rounds, block:
         "errors": errors,
         "cannot": cannot,
     }
+
+
+def checked(task: Task, candidates: Sequence[Candidate]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the errors of those who are right, and why the others are not timed."""
+    errors, cannot = {}, {}
+    with tempfile.TemporaryDirectory(prefix="faltung-") as folder:
+        for candidate in candidates:
+            error = candidate.ask("error", task, kept=f"{folder}/expected.npy")
+            if isinstance(error, str):
+                cannot[candidate.name] = error
+            elif not error <= LARGEST_ERROR:
+                cannot[candidate.name] = f"is wrong by {error:.1e} of the largest value"
+            else:
+                errors[candidate.name] = error
+            if candidate is candidates[0] and cannot:
+                raise Wrong(f"{candidate.name}, {task.name}: {cannot[candidate.name]}")
+    return errors, cannot
 
 
 def compared(times: Mapping[str, Sequence[float]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from statistics import median
 
 WIDE = 1.05
 """Greatest of the ratios in the middle over the smallest, from which on a round more is taken."""
-FAR = 1.5
+FAR = 1.3
 """Times the quickest peer's: who takes longer in the first round has no second one."""
 
 

@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmarks import oracle
@@ -67,7 +68,8 @@ class Worker:
                 self.call = self.peer.make(task, self.variant, self.threads)
                 self.task = task
             if request["ask"] == "error":
-                return oracle.error(task, self.call.result())
+                kept = request.get("kept")
+                return oracle.error(task, self.call.result(), kept and Path(kept))
             return seconds_per_call(self.call.run, request["block"])
         except Cannot as reason:
             self.task = None

@@ -143,6 +143,15 @@ def test_the_wrong_is_refused_and_ours_is_not(task: Task, how: str) -> None:
     assert wrong > 10 * oracle.LARGEST_ERROR
 
 
+def test_the_first_leaves_what_is_expected_for_the_others(tmp_path: Path) -> None:
+    kept = tmp_path / "expected.npy"
+    right = oracle.expected(SMALL[0]).astype(np.float32)
+    assert oracle.error(SMALL[0], right, kept) < 1e-6
+    np.testing.assert_array_equal(np.load(kept), oracle.expected(SMALL[0]))
+    np.save(kept, np.load(kept) + 1)
+    assert oracle.error(SMALL[0], right, kept) > 0.01
+
+
 def test_a_broken_kernel_is_not_timed() -> None:
     """As ours it ends the run, as a peer's it is named."""
     ours, broken = measure.Candidate("ours", 1), measure.Candidate("broken:shifted", 1)
