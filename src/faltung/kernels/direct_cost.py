@@ -96,11 +96,13 @@ def _blocked(
     row = sources * rows.span * (columns.source + columns.span) * dtype.itemsize
     is_far = row > OWN and rows.span > 1
     share = 0.25 if is_far else 0.84
+    # With a stride more of them are read for each output: fewer stay in the nearest cache.
+    each = 0.5 if is_backward or window.stride[-1] == 1 else 0.8
     return (
         CALL
         + packing(window, dtype, is_prepared, 0.8 if is_backward else 0.6 if taps > 1 else 0.45)
         + window.groups * channels * taps * blocks * products / share
-        + moved(taken, dtype, 0.5 if columns.source >= lanes(dtype) else 3.0)
+        + moved(taken, dtype, each if columns.source >= lanes(dtype) else 3.0)
         + moved(prod(shape[1:]), dtype, 0.9 if len(columns.phases) > 1 else 0.5)
         + results(shape, dtype)
     )
