@@ -32,6 +32,8 @@ CASES = [
     ((2, 6, 13, 13), (6, 1, 3, 3), {"groups": 6}),
     ((2, 6, 20, 21), (7, 6, 7, 7), {"padding": 3, "stride": 2}),
     ((2, 6, 20, 21), (7, 6, 5, 5), {"padding": 2}),
+    ((2, 6, 20, 21), (7, 6, 4, 4), {"padding": 1, "stride": 2}),
+    ((3, 8, 90), (6, 8, 9), {"padding": 4}),
 ]
 REPLAYING = [row for row in ROWS if row.replays and row.operation.startswith("conv")]
 
