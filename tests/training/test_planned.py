@@ -12,6 +12,7 @@ import pytest
 from faltung.errors import TrainingError
 from faltung.graph import Graph
 from faltung.graph import layers as L
+from faltung.kernels.choose import compiled_for
 from faltung.training import planned
 from faltung.training.losses import cross_entropy
 from faltung.training.optimisers import SGD, AbstractOptimiser, Adam, AdamW
@@ -64,6 +65,7 @@ def test_several_steps_equal_those_of_the_interpreter(
             np.testing.assert_allclose(arrays[name], array, rtol=0, atol=1e-4)
 
 
+@pytest.mark.usefixtures("compiler")
 def test_a_few_plans_are_kept_in_the_memory_of_the_largest(net: Graph) -> None:
     optimiser = SGD()
     run = run_of(net, optimiser)
@@ -86,6 +88,7 @@ def test_the_size_of_batches_before_changes_no_bit(net: Graph) -> None:
         np.testing.assert_array_equal(again.params[name], array)
 
 
+@pytest.mark.usefixtures("compiler")
 def test_plans_go_with_their_state(net: Graph) -> None:
     run = run_of(net, SGD())
     taken(net, run, SGD(), [8])
@@ -136,7 +139,7 @@ def test_where_nothing_is_compiled_the_interpreter_takes_the_step(
     net: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, feeds = run_of(net, SGD()), {net.inputs[0].name: IMAGES[:4]}
-    assert isinstance(step_of(net, run, feeds), PlannedStep)
+    assert isinstance(step_of(net, run, feeds), PlannedStep) == bool(compiled_for())
     monkeypatch.setenv("FALTUNG_KERNEL", "reference")
     assert isinstance(step_of(net, run, feeds), InterpretedStep)
 
