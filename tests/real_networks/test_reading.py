@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -41,6 +41,14 @@ def written(name: str) -> Any:
     from faltung.testing.real_networks.runtime import as_written
 
     return as_written(onnx.load(MODELS[name]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def let_go() -> Iterator[None]:
+    """Networks and all their calls take a gigabyte; other files share the process."""
+    yield
+    for shared in (engine, reading_of, written):
+        shared.cache_clear()
 
 
 def apart(y: np.ndarray, want: np.ndarray) -> float:
