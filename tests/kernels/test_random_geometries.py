@@ -21,7 +21,7 @@ from faltung.testing.random_kernels import oracle, variants
 from faltung.testing.random_kernels.broken import MISTAKES
 from faltung.testing.random_kernels.check import ARGUMENTS, expected
 from faltung.testing.random_kernels.drawn import ERA, MANY, Case, drawn
-from faltung.testing.random_kernels.hunt import Chunk, Found, chunks, hunt, rows
+from faltung.testing.random_kernels.hunt import Chunk, Found, chunks, hunt, rows, share
 
 HERE = [isa.name for isa in ISAS if has(isa)]
 ELSEWHERE = {"lrn"}
@@ -81,7 +81,7 @@ def test_200_000_geometries(isa: str) -> None:
 def test_many_prepared_convolutions(isa: str) -> None:
     """Called again and again, with a row imposed."""
     names = [row.name for row in rows() if row.operation in ("conv", "conv_dx")]
-    work = [Chunk(isa, name, 20_000, 20_600, "prepared") for name in names]
+    work = [share(isa, name, 20_000, 500, "prepared") for name in names]
     assert_right(hunt(work), 500 * len(names))
 
 
@@ -89,7 +89,7 @@ def test_many_prepared_convolutions(isa: str) -> None:
 @pytest.mark.skipif(not HERE, reason="nothing can be compiled here")
 def test_many_have_the_same_bits_again() -> None:
     """Threads, repeated runs and splits again, on larger shapes."""
-    work = [Chunk(HERE[0], row.name, 2000, 2060, "bits") for row in rows()]
+    work = [share(HERE[0], row.name, 2000, 40, "bits") for row in rows()]
     assert_right(hunt(work, processes=1), 40 * len(rows()))
 
 

@@ -58,10 +58,12 @@ def chunks(isa: str, cases: int, seed: int = 0, names: Sequence[str] = ()) -> li
     """Share out so many cases over the rows: an eighth as many for those that NumPy runs."""
     weights = {row.name: 8 if row.is_compiled else 1 for row in rows(names)}
     total = sum(weights.values())
-    shares = {name: -(-cases * weight // total) for name, weight in weights.items()}
-    return [
-        Chunk(isa, name, seed, seed + TRIED * share, most=share) for name, share in shares.items()
-    ]
+    return [share(isa, name, seed, -(-cases * n // total)) for name, n in weights.items()]
+
+
+def share(isa: str, name: str, seed: int, cases: int, what: str = "values") -> Chunk:
+    """Return so many cases of a row, whatever is passed over."""
+    return Chunk(isa, name, seed, seed + TRIED * cases, what, most=cases)
 
 
 def hunt(work: Iterable[Chunk], processes: int = 2) -> Found:
