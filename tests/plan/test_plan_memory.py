@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from faltung import ops
+from faltung.errors import KernelError
 from faltung.geometry import ConvWindow
 from faltung.graph import Graph
 from faltung.graph import layers as L
 from faltung.graph.graph import Node, Value
 from faltung.kernels.choose import compiled_for
+from faltung.kernels.isa import ISAS, has, host_isa
 from faltung.kernels.registry import ROWS, Row
 from faltung.plan.compiling import compile as planned
 
@@ -99,6 +101,20 @@ def test_weights_are_let_go_when_they_are_packed_and_come_back_for_other_shapes(
 
 
 @compiled
+def test_weights_do_not_come_back_for_another_instruction_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [isa.name for isa in ISAS if has(isa) and isa != host_isa()]
+    if not others:
+        pytest.skip("there is one instruction set alone")
+    (stage,) = planned(convolution(32, 9), (1, 32, 9, 9)).choices
+    plan = planned(convolution(32, 9), (1, 32, 9, 9), choices={stage: BLOCKED})
+    monkeypatch.setenv("FALTUNG_ISA", others[0])
+    with pytest.raises(KernelError, match="FALTUNG_ISA must be what it was when the network"):
+        plan(np.zeros((1, 32, 12, 12), np.float32))
+
+
+@compiled
 def test_plans_for_other_batches_share_what_was_packed() -> None:
     plan = planned(convolution(96, 14), (1, 96, 14, 14))
     before = plan.footprint.weights
@@ -130,7 +146,7 @@ def test_rows_that_keep_weights_give_them_back(
 ) -> None:
     image = (1, shape[1] * groups, *(9 for _ in shape[2:]))
     window = ConvWindow.of(image, shape, groups=groups)
-    w = RNG.normal(size=shape).astype(dtype)
+    w: np.ndarray = RNG.normal(size=shape).astype(dtype)
     w.flat[::7] = 0
     w.flat[1] = np.nan
     np.testing.assert_array_equal(row.unpacked(window, row.pack(window, w)), w)

@@ -17,10 +17,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from faltung.errors import KernelError, message
 from faltung.geometry import ConvWindow
 from faltung.graph.graph import Graph
 from faltung.kernels import pages
+from faltung.kernels.isa import VARIABLE, Isa, host_isa
 from faltung.kernels.row import Row
+from faltung.kernels.settings import settings
 from faltung.ops.operator import Array
 from faltung.plan.fold import folded
 from faltung.plan.rewrite import rewritten
@@ -29,12 +32,20 @@ LARGE: Final = 1 << 16
 """Bytes from which an array has no part in what a network's structure is."""
 
 
+class _Key(NamedTuple):
+    """Whose packed weights, and what they were packed for."""
+
+    node: str
+    row: str
+    isa: Isa | None
+
+
 class _Source(NamedTuple):
     """Which packed weights an array comes back from."""
 
     row: Row
     window: ConvWindow
-    key: tuple[str, str]
+    key: _Key
 
 
 class Weights(Mapping[str, Array]):
@@ -51,7 +62,7 @@ class Weights(Mapping[str, Array]):
         self._kinds = {name: (array.shape, array.dtype) for name, array in self._arrays.items()}
         self._readers = Counter(name for node in graph.nodes for name in node.inputs)
         self._readers.update(graph.outputs)
-        self._packed: dict[tuple[str, str], Array] = {}
+        self._packed: dict[_Key, Array] = {}
         self._sources: dict[str, _Source] = {}
         self._finite: dict[str, bool] = {}
         self._lock = threading.RLock()
@@ -68,8 +79,8 @@ class Weights(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         with self._lock:
             if name in self._sources:
-                row, window, key = self._sources.pop(name)
-                self._arrays[name] = row.unpacked(window, self._packed[key])
+                self._arrays[name] = self._brought_back(*self._sources[name])
+                del self._sources[name]
             return self._arrays[name]
 
     def like(self, name: str) -> Array:
@@ -89,13 +100,20 @@ class Weights(Mapping[str, Array]):
             What will read them.
         """
         with self._lock:
-            key = (node, row.name)
+            key = _Key(node, row.name, host_isa())
             if key not in self._packed:
                 self._packed[key] = row.pack(window, self[name])
                 if row.comes_back(window) and self._readers[name] == 1:
                     self._sources[name] = _Source(row, window, key)
                     del self._arrays[name]
             return self._packed[key]
+
+    def _brought_back(self, row: Row, window: ConvWindow, key: _Key) -> Array:
+        if host_isa() != key.isa:
+            rule = f"{VARIABLE} must be what it was when the network was compiled"
+            cure = "Set it before, or compile the network anew"
+            raise KernelError(message("plan", rule, {VARIABLE: settings().isa or "unset"}, cure))
+        return row.unpacked(window, self._packed[key])
 
     def turned(self, name: str) -> Array:
         """Return a matrix's columns as rows that lie one after the other, in its place."""
