@@ -3,7 +3,7 @@
  * One cell of a layer: the window of the earlier layer, the weights, and the sum spelt out.
  *
  * @import { Window } from "faltung/network-run"
- * @import { Opened, Seen } from "faltung/network-source"
+ * @import { LayerMaps, Opened, Seen } from "faltung/network-source"
  * @import { MapCell } from "faltung/maps"
  * @import { Cell, Outline } from "faltung/grid"
  */
@@ -12,8 +12,24 @@ import { el } from "faltung/dom";
 import { Grid } from "faltung/grid";
 import { largest, layout } from "faltung/maps";
 
+/** The row and column of a map's largest number. @param {LayerMaps} maps @param {number} map @returns {Cell} */
+export function strongestCell({ shape, values }, map) {
+  const size = shape[1] * shape[2];
+  let best = 0;
+  for (let i = 1; i < size; i += 1) if (Math.abs(values[map * size + i]) > Math.abs(values[map * size + best])) best = i;
+  return [Math.floor(best / shape[2]), best % shape[2]];
+}
+
+/** Which earlier map is shown: the wanted one, unless the window is read from others.
+ * @param {Window | null} window @param {number} wanted */
+export function earlierMap(window, wanted) {
+  const maps = new Set(window?.reads[0]?.at.map(([map]) => map) ?? []);
+  if (!window || maps.has(wanted)) return Math.max(0, wanted);
+  return maps.size > 1 ? strongestMap(window) : (window.reads[0]?.at[0]?.[0] ?? 0);
+}
+
 /** Which earlier map adds most to a sum; of other windows the first. @param {Window} window */
-export function strongestMap(window) {
+function strongestMap(window) {
   const shares = byMap(window);
   return shares.length ? shares.reduce((best, share) => (Math.abs(share.sum) > Math.abs(best.sum) ? share : best)).map : 0;
 }

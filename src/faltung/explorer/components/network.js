@@ -12,7 +12,7 @@
 
 import { centred, drawn } from "faltung/digit";
 import { Frame } from "faltung/frame";
-import { strongestMap, termsOf } from "faltung/network-detail";
+import { earlierMap, strongestCell, termsOf } from "faltung/network-detail";
 import { LiveRun } from "faltung/network-live";
 import { panel, showLayers } from "faltung/network-panel";
 import { pythonOf } from "faltung/network-python";
@@ -283,12 +283,9 @@ class Network {
   #active() {
     for (const cell of [this.hovered, this.store.state.pinned]) if (cell && this.#exists(cell)) return cell;
     const layer = this.#layer();
-    const { shape, shown, values } = this.seen.maps[layer];
-    const map = Math.min(this.store.state.map, Math.max(0, shown - 1));
-    const size = shape[1] * shape[2];
-    let best = 0;
-    for (let i = 1; i < size; i += 1) if (Math.abs(values[map * size + i]) > Math.abs(values[map * size + best])) best = i;
-    return [layer, map, Math.floor(best / shape[2]), best % shape[2]];
+    const maps = this.seen.maps[layer];
+    const map = Math.min(this.store.state.map, Math.max(0, maps.shown - 1));
+    return [layer, map, ...strongestCell(maps, map)];
   }
 
   /** @param {Active} cell */
@@ -372,17 +369,9 @@ class Network {
 
   #point() {
     const [active, window] = [this.#active(), this.#window()];
-    this.stage.point(this.#looked(), active, window, this.#from(window));
+    this.stage.point(this.#looked(), active, window, earlierMap(window, this.store.state.from));
     this.frame.setFormula(formula(this.opened, this.seen, active, window));
     this.#askWindow();
-  }
-
-  /** Which earlier map is shown. @param {Window | null} window */
-  #from(window) {
-    const { from } = this.store.state;
-    const maps = new Set(window?.reads[0]?.at.map(([map]) => map) ?? []);
-    if (!window || maps.has(from)) return Math.max(0, from);
-    return maps.size > 1 ? strongestMap(window) : (window.reads[0]?.at[0]?.[0] ?? 0);
   }
 
   /** @param {KeyboardEvent} event */
