@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.measure import best
 from benchmarks.report import Row, bars, gflops, mean, ratio, summary
 from benchmarks.rounds import FAR, WIDE
-from benchmarks.suites import OURS, SUITES, TITLES, Figures, Suite
+from benchmarks.suites import OURS, SUITES, TITLES, Figures, Suite, software
 from faltung.kernels.roofline import share
 
 HEAD = """# Benchmarks
@@ -153,7 +153,7 @@ def _where(run: Mapping[str, Any]) -> str:
         f"{machine['cpu']}, {machine['isa']}, {machine['threads']} threads",
         f"{roofline['flops'] / 1e9:.0f} GFLOP/s in float32, {copied / 1e9:.0f} GB/s copied",
         machine["system"],
-        ", ".join(f"{TITLES[name]} {version}" for name, version in sorted(run["versions"].items())),
+        ", ".join(f"{software(name)} {at}" for name, at in sorted(run["versions"].items())),
     ]
     return "; ".join(filter(None, said)) + "."
 

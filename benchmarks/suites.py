@@ -49,6 +49,15 @@ _STEPS = tuple(name for name in TITLES if name.startswith("pytorch_step"))
 _SIGNALS = tuple(name for name in TITLES if name.split(":")[0] in ("opencv", "scipy_signal"))
 
 
+def software(module: str) -> str:
+    """Return what people call the software that a module of `benchmarks.peers` times.
+
+    >>> software("onnx_runtime"), software("scipy_signal")
+    ('ONNX Runtime', 'scipy')
+    """
+    return TITLES.get(module) or PACKAGES[module]
+
+
 @dataclass(frozen=True)
 class Suite:
     """Some tasks and peers.

@@ -151,3 +151,10 @@ def test_a_part_of_a_suite_is_not_written(
     with pytest.raises(SystemExit):
         command.main(["plain", *more, "--write", str(tmp_path / "b.md")])
     assert "a document has whole suites" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suite", suites.SUITES)
+def test_the_software_of_every_peer_has_a_name(suite: str) -> None:
+    """Of those too that are in the list with their variants alone."""
+    for peer in getattr(suites.SUITES[suite], "peers", ()):
+        assert suites.software(peer.split(":")[0])
