@@ -67,10 +67,15 @@ class Back(NamedTuple):
 Rule = Callable[[Back], Sequence[Array]]
 
 
+BY_OUTPUT: Final = {"Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax"}
+"""Functions whose gradients follow from what they returned."""
+
+
 def gradients_after(at: Back) -> list[Near]:
     """Return the gradients of a node's inputs, and how far rounding may move them."""
-    if at.operator.onnx_type == "Relu":
-        at = at._replace(saved=at.y.value)
+    if at.operator.onnx_type in BY_OUTPUT:
+        # A runtime takes its own output, rounded: so do we where that is known.
+        at = at._replace(saved=at.y.value.reshape(at.saved.shape))
     values = _given(at, at.node, at.saved, at.g.value)
     errors = RULES_BACK[at.operator.onnx_type](at)
     pairs = zip(values, errors, strict=False)  # statistics that run along have no gradient
